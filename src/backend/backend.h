@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* backend.h - a live model behind a module process.
+ *
+ * A module (featlas-llama, fake, or any command line) speaks JSON-RPC 2.0 lines with
+ * raw-byte frames, featlas-backend(7).  This is the client: start, requests, streams, cancel,
+ * restart.  A module that dies, hangs, floods or prints rubbish is an error here, never a
+ * crash.  One thread owns a backend (a command's main thread, or a job of the screens);
+ * backend_cancel and backend_state may be called from any thread.
+ */
+#ifndef FEATLAS_BACKEND_H
+#define FEATLAS_BACKEND_H
+
+#include "base/json.h"
+#include "base/progress.h"
+
+struct backend;
+
+enum backend_state { BACKEND_OFF, BACKEND_LOADING, BACKEND_READY, BACKEND_BUSY, BACKEND_DIED };
+
+/* spec: "fake", "llama", "llama:/path/model.gguf", or a command line ("ssh box featlas-llama
+ * -m x.gguf").  Modules are looked for in $FEATLAS_BACKEND_DIR, then $(libexecdir)/featlas.
+ * NULL spec: $FEATLAS_BACKEND, else the llama module with the model that bootstrap obtained.
+ * Does not wait for the model: the first request does. */
+struct backend *backend_new(const char *spec, struct err *e);
+void backend_free(struct backend *b); /* shutdown, then kill; NULL is fine */
+/* Waits until the module has answered initialize.  progress may be NULL. */
+int backend_connect(struct backend *b, struct progress *p, struct err *e);
+enum backend_state backend_state(const struct backend *b);
+/* "llama ready", "loading 42 %", "busy 31/60", "off", "died, R restarts". */
+void backend_words(const struct backend *b, char *out, size_t size);
+/* Any thread: ends the request that runs; it returns ERR_CANCELLED. */
+void backend_cancel(struct backend *b);
+
+struct backend_info {
+	char name[128], sha256[65], tokenizer[65];
+	char templ[1024]; /* chat template with {system} and {user}, or "" */
+	u32 d_model, n_layers, n_vocab, n_ctx;
+	u32 bos;          /* UINT32_MAX: none */
+};
+const struct backend_info *backend_info(const struct backend *b); /* valid after connect */
+
+/* Tokens of a text; plain, or a user's message put into the chat template.  *tokens and
+ * *flags (enum token_flag, may be NULL) are owned by the caller. */
+int backend_tokenize(struct backend *b, const char *text, bool chat, u32 **tokens, u8 **flags, size_t *n,
+		     struct err *e);
+/* All token texts: blob and offsets[V+1], special flags [V]; owned. */
+int backend_vocab(struct backend *b, u8 **blob, u64 **offsets, u8 **special, u32 *n, struct err *e);
+
+/* Residual rows of one text at some hooks, in one pass stopped after the last: rows[h] is a
+ * caller's buffer f32 [n][d]. */
+int backend_states(struct backend *b, const u32 *tokens, size_t n, const char *const *hooks, size_t n_hooks,
+		   f32 *const *rows, struct err *e);
+
+/* Interventions carry vectors, not features.  Several at one hook read the unmodified x. */
+enum intervention_kind { INTERVENE_ADD, INTERVENE_CLAMP, INTERVENE_SCALE, INTERVENE_PIN, INTERVENE_REPLACE };
+struct intervention {
+	enum intervention_kind kind;
+	const char *hook;
+	const f32 *direction;     /* [d] decoder row */
+	f32 amount;               /* add: c; clamp: target; scale: s; pin: target */
+	const f32 *encoder;       /* [d] clamp, scale, pin: encoder row */
+	f32 bias;                 /* encoder bias, b_dec folded in: p = w.x + bias */
+	u32 feature;              /* clamp, scale of a TopK dictionary: id in the loaded encoder, else UINT32_MAX */
+	const f32 *rows;          /* replace: [n_tokens][d], NaN rows are left alone */
+	size_t n_rows;
+	enum { WHERE_REPLY, WHERE_PROMPT, WHERE_BOTH } where;
+};
+/* Gives the module a TopK dictionary's encoder once, so that f_i can be computed there. */
+int backend_load_encoder(struct backend *b, const char *hook, const f32 *w_enc /* [F][d] */, const f32 *bias,
+			 u32 n_features, u32 d, u32 k, struct err *e);
+
+struct run {
+	const char *name;                 /* "baseline" */
+	const u32 *tokens;                /* prompt (generate) or whole text (score) */
+	size_t n_tokens;
+	size_t n_prompt;                  /* score: tokens before this one are not judged */
+	const struct intervention *list;
+	size_t n_list;
+	u64 seed;
+	const u32 *want_tokens;           /* score: log-probabilities of these at the last position */
+	size_t n_want;
+};
+struct generate_options {
+	u32 n_tokens;      /* 60 */
+	f32 temperature;   /* 0: greedy */
+	u32 top_k;         /* 0: 80 */
+	f32 top_p;         /* 0: 0.97 */
+	const char *rows_hook; /* stream the hook's rows of each token (as unsteered x), or NULL */
+};
+/* A token of a run: text is bytes.  row (f32 [d] or NULL) is borrowed.  Return false to stop. */
+typedef bool (*generate_fn)(void *context, size_t run, u32 token, const char *text, size_t n, const f32 *row);
+int backend_generate(struct backend *b, const struct run *runs, size_t n_runs, const struct generate_options *o,
+		     generate_fn fn, void *context, struct err *e);
+
+struct score {
+	f64 nll;         /* nats, summed over judged tokens */
+	u64 n;           /* judged tokens */
+	f64 kl;          /* mean KL(first run || this run) over judged positions; NaN for the first */
+	f32 *want_logp;  /* [n_want], owned; NULL if none wanted */
+};
+int backend_score(struct backend *b, const struct run *runs, size_t n_runs, struct score *out, struct err *e);
+
+/* Top and bottom tokens of vectors through final norm and unembedding (direction only: each
+ * vector is unit-normed, mean logit over the vocabulary removed). */
+int backend_lens(struct backend *b, const f32 *vectors /* [n][d] */, size_t n, u32 k, u32 *top_token, f32 *top_value,
+		 u32 *bottom_token, f32 *bottom_value /* each [n][k] */, struct err *e);
+
+#endif

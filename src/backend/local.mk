@@ -1,0 +1,2 @@
+src_libbackend_a_SOURCES += \
+src/backend/backend.h

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/mem.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void (*exhausted)(void);
+static atomic_ullong fail_in;
+
+void mem_on_exhaustion(void (*hook)(void))
+{
+	exhausted = hook;
+}
+
+void mem_fail_at(u64 n)
+{
+	atomic_store(&fail_in, n);
+}
+
+static bool fails(void)
+{
+	if (atomic_load_explicit(&fail_in, memory_order_relaxed) == 0)
+		return false;
+	return atomic_fetch_sub(&fail_in, 1) == 1;
+}
+
+static void *check(void *p)
+{
+	if (p)
+		return p;
+	if (exhausted)
+		exhausted();
+	static const char msg[] = "featlas: out of memory\n";
+	if (write(2, msg, sizeof msg - 1) < 0)
+		_exit(2);
+	abort();
+}
+
+void *xmalloc(size_t n)
+{
+	return check(fails() ? NULL : malloc(n ? n : 1));
+}
+
+void *xcalloc(size_t n, size_t size)
+{
+	return check(fails() ? NULL : calloc(n ? n : 1, size ? size : 1));
+}
+
+void *xrealloc(void *p, size_t n)
+{
+	return check(fails() ? NULL : realloc(p, n ? n : 1));
+}
+
+void *xreallocarray(void *p, size_t n, size_t size)
+{
+	if (size && n > SIZE_MAX / size)
+		return check(NULL);
+	return xrealloc(p, n * size);
+}
+
+char *xstrdup(const char *s)
+{
+	return xstrndup(s, strlen(s));
+}
+
+char *xstrndup(const char *s, size_t n)
+{
+	n = strnlen(s, n);
+	char *r = xmalloc(n + 1);
+	memcpy(r, s, n);
+	r[n] = 0;
+	return r;
+}
+
+char *xasprintf(const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	int n = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	char *r = xmalloc((size_t)n + 1);
+	va_start(ap, fmt);
+	vsnprintf(r, (size_t)n + 1, fmt, ap);
+	va_end(ap);
+	return r;
+}
+
+void *mem_try(size_t n, size_t size, const char *what, struct err *e)
+{
+	void *p = NULL;
+	size_t bytes = n && size ? n * size : 1;
+	bool ok = !(size && n > (SIZE_MAX - 64) / size);
+	if (ok && !fails() && posix_memalign(&p, 64, (bytes + 63) / 64 * 64) == 0) {
+		memset(p, 0, bytes);
+		return p;
+	}
+	err_set(e, ERR_FAILED, "cannot allocate %.1f MiB for %s",
+		(double)n * (double)size / (1 << 20), what);
+	return NULL;
+}

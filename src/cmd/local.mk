@@ -1,0 +1,6 @@
+src_featlas_SOURCES += \
+src/cmd/cmd.c \
+src/cmd/cmd.h \
+src/cmd/cmd_progress.c \
+src/cmd/commands.def \
+src/cmd/options.def

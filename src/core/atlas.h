@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* atlas.h - an atlas directory: what it is and the parts that are there.
+ *
+ * atlas.json is the commit: it names every part, its file, checksum, and how it was built.
+ * A part that is absent is NULL here and stands with its remedy in atlas_missing.  Opening
+ * maps files and checks headers; checksums are atlas_verify's work.  Thread-safe to read.
+ */
+#ifndef FEATLAS_ATLAS_H
+#define FEATLAS_ATLAS_H
+
+#include "base/json.h"
+#include "base/progress.h"
+#include "core/dict.h"
+#include "core/store.h"
+
+struct vocab;  /* core/vocab.h: token bytes */
+struct labels; /* core/labels.h: the immutable base of labels */
+struct note;   /* core/note.h: labels.db, what people did */
+
+struct atlas_model {
+	const char *name;       /* "SmolLM2-135M-Instruct, Q4_1 to BF16" */
+	const char *sha256;     /* of the source file, or "" */
+	const char *tokenizer;  /* hash, or "" */
+	const char *templ;      /* chat template with {system} {user}, or "" */
+	u32 d_model, n_layers, n_vocab;
+};
+
+struct atlas_neighbour {
+	u32 id;
+	f32 score;
+};
+
+struct atlas {
+	char *folder;           /* as opened */
+	const char *name;       /* "demo" */
+	char uuid[40], build_id[40];
+	json_t *json;           /* atlas.json */
+	struct atlas_model model;
+	const char *hook;       /* "blocks.22.hook_resid_post" */
+	u32 layer;
+	const char *place;      /* "resid_post" */
+	f32 norm_median;        /* of the hook's residual rows, 0 if not known */
+	u32 n_features, d_model;
+	struct dict *dict;      /* never NULL */
+	struct store *store;    /* these may be NULL */
+	struct vocab *vocab;
+	struct labels *labels;
+	struct safetensors *logits, *graph, *scores;
+};
+
+struct atlas *atlas_open(const char *folder, struct err *e);
+void atlas_free(struct atlas *a);
+/* A sentence and the command that makes the part ("no neighbour graph; make it with
+ * 'featlas neighbours X.atlas'"), or NULL if it is there.  part: "store", "graph", ... */
+const char *atlas_missing(const struct atlas *a, const char *part);
+
+/* Promoted (sign > 0) or suppressed tokens of a feature; returns how many. */
+struct atlas_token { u32 token; f32 value; };
+size_t atlas_logits(const struct atlas *a, u32 feature, int sign, struct atlas_token *out, size_t cap);
+/* Stored neighbours by decoder cosine, best first; returns how many. */
+size_t atlas_neighbours(const struct atlas *a, u32 feature, struct atlas_neighbour *out, size_t cap);
+/* Scores; NaN where absent. */
+struct atlas_scores { f32 input, output, topic; };
+void atlas_scores(const struct atlas *a, u32 feature, struct atlas_scores *out);
+size_t atlas_topic_words(const struct atlas *a, u32 feature, u32 *tokens, size_t cap);
+
+/* Checks everything, checksums included.  Calls say(context, sentence) for each fault. */
+int atlas_verify(const char *folder, struct progress *p, void (*say)(void *, const char *), void *context,
+		 u64 *n_faults, struct err *e);
+
+/* Building.  Files of an atlas carry uuid and build id in their safetensors metadata.
+ * atlas_note_part records a part's file (hashed here), command and parameters in the
+ * json; atlas_commit writes atlas.json, last. */
+json_t *atlas_json_new(const char *name);
+const char *atlas_json_uuid(const json_t *j);
+int atlas_note_part(json_t *j, const char *folder, const char *part, const char *file, const char *command,
+		    json_t *details /* taken, or NULL */, struct err *e);
+int atlas_commit(const json_t *j, const char *folder, struct err *e);
+
+#endif

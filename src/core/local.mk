@@ -1,0 +1,9 @@
+src_libcore_a_SOURCES += \
+src/core/acts.h \
+src/core/atlas.h \
+src/core/dict.h \
+src/core/labels.h \
+src/core/note.h \
+src/core/search.h \
+src/core/store.h \
+src/core/vocab.h

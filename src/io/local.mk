@@ -1,0 +1,2 @@
+src_libio_a_SOURCES += \
+src/io/safetensors.h

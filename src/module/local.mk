@@ -1,0 +1,1 @@
+# backend modules: programs of their own

@@ -1,0 +1,2 @@
+src_libsession_a_SOURCES += \
+src/session/session.h

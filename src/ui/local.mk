@@ -1,0 +1,1 @@
+# the toolkit: cells, terminal, keys, lists, prompts

@@ -1,0 +1,1 @@
+# one view a file

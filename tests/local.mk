@@ -1,0 +1,22 @@
+# Suites print TAP.  Unit tests are cmocka programs; the others are shell scripts.
+TEST_EXTENSIONS = .t
+LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+T_LOG_DRIVER = $(LOG_DRIVER)
+AM_TESTS_ENVIRONMENT = \
+	FEATLAS='$(abs_top_builddir)/src/featlas'; export FEATLAS; \
+	FEATLAS_BACKEND_DIR='$(abs_top_builddir)/src'; export FEATLAS_BACKEND_DIR; \
+	TESTS_DIR='$(abs_top_srcdir)/tests'; export TESTS_DIR; \
+	BUILD_DIR='$(abs_top_builddir)'; export BUILD_DIR; \
+	CMOCKA_MESSAGE_OUTPUT=TAP; export CMOCKA_MESSAGE_OUTPUT; \
+	LC_ALL=C.UTF-8; export LC_ALL; \
+	unset XDG_CONFIG_HOME XDG_DATA_HOME XDG_STATE_HOME XDG_CACHE_HOME FEATLAS_BACKEND NO_COLOR;
+
+include tests/unit/local.mk
+include tests/cli/local.mk
+include tests/screen/local.mk
+include tests/pty/local.mk
+include tests/fuzz/local.mk
+include tests/bench/local.mk
+
+TESTS += tests/layers.t
+EXTRA_DIST += tests/layers.t

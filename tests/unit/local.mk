@@ -1,0 +1,6 @@
+# A cmocka program each: add it to check_PROGRAMS and TESTS with its sources and libraries.
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_base
+TESTS += tests/unit/test_base
+tests_unit_test_base_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* test_base.c - errors, buffers, UTF-8, half floats, the pool, files that appear whole. */
+#include "base/buf.h"
+#include "base/half.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/outfile.h"
+#include "base/pool.h"
+#include "base/sha256.h"
+#include "base/utf8.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static void errors_keep_code_and_wrap(void **state)
+{
+	(void)state;
+	struct err e = {0};
+	assert_int_equal(err_set(&e, ERR_DAMAGED, "tensor '%s'", "x"), -1);
+	err_wrap(&e, "cannot open '%s'", "a.st");
+	assert_int_equal(e.code, ERR_DAMAGED);
+	assert_string_equal(e.msg, "cannot open 'a.st': tensor 'x'");
+	err_set(NULL, ERR_FAILED, "nobody listens");
+}
+
+static void buffers_grow_and_cut(void **state)
+{
+	(void)state;
+	struct buf b = BUF_INIT;
+	assert_string_equal(b.s, "");
+	for (int i = 0; i < 100; i++)
+		buf_addf(&b, "%d,", i);
+	assert_int_equal(b.n, 290);
+	buf_remove(&b, 0, 288);
+	assert_string_equal(b.s, "9,");
+	buf_remove(&b, 1, 99);
+	assert_string_equal(b.s, "9");
+	buf_release(&b);
+}
+
+/* Unicode 15, section 3.9: one U+FFFD for each maximal subpart of an ill-formed sequence;
+ * the inputs are the standard's table 3-8 and 3-11. */
+static void broken_utf8_becomes_replacements(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *in, *out;
+	} cases[] = {
+		{"\xc0\xaf\xe0\x80\xbf\xf0\x81\x82\x41", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"
+							 "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\x41"},
+		{"\xe1\x80\xe2\xf0\x91\x92\xf1\xbf\x41", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\x41"},
+		{"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+		{"a\xef\xbf\xbd", "a\xef\xbf\xbd"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct buf b = BUF_INIT;
+		utf8_add_valid(&b, cases[i].in, strlen(cases[i].in));
+		assert_string_equal(b.s, cases[i].out);
+		buf_release(&b);
+	}
+	assert_true(utf8_is_valid("gr\xc3\xbc\xc3\x9f", 6));
+	assert_false(utf8_is_valid("\xff", 1));
+}
+
+static void unsafe_text_is_made_visible(void **state)
+{
+	(void)state;
+	struct buf b = BUF_INIT;
+	utf8_add_safe(&b, "a\033[2J\n\xe2\x80\xae", 9);
+	assert_string_equal(b.s, "a\xe2\x90\x9b[2J\xe2\x86\xb5\xc2\xb7");
+	buf_release(&b);
+}
+
+static void halves_round_to_even(void **state)
+{
+	(void)state;
+	assert_int_equal(f32_to_f16(65504.0f), 0x7bff);
+	assert_true(isinf(f16_to_f32(f32_to_f16(65520.0f))));
+	assert_int_equal(f32_to_bf16(1.0f + 1.0f / 256), 0x3f80); /* halfway, to even */
+	assert_int_equal(f32_to_bf16(1.0f + 3.0f / 256), 0x3f82);
+	for (u32 h = 0; h < 0x7c00; h++)
+		assert_int_equal(f32_to_f16(f16_to_f32((u16)h)), h);
+}
+
+static void count_task(void *context, size_t task, unsigned thread)
+{
+	(void)thread;
+	((int *)context)[task]++;
+}
+
+static void the_pool_runs_each_task_once(void **state)
+{
+	(void)state;
+	struct pool *p = pool_new(4);
+	for (int round = 0; round < 50; round++) {
+		int seen[97] = {0};
+		pool_each(p, 97, count_task, seen);
+		for (int i = 0; i < 97; i++)
+			assert_int_equal(seen[i], 1);
+	}
+	pool_free(p);
+}
+
+static void files_appear_whole(void **state)
+{
+	(void)state;
+	char folder[] = "/tmp/featlas-test-XXXXXX";
+	assert_non_null(mkdtemp(folder));
+	char *path = xasprintf("%s/x", folder), hex[65];
+	struct err e = {0};
+	assert_int_equal(outfile_write_all(path, "abc", 3, &e), 0);
+	struct outfile *o = outfile_new(path, &e);
+	assert_non_null(o);
+	assert_int_equal(outfile_add(o, "new", 3, &e), 0);
+	outfile_abandon(o);
+	/* FIPS 180-2's example */
+	assert_int_equal(sha256_file(path, hex, NULL, &e), 0);
+	assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(folder), 0); /* no part file is left */
+	free(path);
+}
+
+static void json_says_where_it_is_wrong(void **state)
+{
+	(void)state;
+	struct err e = {0};
+	assert_null(json_parse("{\"a\":}", 6, "'x.json'", &e));
+	assert_int_equal(e.code, ERR_DAMAGED);
+	assert_non_null(strstr(e.msg, "'x.json' is not valid JSON at byte"));
+	json_t *j = json_parse("{\"n\":-1}", 8, "'x.json'", &e);
+	u64 n;
+	assert_int_equal(json_get_u64(j, "n", 10, &n, "'x.json'", &e), -1);
+	assert_string_equal(e.msg, "'x.json': 'n' is not a whole number from 0 on");
+	json_decref(j);
+	struct buf b = BUF_INIT;
+	j = json_pack("[o,o]", json_f32(0.1f), json_f32(16777216.0f));
+	json_add_line(&b, j);
+	assert_string_equal(b.s, "[0.1,16777216.0]");
+	json_decref(j);
+	buf_release(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(errors_keep_code_and_wrap), cmocka_unit_test(buffers_grow_and_cut),
+		cmocka_unit_test(broken_utf8_becomes_replacements), cmocka_unit_test(unsafe_text_is_made_visible),
+		cmocka_unit_test(halves_round_to_even), cmocka_unit_test(the_pool_runs_each_task_once),
+		cmocka_unit_test(files_appear_whole), cmocka_unit_test(json_says_where_it_is_wrong),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
