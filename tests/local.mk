@@ -1,6 +1,6 @@
 # Suites print TAP.  Unit tests are cmocka programs; the others are shell scripts.
 TEST_EXTENSIONS = .t
-LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/tests/driver.sh $(top_srcdir)/build-aux/tap-driver.sh
 T_LOG_DRIVER = $(LOG_DRIVER)
 AM_TESTS_ENVIRONMENT = \
 	FEATLAS='$(abs_top_builddir)/src/featlas'; export FEATLAS; \
@@ -19,4 +19,4 @@ include tests/fuzz/local.mk
 include tests/bench/local.mk
 
 TESTS += tests/layers.t
-EXTRA_DIST += tests/layers.t
+EXTRA_DIST += tests/layers.t tests/driver.sh tests/summary.sh
