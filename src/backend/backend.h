@@ -12,6 +12,7 @@
 
 #include "base/json.h"
 #include "base/progress.h"
+#include "core/run.h"
 
 struct backend;
 
@@ -33,7 +34,7 @@ void backend_cancel(struct backend *b);
 
 struct backend_info {
 	char name[128], sha256[65], tokenizer[65];
-	char templ[1024]; /* chat template with {system} and {user}, or "" */
+	char templ[1024]; /* one chat turn: literal text with {user}, or "" */
 	u32 d_model, n_layers, n_vocab, n_ctx;
 	u32 bos;          /* UINT32_MAX: none */
 };
@@ -51,53 +52,17 @@ int backend_vocab(struct backend *b, u8 **blob, u64 **offsets, u8 **special, u32
 int backend_states(struct backend *b, const u32 *tokens, size_t n, const char *const *hooks, size_t n_hooks,
 		   f32 *const *rows, struct err *e);
 
-/* Interventions carry vectors, not features.  Several at one hook read the unmodified x. */
-enum intervention_kind { INTERVENE_ADD, INTERVENE_CLAMP, INTERVENE_SCALE, INTERVENE_PIN, INTERVENE_REPLACE };
-struct intervention {
-	enum intervention_kind kind;
-	const char *hook;
-	const f32 *direction;     /* [d] decoder row */
-	f32 amount;               /* add: c; clamp: target; scale: s; pin: target */
-	const f32 *encoder;       /* [d] clamp, scale, pin: encoder row */
-	f32 bias;                 /* encoder bias, b_dec folded in: p = w.x + bias */
-	u32 feature;              /* clamp, scale of a TopK dictionary: id in the loaded encoder, else UINT32_MAX */
-	const f32 *rows;          /* replace: [n_tokens][d], NaN rows are left alone */
-	size_t n_rows;
-	enum { WHERE_REPLY, WHERE_PROMPT, WHERE_BOTH } where;
-};
 /* Gives the module a TopK dictionary's encoder once, so that f_i can be computed there. */
 int backend_load_encoder(struct backend *b, const char *hook, const f32 *w_enc /* [F][d] */, const f32 *bias,
 			 u32 n_features, u32 d, u32 k, struct err *e);
 
-struct run {
-	const char *name;                 /* "baseline" */
-	const u32 *tokens;                /* prompt (generate) or whole text (score) */
-	size_t n_tokens;
-	size_t n_prompt;                  /* score: tokens before this one are not judged */
-	const struct intervention *list;
-	size_t n_list;
-	u64 seed;
-	const u32 *want_tokens;           /* score: log-probabilities of these at the last position */
-	size_t n_want;
-};
-struct generate_options {
-	u32 n_tokens;      /* 60 */
-	f32 temperature;   /* 0: greedy */
-	u32 top_k;         /* 0: 80 */
-	f32 top_p;         /* 0: 0.97 */
-	const char *rows_hook; /* stream the hook's rows of each token (as unsteered x), or NULL */
-};
-/* A token of a run: text is bytes.  row (f32 [d] or NULL) is borrowed.  Return false to stop. */
+/* A token of a run: text is bytes, perhaps part of a character.  row (f32 [d] or NULL, borrowed) is
+ * that of the position the token was drawn from, the one before it, as it was before
+ * interventions at rows_hook.  Return false to stop. */
 typedef bool (*generate_fn)(void *context, size_t run, u32 token, const char *text, size_t n, const f32 *row);
 int backend_generate(struct backend *b, const struct run *runs, size_t n_runs, const struct generate_options *o,
 		     generate_fn fn, void *context, struct err *e);
 
-struct score {
-	f64 nll;         /* nats, summed over judged tokens */
-	u64 n;           /* judged tokens */
-	f64 kl;          /* mean KL(first run || this run) over judged positions; NaN for the first */
-	f32 *want_logp;  /* [n_want], owned; NULL if none wanted */
-};
 int backend_score(struct backend *b, const struct run *runs, size_t n_runs, struct score *out, struct err *e);
 
 /* Top and bottom tokens of vectors through final norm and unembedding (direction only: each

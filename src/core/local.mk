@@ -2,8 +2,12 @@ src_libcore_a_SOURCES += \
 src/core/acts.h \
 src/core/atlas.h \
 src/core/dict.h \
+src/core/hook.c \
+src/core/hook.h \
 src/core/labels.h \
 src/core/note.h \
+src/core/run.c \
+src/core/run.h \
 src/core/search.h \
 src/core/store.h \
 src/core/vocab.h
