@@ -33,6 +33,9 @@ void module_token(struct module_request *r, size_t run, u32 token, const f32 *ro
  * ended at its length. */
 void module_end(struct module_request *r, size_t run);
 
+/* The TopK encoder that load_encoder left for a hook, for run_apply; NULL if none. */
+const struct run_encoder *module_encoder(const struct module_request *r, const char *hook);
+
 struct module_info {
 	char name[128];      /* "SmolLM2-135M-Instruct, Q4_1 to BF16" */
 	char sha256[65];     /* of the model file, lower-case hex; "" if there is none */
@@ -94,11 +97,6 @@ struct module_ops {
 	 * unembedding, the mean over the vocabulary removed.  Best first; ties by id. */
 	int (*lens)(void *m, struct module_request *r, const f32 *vectors, size_t n, u32 k, u32 *top_token,
 		    f32 *top_value, u32 *bottom_token, f32 *bottom_value, struct err *e);
-	/* Keeps a TopK encoder for a hook (one a hook; a later one replaces it).  *c is taken on
-	 * success.  run_apply is given it for interventions at that hook. */
-	int (*load_encoder)(void *m, const char *hook, const struct run_encoder *c, struct err *e);
-	/* The encoder kept for a hook, or NULL. */
-	const struct run_encoder *(*encoder)(void *m, const char *hook);
 };
 
 int module_main(const struct module_ops *ops, int argc, char **argv);
