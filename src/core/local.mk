@@ -1,5 +1,7 @@
 src_libcore_a_SOURCES += \
+src/core/acts.c \
 src/core/acts.h \
+src/core/acts_write.c \
 src/core/atlas.h \
 src/core/dict.h \
 src/core/hook.c \
