@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* style.h - semantic styles and the themes that map them to colours.
+ *
+ * Screens name a style; what it looks like is the theme's and the terminal's matter.  In
+ * monochrome every style that carries a meaning has an attribute of its own; dim is never the
+ * only carrier.  Heat has six steps in colour, four in monochrome (none, underline, bold,
+ * reverse).
+ */
+#ifndef FEATLAS_STYLE_H
+#define FEATLAS_STYLE_H
+
+#include "base/types.h"
+
+enum style {
+#define STYLE(id, name, mono, dark, light) STYLE_##id,
+#include "ui/styles.def"
+#undef STYLE
+	N_STYLES,
+};
+
+/* Added to a style, cell by cell. */
+enum attr { ATTR_UNDERLINE = 1, ATTR_BOLD = 2, ATTR_REVERSE = 4 };
+
+enum { HEAT_STEPS = 6 };
+
+enum theme { THEME_MONO, THEME_DARK, THEME_LIGHT };
+
+struct look {
+	int16_t fg, bg; /* 256-colour index, -1: the terminal's own */
+	u8 attr;
+};
+
+const char *style_name(enum style s); /* "heat3": in dumps and theme files */
+struct look style_look(enum style s, enum theme t);
+/* The nearest of the eight basic colours, or -1. */
+int style_basic_colour(int colour256);
+/* "dark", "light", "mono": 0, or -1. */
+int style_parse_theme(const char *name, enum theme *out);
+
+/* The heat of an activation, r = f / max in [0, 1]: STYLE_NORMAL where it does not fire, else
+ * STYLE_HEAT1 .. STYLE_HEAT6 by 0.05 + 0.95 log10(1 + 9 r). */
+enum style style_heat(f32 r);
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* app.h - the terminal program, and what it does for its views.
+ *
+ * One thread owns everything here.  Work that may take longer than a few milliseconds is a
+ * job; its result comes back on the UI thread, and only if the view that wanted it is still
+ * there and has not asked anew.
+ */
+#ifndef FEATLAS_APP_H
+#define FEATLAS_APP_H
+
+#include "base/progress.h"
+#include "view/view.h"
+
+struct app;
+
+struct app_options {
+	const char *const *atlases; /* folders */
+	size_t n_atlases;
+	const char *backend;    /* spec, or NULL */
+	const char *script;     /* key script, or NULL: a terminal */
+	int w, h;               /* of the screen of a script; 0: 80 x 24 */
+	const char *theme;      /* "dark", "light", "mono", or NULL */
+	bool ascii;
+};
+/* Runs until it is left: 0, or -1 and why it could not start. */
+int app_run(const struct app_options *o, struct err *e);
+
+struct session *app_session(struct app *a);
+
+/* ---- the stack of screens ---- */
+/* Opens a view on top.  A failure to open is a message.  t may be NULL. */
+void app_push(struct app *a, const struct view_class *c, const struct target *t);
+/* The page of a feature. */
+void app_push_feature(struct app *a, u32 feature);
+void app_back(struct app *a);
+/* The feature that the top view points at, else the one last looked at; false if none yet. */
+bool app_current_feature(struct app *a, u32 *feature);
+void app_size(const struct app *a, int *w, int *h);
+
+/* ---- words to the person ---- */
+/* The line above the footer, kept in the log (gl).  Formatted text may be hostile. */
+void app_message(struct app *a, const char *fmt, ...) FORMAT_PRINTF(2, 3);
+void app_error(struct app *a, const struct err *e); /* the same, in the colour of errors */
+/* After an edit that note has made: shows "WHAT   u undo" and tells all views. */
+void app_undo_note(struct app *a, const char *fmt, ...) FORMAT_PRINTF(2, 3);
+/* Lines in a pop-up that any key closes. */
+void app_popup(struct app *a, const char *title, const char *lines);
+
+/* ---- jobs ---- */
+enum app_lane { /* jobs of one lane run one after another, in the order they came */
+	LANE_FREE,    /* runs at once, on a thread of its own; must not use the session's pool */
+	LANE_POOL,    /* uses session->pool */
+	LANE_BACKEND, /* uses session->backend; may use nothing else that has a lane */
+	N_LANES,
+};
+struct app_job {
+	enum app_lane lane;
+	const char *what;  /* static: "generating" */
+	/* On a thread of its own.  Polls progress_cancelled; may call app_wake. */
+	void (*work)(void *context, struct progress *p);
+	/* On the UI thread, when work has returned and the view is still there and the job was not
+	 * cancelled.  NULL: nothing to do. */
+	void (*done)(struct view *v, void *context);
+	/* On the UI thread, always, last: frees context.  NULL: nothing to free. */
+	void (*release)(void *context);
+};
+/* Starts or queues it; context is the job's from now on.  Returns its number. */
+u64 app_job(struct view *v, const struct app_job *job, void *context);
+/* Cancels this view's jobs: done is not called for them.  For LANE_BACKEND the request that
+ * runs is cancelled too. */
+void app_job_cancel(struct view *v);
+bool app_job_runs(const struct view *v);
+/* The progress of the view's newest job that is not over, or NULL; for drawing. */
+const struct progress *app_job_progress(const struct view *v);
+/* Any thread: something to show has changed; the top view's tick follows soon (5 a second). */
+void app_wake(struct app *a);
+
+/* ---- prompts and menus ---- */
+struct app_prompt {
+	const char *label;    /* "prompt: " */
+	const char *initial;  /* or NULL */
+	const char *history;  /* name of its history: "steer", or NULL */
+	/* Enter; text is borrowed.  Return false to stay in the prompt (after an app_message). */
+	bool (*commit)(struct view *v, const char *text, void *context);
+	/* Each change; *column (-1) may be set to put a caret under it.  Or NULL. */
+	void (*change)(struct view *v, const char *text, void *context);
+	void (*cancel)(struct view *v, void *context); /* Esc, ^C; or NULL */
+	void *context;        /* borrowed; must live until commit or cancel */
+};
+/* A line editor in the message line.  The view stays visible and is redrawn as it changes. */
+void app_prompt(struct view *v, const struct app_prompt *p);
+/* A caret under byte `at` of the prompt's text with a sentence: what is wrong there. */
+void app_prompt_fault(struct app *a, size_t at, const char *sentence);
+
+struct app_menu_item {
+	u32 key;          /* a letter that chooses it */
+	const char *text;
+};
+/* A pop-up; chosen(v, index) follows.  items are copied. */
+void app_menu(struct view *v, const char *title, const struct app_menu_item *items, size_t n,
+	      void (*chosen)(struct view *v, size_t index));
+
+/* ---- search hits and the selection, the same on every screen ---- */
+/* The hits of the label search that stands: a bit a feature, or NULL when there is no search. */
+const u64 *app_hits(struct app *a);
+bool app_is_hit(struct app *a, u32 feature);
+/* The compiled pattern, to underline where it matches; NULL when none stands. */
+const struct search_pattern *app_pattern(struct app *a);
+
+bool app_is_marked(struct app *a, u32 feature);
+void app_mark(struct app *a, u32 feature, bool on);
+size_t app_n_marked(struct app *a);
+/* The selection in the order of ids: owned. */
+u32 *app_marked(struct app *a, size_t *n);
+
+/* ---- small things ---- */
+void app_copy(struct app *a, const char *text); /* to the clipboard, where that is switched on */
+/* Ends the terminal, runs $VISUAL or $EDITOR on the text, comes back: the new text (owned), or
+ * NULL when it was left unchanged or failed (with a message). */
+char *app_edit_text(struct app *a, const char *text);
+/* Saves the text under a fresh name in the working directory, and says so. */
+void app_save(struct app *a, const char *stem, const char *extension, const struct buf *text);
+bool app_is_ascii(struct app *a);
+bool app_is_script(struct app *a); /* no clock-dependent drawing then */
+/* Words for a key of an action in the top view's context ("gs"), or "" if unbound. */
+const char *app_key_words(struct app *a, enum action action);
+
+#endif
