@@ -4,9 +4,14 @@ src/core/acts.h \
 src/core/acts_write.c \
 src/core/atlas.h \
 src/core/dict.h \
+src/core/graph.c \
+src/core/graph.h \
 src/core/hook.c \
 src/core/hook.h \
 src/core/labels.h \
+src/core/layout.c \
+src/core/layout.h \
+src/core/layout_walk.c \
 src/core/note.h \
 src/core/run.c \
 src/core/run.h \

@@ -3,4 +3,9 @@ if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_base
 TESTS += tests/unit/test_base
 tests_unit_test_base_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_graph tests/unit/test_layout
+TESTS += tests/unit/test_graph tests/unit/test_layout
+tests_unit_test_graph_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_layout_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
 endif
