@@ -20,3 +20,4 @@ include tests/bench/local.mk
 
 TESTS += tests/layers.t
 EXTRA_DIST += tests/layers.t tests/driver.sh tests/summary.sh
+EXTRA_DIST += tests/golden/make_reference.py tests/golden/reference.safetensors

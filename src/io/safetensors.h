@@ -56,7 +56,8 @@ void tensor_get_f32(const struct tensor *t, u64 i, u64 n, f32 *out);
 
 /* Writing: declare every tensor and metadata, begin, then give each tensor's bytes in any
  * number of pieces.  Tensors are laid out by item size descending, then by declaration;
- * data must be written in that order (safetensors_writer_next says which comes next).
+ * data must be given in that order, and no piece may run into the next tensor
+ * (safetensors_writer_next says which comes next).
  * The header is padded to 64 bytes.  Nothing appears at the path before commit. */
 struct safetensors_writer;
 

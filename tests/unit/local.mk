@@ -8,4 +8,7 @@ check_PROGRAMS += tests/unit/test_graph tests/unit/test_layout
 TESTS += tests/unit/test_graph tests/unit/test_layout
 tests_unit_test_graph_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_layout_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/test_safetensors
+TESTS += tests/unit/test_safetensors
+tests_unit_test_safetensors_LDADD = $(IO_LIBS) $(CMOCKA_LIBS)
 endif
