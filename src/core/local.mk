@@ -8,14 +8,11 @@ src/core/graph.c \
 src/core/graph.h \
 src/core/hook.c \
 src/core/hook.h \
-src/core/index.c \
-src/core/index.h \
-src/core/index_contexts.c \
-src/core/index_write.c \
 src/core/labels.h \
 src/core/layout.c \
 src/core/layout.h \
 src/core/layout_walk.c \
+src/core/note.c \
 src/core/note.h \
 src/core/run.c \
 src/core/run.h \
