@@ -1,2 +1,3 @@
 src_libsession_a_SOURCES += \
+src/session/session.c \
 src/session/session.h
