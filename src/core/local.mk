@@ -8,6 +8,7 @@ src/core/graph.c \
 src/core/graph.h \
 src/core/hook.c \
 src/core/hook.h \
+src/core/labels.c \
 src/core/labels.h \
 src/core/layout.c \
 src/core/layout.h \
@@ -17,5 +18,7 @@ src/core/note.h \
 src/core/run.c \
 src/core/run.h \
 src/core/search.h \
+src/core/store.c \
 src/core/store.h \
+src/core/vocab.c \
 src/core/vocab.h

@@ -35,6 +35,8 @@ struct store_stats { /* over unmasked indexed tokens */
 
 struct store;
 
+/* Segments in order; each must begin where the one before it ends.  Statistics of several are
+ * merged: densities and means by their counts, histograms on the edges of the widest. */
 struct store *store_open(const char *const *segment_paths, size_t n, u32 n_features, struct err *e);
 void store_free(struct store *s); /* NULL is fine */
 
@@ -45,6 +47,7 @@ u64 store_n_contexts(const struct store *s);    /* chosen contexts over all feat
 u64 store_n_activations(const struct store *s); /* postings at hand */
 bool store_is_full(const struct store *s);      /* coverage full, not examples-only */
 
+/* UINT32_MAX and no flags beyond the end. */
 u32 store_token(const struct store *s, u64 position);
 u8 store_token_flags(const struct store *s, u64 position);
 /* The text a position stands in: [*start, *end), and its number. */

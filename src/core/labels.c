@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/* labels.c - the immutable base of labels. */
+#include "core/labels.h"
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "io/safetensors.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const kinds[] = {
+	[LABEL_LEXICAL] = "lexical", [LABEL_MACHINE] = "machine", [LABEL_PERSON] = "person"};
+
+struct labels {
+	struct safetensors *file;
+	const struct tensor *bytes, *offset, *feature, *source, *score;
+	u64 n;
+	u32 n_features;
+	json_t *sources_json; /* owns the names */
+	struct label_source *sources;
+	size_t n_sources;
+};
+
+static int find_kind(const char *name)
+{
+	for (size_t i = 0; name && i < ARRAY_LEN(kinds); i++)
+		if (!strcmp(kinds[i], name))
+			return (int)i;
+	return -1;
+}
+
+static int read_sources(struct labels *l, struct err *e)
+{
+	const char *path = safetensors_path(l->file), *text = safetensors_metadata(l->file, "sources");
+	if (!text)
+		return err_set(e, ERR_DAMAGED, "'%s' does not say where its labels come from", path);
+	char *what = xasprintf("'sources' in '%s'", path);
+	l->sources_json = json_parse(text, strlen(text), what, e);
+	free(what);
+	if (!l->sources_json)
+		return -1;
+	l->n_sources = json_array_size(l->sources_json);
+	l->sources = xcalloc(l->n_sources + 1, sizeof *l->sources);
+	for (size_t i = 0; i < l->n_sources; i++) {
+		const json_t *s = json_array_get(l->sources_json, i);
+		int kind = find_kind(json_opt_str(s, "kind", NULL));
+		const char *name = json_opt_str(s, "name", NULL);
+		if (kind < 0 || !name)
+			return err_set(e, ERR_DAMAGED, "'%s': source %zu of the labels has no name or no known kind", path, i);
+		l->sources[i] = (struct label_source){name, (enum label_kind)kind};
+	}
+	return 0;
+}
+
+static int find_tensors(struct labels *l, struct err *e)
+{
+	const struct safetensors *f = l->file;
+	u64 any[] = {TENSOR_ANY};
+	if (!(l->bytes = safetensors_need(f, "bytes", 1u << DTYPE_U8, 1, any, e)) ||
+	    !(l->feature = safetensors_need(f, "feature", 1u << DTYPE_U32, 1, any, e)))
+		return -1;
+	l->n = l->feature->n;
+	u64 n[] = {l->n}, n1[] = {l->n + 1};
+	if (!(l->offset = safetensors_need(f, "offset", 1u << DTYPE_U64, 1, n1, e)) ||
+	    !(l->source = safetensors_need(f, "source", 1u << DTYPE_U16, 1, n, e)) ||
+	    !(l->score = safetensors_need(f, "score", 1u << DTYPE_F32, 1, n, e)))
+		return -1;
+	return 0;
+}
+
+struct labels *labels_open(const char *path, u32 n_features, struct err *e)
+{
+	struct safetensors *file = safetensors_open(path, e);
+	if (!file)
+		return NULL;
+	struct labels *l = xcalloc(1, sizeof *l);
+	l->file = file;
+	l->n_features = n_features;
+	if (find_tensors(l, e) || read_sources(l, e)) {
+		labels_free(l);
+		return NULL;
+	}
+	return l;
+}
+
+void labels_free(struct labels *l)
+{
+	if (!l)
+		return;
+	json_decref(l->sources_json);
+	free(l->sources);
+	safetensors_free(l->file);
+	free(l);
+}
+
+u64 labels_count(const struct labels *l)
+{
+	return l->n;
+}
+
+struct span labels_blob(const struct labels *l)
+{
+	return l->bytes->data;
+}
+
+u64 labels_offset(const struct labels *l, u64 i)
+{
+	u64 at = tensor_u64(l->offset, i);
+	return MIN(at, l->bytes->n);
+}
+
+u32 labels_feature(const struct labels *l, u64 i)
+{
+	u32 id = (u32)tensor_u64(l->feature, i);
+	return id < l->n_features ? id : l->n_features ? l->n_features - 1 : 0;
+}
+
+void labels_at(const struct labels *l, u64 i, struct label *out)
+{
+	u64 from = labels_offset(l, i), to = labels_offset(l, i + 1), source = tensor_u64(l->source, i);
+	*out = (struct label){.feature = labels_feature(l, i), .source = "", .score = tensor_f32(l->score, i)};
+	out->text = (struct span){l->bytes->data.p + from, to > from ? to - from : 0};
+	if (source < l->n_sources) {
+		out->kind = l->sources[source].kind;
+		out->source = l->sources[source].name;
+	}
+}
+
+/* The first label whose feature is at least id. */
+static u64 lower_bound(const struct labels *l, u64 id)
+{
+	u64 from = 0, to = l->n;
+	while (from < to) {
+		u64 middle = from + (to - from) / 2;
+		if (tensor_u64(l->feature, middle) < id)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from;
+}
+
+u64 labels_of(const struct labels *l, u32 feature, u64 *first)
+{
+	u64 from = lower_bound(l, feature), to = lower_bound(l, (u64)feature + 1);
+	*first = from;
+	return to > from ? to - from : 0;
+}
+
+struct writing {
+	const struct label **sorted;
+	struct buf bytes;
+	u64 *offset;
+	u32 *feature;
+	u16 *source;
+	f32 *score;
+	json_t *sources;
+};
+
+static int by_feature(const void *a, const void *b)
+{
+	const struct label *x = *(const struct label *const *)a, *y = *(const struct label *const *)b;
+	if (x->feature != y->feature)
+		return x->feature < y->feature ? -1 : 1;
+	return x < y ? -1 : x > y; /* as given */
+}
+
+static int source_number(struct writing *w, const struct label *x)
+{
+	size_t n = json_array_size(w->sources);
+	for (size_t i = 0; i < n; i++) {
+		const json_t *s = json_array_get(w->sources, i);
+		if (!strcmp(json_opt_str(s, "name", ""), x->source) && !strcmp(json_opt_str(s, "kind", ""), kinds[x->kind]))
+			return (int)i;
+	}
+	if (n > UINT16_MAX)
+		return -1;
+	json_array_append_new(w->sources, json_pack("{s:o, s:s}", "name", json_text(x->source, strlen(x->source)),
+						    "kind", kinds[x->kind]));
+	return (int)n;
+}
+
+static void add_text(struct buf *b, struct span text)
+{
+	size_t from = b->n;
+	utf8_add_valid(b, (const char *)text.p, text.n);
+	for (size_t i = from; i < b->n; i++)
+		if (b->s[i] == '\n' || b->s[i] == '\r')
+			b->s[i] = ' ';
+}
+
+static int write_sorted(struct writing *w, const char *path, u64 n, const char *uuid, const char *build_id,
+			struct err *e)
+{
+	for (u64 i = 0; i < n; i++) {
+		const struct label *x = w->sorted[i];
+		int source = source_number(w, x);
+		if (source < 0)
+			return err_set(e, ERR_FAILED, "cannot write '%s': more than 65,536 sources of labels", path);
+		add_text(&w->bytes, x->text);
+		w->offset[i + 1] = w->bytes.n;
+		w->feature[i] = x->feature;
+		w->source[i] = (u16)source;
+		w->score[i] = x->score;
+	}
+	struct tensor_out out[] = {
+		{"bytes", DTYPE_U8, 1, {w->bytes.n}, w->bytes.s}, {"offset", DTYPE_U64, 1, {n + 1}, w->offset},
+		{"feature", DTYPE_U32, 1, {n}, w->feature},       {"source", DTYPE_U16, 1, {n}, w->source},
+		{"score", DTYPE_F32, 1, {n}, w->score},
+	};
+	struct buf sources = BUF_INIT;
+	json_add_line(&sources, w->sources);
+	const char *meta[] = {"uuid", uuid, "build_id", build_id, "sources", sources.s, NULL};
+	int r = safetensors_write_file(path, out, ARRAY_LEN(out), meta, e);
+	buf_release(&sources);
+	return r;
+}
+
+int labels_write(const char *path, const struct label *items, u64 n, const char *uuid, const char *build_id,
+		 struct err *e)
+{
+	struct writing w = {.bytes = BUF_INIT, .sources = json_array()};
+	int r = -1;
+	if ((w.sorted = mem_try(n + 1, sizeof *w.sorted, "the labels", e)) &&
+	    (w.offset = mem_try(n + 1, sizeof *w.offset, "the labels", e)) &&
+	    (w.feature = mem_try(n + 1, sizeof *w.feature, "the labels", e)) &&
+	    (w.source = mem_try(n + 1, sizeof *w.source, "the labels", e)) &&
+	    (w.score = mem_try(n + 1, sizeof *w.score, "the labels", e))) {
+		for (u64 i = 0; i < n; i++)
+			w.sorted[i] = &items[i];
+		qsort(w.sorted, n, sizeof *w.sorted, by_feature);
+		r = write_sorted(&w, path, n, uuid, build_id, e);
+	}
+	buf_release(&w.bytes);
+	json_decref(w.sources);
+	free(w.sorted);
+	free(w.offset);
+	free(w.feature);
+	free(w.source);
+	free(w.score);
+	return r;
+}
