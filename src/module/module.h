@@ -18,6 +18,8 @@
 #include "core/hook.h"
 #include "core/run.h"
 
+#define MODULE_PROTOCOL "1.0"
+
 /* The request being served. */
 struct module_request;
 
