@@ -3,7 +3,11 @@ src/core/acts.c \
 src/core/acts.h \
 src/core/acts_write.c \
 src/core/atlas.h \
+src/core/blas.c \
+src/core/blas.h \
 src/core/dict.h \
+src/core/dict_write.c \
+src/core/dict_write.h \
 src/core/graph.c \
 src/core/graph.h \
 src/core/hook.c \
@@ -15,10 +19,21 @@ src/core/layout.h \
 src/core/layout_walk.c \
 src/core/note.c \
 src/core/note.h \
+src/core/rand.h \
 src/core/run.c \
 src/core/run.h \
 src/core/search.h \
 src/core/store.c \
 src/core/store.h \
+src/core/topk.c \
+src/core/topk.h \
+src/core/train.c \
+src/core/train.h \
+src/core/train_acts.c \
+src/core/train_acts.h \
+src/core/train_step.c \
+src/core/train_step.h \
+src/core/vec.c \
+src/core/vec.h \
 src/core/vocab.c \
 src/core/vocab.h

@@ -15,4 +15,8 @@ tests_unit_test_safetensors_LDADD = $(IO_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/unit/test_note
 TESTS += tests/unit/test_note
 tests_unit_test_note_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_train
+TESTS += tests/unit/test_train
+tests_unit_test_train_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
 endif
