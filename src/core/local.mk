@@ -12,6 +12,10 @@ src/core/graph.c \
 src/core/graph.h \
 src/core/hook.c \
 src/core/hook.h \
+src/core/index.c \
+src/core/index.h \
+src/core/index_contexts.c \
+src/core/index_write.c \
 src/core/labels.c \
 src/core/labels.h \
 src/core/layout.c \
