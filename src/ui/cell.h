@@ -68,7 +68,7 @@ void rect_fill(struct rect r, int x, int y, int w, int h, enum style s, char c);
 /* Change what is there: put a style, or add attributes, to w cells of a row. */
 void rect_restyle(struct rect r, int x, int y, int w, enum style s);
 void rect_attr(struct rect r, int x, int y, int w, u8 attr);
-/* Lays a style's background over a row without losing the styles' own colours: the cursor row. */
+/* Marks a row as the selected one: ATTR_CURSOR on all of it. */
 void rect_cursor_row(struct rect r, int y);
 /* Puts the hardware cursor here. */
 void rect_cursor(struct rect r, int x, int y);

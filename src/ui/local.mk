@@ -1,6 +1,12 @@
 # the toolkit: cells, terminal, keys, lists, prompts
 src_libui_a_SOURCES += \
+src/ui/cell.c \
 src/ui/cell.h \
+src/ui/cell_dump.c \
+src/ui/key.c \
 src/ui/key.h \
+src/ui/list.c \
+src/ui/list.h \
+src/ui/style.c \
 src/ui/style.h \
 src/ui/styles.def

@@ -18,8 +18,8 @@ enum style {
 	N_STYLES,
 };
 
-/* Added to a style, cell by cell. */
-enum attr { ATTR_UNDERLINE = 1, ATTR_BOLD = 2, ATTR_REVERSE = 4 };
+/* Added to a style, cell by cell.  ATTR_CURSOR lays STYLE_CURSOR's look under the style's own. */
+enum attr { ATTR_UNDERLINE = 1, ATTR_BOLD = 2, ATTR_REVERSE = 4, ATTR_CURSOR = 8 };
 
 enum { HEAT_STEPS = 6 };
 
@@ -32,6 +32,10 @@ struct look {
 
 const char *style_name(enum style s); /* "heat3": in dumps and theme files */
 struct look style_look(enum style s, enum theme t);
+/* The look of a cell: its style and what was added. */
+struct look style_cell_look(enum style s, u8 attr, enum theme t);
+/* Red, green, blue of a colour of the 256, as 0xrrggbb. */
+u32 style_rgb(int colour256);
 /* The nearest of the eight basic colours, or -1. */
 int style_basic_colour(int colour256);
 /* "dark", "light", "mono": 0, or -1. */
