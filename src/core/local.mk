@@ -26,6 +26,7 @@ src/core/note.h \
 src/core/rand.h \
 src/core/run.c \
 src/core/run.h \
+src/core/search.c \
 src/core/search.h \
 src/core/store.c \
 src/core/store.h \

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* search.h - regular expressions over labels.  The only user of PCRE2.
  *
- * UTF and UCP always; each label is matched on its own, so ^ $ \A \z mean the label.  A
- * match limit keeps catastrophic patterns from holding a worker; labels that hit it are
- * counted, never silently taken as no match.
+ * Syntax: pcre2pattern(3), UTF and UCP always, so that \w \b \d mean every language's.  Each
+ * label is matched on its own, so ^ $ \A \z mean the label.  A match limit keeps catastrophic
+ * patterns from holding a worker; labels that hit it are counted, never silently taken as no
+ * match.  Patterns are read-only once compiled and may be shared by threads.
  */
 #ifndef FEATLAS_SEARCH_H
 #define FEATLAS_SEARCH_H
@@ -17,10 +18,11 @@ enum search_case { SEARCH_EXACT, SEARCH_IGNORE, SEARCH_SMART /* ignore unless a 
 
 struct search_pattern;
 
-/* *offset (or NULL) gets the byte in the pattern where it went wrong. */
+/* *offset (or NULL) gets the byte in the pattern where it went wrong; the message has it too. */
 struct search_pattern *search_compile(const char *pattern, enum search_case c, size_t *offset, struct err *e);
-void search_pattern_free(struct search_pattern *p);
-/* One text; *start and *end (or NULL) get the match.  1 match, 0 none, -1 gave up. */
+void search_pattern_free(struct search_pattern *p); /* NULL is fine */
+/* One text of any bytes; broken UTF-8 is matched as U+FFFD.  *start and *end (or NULL) get the
+ * match in the text as given.  1 match, 0 none, -1 gave up. */
 int search_match(const struct search_pattern *p, const char *s, size_t n, size_t *start, size_t *end);
 
 struct search_result {
@@ -30,12 +32,31 @@ struct search_result {
 	bool complete;
 };
 
-/* Scans the base labels, then extra labels (what people wrote; may be NULL).  hidden: bit set
- * of features whose base labels do not count (NULL: none).  progress counts labels and
- * cancels; bits fill in label order as chunks complete and may be read meanwhile. */
+/* Makes an empty result.  search_labels makes it itself where bits is NULL; a thread that wants
+ * to read bits and n_hits meanwhile makes it first, and reads with search_word and search_hits. */
+int search_result_init(struct search_result *r, u32 n_features, struct err *e);
+void search_result_release(struct search_result *r); /* empty again */
+static inline bool search_has(const struct search_result *r, u32 feature)
+{
+	return __atomic_load_n(&r->bits[feature / 64], __ATOMIC_RELAXED) >> (feature % 64) & 1;
+}
+static inline u64 search_word(const struct search_result *r, size_t i)
+{
+	return __atomic_load_n(&r->bits[i], __ATOMIC_RELAXED);
+}
+static inline u64 search_hits(const struct search_result *r)
+{
+	return __atomic_load_n(&r->n_hits, __ATOMIC_RELAXED);
+}
+/* The first hit from feature from on, or UINT32_MAX. */
+u32 search_next(const struct search_result *r, u32 n_features, u64 from);
+
+/* Scans the base labels (NULL: none), then extra labels (what people wrote; may be NULL), adding
+ * to r.  hidden: bit set of features whose base labels do not count (NULL: none).  progress
+ * counts labels and cancels within one label: ERR_CANCELLED, r holds what was found so far.
+ * Chunks are taken in label order; what is found does not depend on the number of threads. */
 int search_labels(const struct search_pattern *p, struct pool *pool, const struct labels *base,
-		  const struct label *extra, size_t n_extra, u32 n_features, struct search_result *r,
-		  struct progress *progress, struct err *e);
-void search_result_release(struct search_result *r);
+		  const struct label *extra, size_t n_extra, const u64 *hidden, u32 n_features,
+		  struct search_result *r, struct progress *progress, struct err *e);
 
 #endif

@@ -19,4 +19,8 @@ tests_unit_test_note_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/unit/test_train
 TESTS += tests/unit/test_train
 tests_unit_test_train_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_search
+TESTS += tests/unit/test_search
+tests_unit_test_search_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
 endif

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+/* test_search.c - regular expressions over labels: what is found, what gives up, what stops. */
+#include "base/buf.h"
+#include "base/mem.h"
+#include "core/search.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static const char *const texts[] = {
+	"bridges and tunnels",        /* 0 */
+	"San Francisco",              /* 1 */
+	"the word \"Bridge\"",        /* 2 */
+	"cafés and cafeterias",       /* 3 */
+	"été, summer in French",      /* 4 */
+	"Straße and STRASSE",         /* 5 */
+	"numbers like 12 or ٣٤",      /* 6: Arabic-Indic digits */
+	"temperature in \u212a",      /* 7: the Kelvin sign */
+	"state and state",            /* 8 */
+	"",                           /* 9 */
+	"a.b",                        /* 10 */
+	"日本語 text",                /* 11 */
+};
+
+static struct labels *write_labels(const struct label *items, u64 n, u32 n_features)
+{
+	char folder[] = "/tmp/featlas-search-XXXXXX", path[64];
+	struct err e = {0};
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof path, "%s/labels.safetensors", folder);
+	if (labels_write(path, items, n, "u", "b", &e))
+		fail_msg("%s", e.msg);
+	struct labels *l = labels_open(path, n_features, &e);
+	if (!l)
+		fail_msg("%s", e.msg);
+	unlink(path);
+	rmdir(folder);
+	return l;
+}
+
+static struct label label(u32 feature, const char *text)
+{
+	return (struct label){
+		.text = {(const u8 *)text, strlen(text)}, .feature = feature, .kind = LABEL_MACHINE, .source = "s", .score = NAN};
+}
+
+static struct labels *some_labels(void)
+{
+	struct label items[ARRAY_LEN(texts)];
+	for (u32 i = 0; i < ARRAY_LEN(texts); i++)
+		items[i] = label(i, texts[i]);
+	return write_labels(items, ARRAY_LEN(texts), ARRAY_LEN(texts));
+}
+
+static struct search_pattern *compiled(const char *pattern, enum search_case c)
+{
+	struct err e = {0};
+	struct search_pattern *p = search_compile(pattern, c, NULL, &e);
+	if (!p)
+		fail_msg("%s: %s", pattern, e.msg);
+	return p;
+}
+
+static void want(const struct labels *l, const char *pattern, enum search_case c, const char *ids)
+{
+	struct buf b = BUF_INIT;
+	struct search_result r = {0};
+	struct err e = {0};
+	struct search_pattern *p = compiled(pattern, c);
+	assert_int_equal(search_labels(p, NULL, l, NULL, 0, NULL, ARRAY_LEN(texts), &r, NULL, &e), 0);
+	u64 n = 0;
+	for (u32 f = 0; (f = search_next(&r, ARRAY_LEN(texts), f)) != UINT32_MAX; f++, n++)
+		buf_addf(&b, "%s%u", b.n ? " " : "", f);
+	if (strcmp(b.s, ids))
+		fail_msg("%s found '%s', not '%s'", pattern, b.s, ids);
+	assert_int_equal(r.n_hits, n);
+	assert_true(r.complete);
+	assert_int_equal(r.n_gave_up, 0);
+	search_result_release(&r);
+	search_pattern_free(p);
+	buf_release(&b);
+}
+
+static void patterns_find_what_they_mean(void **state)
+{
+	(void)state;
+	struct labels *l = some_labels();
+	want(l, "bridge", SEARCH_EXACT, "0");
+	want(l, "(?i)bridge|san francisco", SEARCH_EXACT, "0 1 2");
+	want(l, "bridge", SEARCH_IGNORE, "0 2");
+	want(l, "^b", SEARCH_EXACT, "0");
+	want(l, "e$", SEARCH_EXACT, "8");
+	want(l, "\\A\\z", SEARCH_EXACT, "9");
+	want(l, "", SEARCH_EXACT, "0 1 2 3 4 5 6 7 8 9 10 11");
+	want(l, "(\\w+) and \\1", SEARCH_EXACT, "8");
+	want(l, "and(?! state)", SEARCH_EXACT, "0 3 5");
+	want(l, "(?<=the )word", SEARCH_EXACT, "2");
+	want(l, "a\\.b", SEARCH_EXACT, "10");
+	want(l, "[^x]\nb", SEARCH_EXACT, ""); /* one label never runs into the next */
+	want(l, "(?s)tunnels.S", SEARCH_EXACT, "");
+	search_pattern_free(NULL);
+	labels_free(l);
+}
+
+static void words_and_digits_are_every_languages(void **state)
+{
+	(void)state;
+	struct labels *l = some_labels();
+	want(l, "\\bcaf.s\\b", SEARCH_EXACT, "3");
+	want(l, "^\\w+,", SEARCH_EXACT, "4");
+	want(l, "^.t.,", SEARCH_EXACT, "4");
+	want(l, "\\d\\d$", SEARCH_EXACT, "6");
+	want(l, "^\\w{3} ", SEARCH_EXACT, "1 2 11");
+	want(l, "(?i)k$", SEARCH_EXACT, "7");
+	want(l, "ß", SEARCH_EXACT, "5");
+	want(l, "\\p{Han}", SEARCH_EXACT, "11");
+	labels_free(l);
+}
+
+static void smart_case_heeds_typed_capitals_only(void **state)
+{
+	(void)state;
+	struct labels *l = some_labels();
+	want(l, "bridge", SEARCH_SMART, "0 2");
+	want(l, "Bridge", SEARCH_SMART, "2");
+	want(l, "\\Wbridge", SEARCH_SMART, "2");
+	want(l, "\\p{L}ridge", SEARCH_SMART, "0 2");
+	want(l, "(?<Name>bridge)", SEARCH_SMART, "0 2");
+	want(l, "(?=Bridge)", SEARCH_SMART, "2");
+	want(l, "\\QSAN\\E", SEARCH_SMART, "");
+	want(l, "(*UCP)san", SEARCH_SMART, "1");
+	want(l, "ÉTÉ", SEARCH_SMART, "");
+	want(l, "ÉTÉ", SEARCH_IGNORE, "4");
+	labels_free(l);
+}
+
+static void bad_patterns_say_where(void **state)
+{
+	(void)state;
+	static const struct { const char *pattern; size_t offset; const char *word; } bad[] = {
+		{"a(b", 3, "missing closing parenthesis"},
+		{"x[a-", 4, "missing terminating ]"},
+		{"*a", 0, "quantifier does not follow"},
+		{"ab\xff", 2, "UTF-8 error"},
+		{"a\\", 2, "\\ at end of pattern"},
+		{"a\\C", 3, "\\C"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct err e = {0};
+		size_t offset = 99;
+		assert_null(search_compile(bad[i].pattern, SEARCH_SMART, &offset, &e));
+		assert_int_equal(offset, bad[i].offset);
+		assert_int_equal(e.code, ERR_USAGE);
+		if (!strstr(e.msg, bad[i].word))
+			fail_msg("%s: %s", bad[i].pattern, e.msg);
+	}
+}
+
+static void matches_are_located(void **state)
+{
+	(void)state;
+	struct search_pattern *p = compiled("dé", SEARCH_EXACT);
+	size_t from, to;
+	assert_int_equal(search_match(p, "idée", 5, &from, &to), 1);
+	assert_int_equal(from, 1);
+	assert_int_equal(to, 4);
+	/* two broken bytes before it, each shown as three */
+	assert_int_equal(search_match(p, "\xff\xfe" "dé", 5, &from, &to), 1);
+	assert_int_equal(from, 2);
+	assert_int_equal(to, 5);
+	assert_int_equal(search_match(p, "ide", 3, NULL, NULL), 0);
+	search_pattern_free(p);
+}
+
+static void hostile_bytes_are_matched_as_replacements(void **state)
+{
+	(void)state;
+	/* what labels_write cleans is made here by hand */
+	struct label extra[] = {{.text = {(const u8 *)"ab\xe2\x82 cd\xf0\x9f", 9}, .feature = 3}, label(77, "beyond")};
+	struct search_pattern *p = compiled("b\\x{fffd} cd\\x{fffd}$", SEARCH_EXACT), *any = compiled("", SEARCH_EXACT);
+	struct search_result r = {0};
+	struct err e = {0};
+	assert_int_equal(search_labels(p, NULL, NULL, extra, 2, NULL, 10, &r, NULL, &e), 0);
+	assert_true(search_has(&r, 3));
+	assert_int_equal(search_labels(any, NULL, NULL, extra, 2, NULL, 10, &r, NULL, &e), 0);
+	assert_int_equal(r.n_hits, 1);
+	search_result_release(&r);
+	search_pattern_free(p);
+	search_pattern_free(any);
+}
+
+static void peoples_labels_are_searched_and_rejected_ones_are_not(void **state)
+{
+	(void)state;
+	struct labels *l = some_labels();
+	struct label extra[] = {label(4, "a bridge too far"), label(9, "drawbridge")};
+	u64 hidden[] = {1u << 0};
+	struct search_pattern *p = compiled("bridge", SEARCH_IGNORE);
+	struct search_result r = {0};
+	struct err e = {0};
+	assert_int_equal(search_labels(p, NULL, l, extra, 2, hidden, ARRAY_LEN(texts), &r, NULL, &e), 0);
+	assert_int_equal(r.bits[0], 1u << 2 | 1u << 4 | 1u << 9);
+	assert_int_equal(r.n_hits, 3);
+	search_result_release(&r);
+	search_pattern_free(p);
+	labels_free(l);
+}
+
+enum { MANY = 100000 }; /* labels, three for each two features */
+
+static struct labels *many_labels(void)
+{
+	struct label *items = xcalloc(MANY, sizeof *items);
+	char *blob = xmalloc(MANY * 32);
+	for (u32 i = 0; i < MANY; i++) {
+		char *s = blob + i * 32;
+		snprintf(s, 32, i % 3 ? "number %u" : "nombre %u", i);
+		items[i] = label(i * 2 / 3, s);
+	}
+	struct labels *l = write_labels(items, MANY, MANY * 2 / 3 + 1);
+	free(items);
+	free(blob);
+	return l;
+}
+
+static void any_number_of_threads_finds_the_same(void **state)
+{
+	(void)state;
+	struct labels *l = many_labels();
+	u32 n_features = MANY * 2 / 3 + 1;
+	struct search_pattern *p = compiled("7$", SEARCH_EXACT);
+	struct err e = {0};
+	u64 *wanted = xcalloc(n_features / 64 + 1, sizeof *wanted), hits = 0;
+	for (u32 i = 7; i < MANY; i += 10)
+		wanted[i * 2 / 3 / 64] |= (u64)1 << (i * 2 / 3 % 64);
+	for (u32 i = 0; i <= n_features / 64; i++)
+		hits += (u64)__builtin_popcountll(wanted[i]);
+	for (unsigned threads = 1; threads <= 5; threads += 2) {
+		struct pool *pool = pool_new(threads);
+		struct search_result r = {0};
+		struct progress progress = {0};
+		assert_int_equal(search_labels(p, pool, l, NULL, 0, NULL, n_features, &r, &progress, &e), 0);
+		assert_memory_equal(r.bits, wanted, (n_features / 64 + 1) * 8);
+		assert_int_equal(r.n_hits, hits);
+		assert_int_equal(progress.done, MANY);
+		search_result_release(&r);
+		pool_free(pool);
+	}
+	free(wanted);
+	search_pattern_free(p);
+	labels_free(l);
+}
+
+static void catastrophes_give_up_and_are_counted(void **state)
+{
+	(void)state;
+	char a[48] = "", b[48];
+	memset(a, 'a', 39);
+	snprintf(b, sizeof b, "%s!", a);
+	struct label extra[] = {label(0, b), label(1, b), label(2, a), label(3, "no")};
+	struct err e = {0};
+	static const char *const patterns[] = {"^(a+)+$", "(*NO_JIT)^(a+)+$"};
+	for (size_t i = 0; i < ARRAY_LEN(patterns); i++) {
+		struct search_pattern *p = compiled(patterns[i], SEARCH_EXACT);
+		struct search_result r = {0};
+		assert_int_equal(search_labels(p, NULL, NULL, extra, 4, NULL, 4, &r, NULL, &e), 0);
+		assert_int_equal(r.n_gave_up, 2);
+		assert_int_equal(r.bits[0], 1 << 2);
+		assert_int_equal(search_match(p, b, strlen(b), NULL, NULL), -1);
+		search_result_release(&r);
+		search_pattern_free(p);
+	}
+}
+
+struct stopped {
+	const struct search_pattern *pattern;
+	const struct label *extra;
+	struct search_result result;
+	struct progress progress;
+	struct err e;
+	int status;
+};
+
+static void search_until_stopped(void *context)
+{
+	struct stopped *s = context;
+	s->status = search_labels(s->pattern, NULL, NULL, s->extra, MANY, NULL, MANY, &s->result, &s->progress, &s->e);
+}
+
+/* Left alone it would give up a hundred thousand times, for seconds. */
+static void a_search_stops_when_asked(void **state)
+{
+	(void)state;
+	static const char bad[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!";
+	struct label *extra = xcalloc(MANY, sizeof *extra);
+	for (u32 i = 0; i < MANY; i++)
+		extra[i] = label(i, i % 2 ? bad : "aaaa");
+	struct search_pattern *p = compiled("^(a+)+$", SEARCH_EXACT);
+	struct stopped s = {.pattern = p, .extra = extra};
+	assert_int_equal(search_result_init(&s.result, MANY, &s.e), 0);
+	struct job *j = job_start(search_until_stopped, &s, -1);
+	while (search_hits(&s.result) < 10 && !job_done(j))
+		usleep(100);
+	progress_cancel(&s.progress);
+	job_join(j);
+	assert_int_equal(s.status, -1);
+	assert_int_equal(s.e.code, ERR_CANCELLED);
+	assert_false(s.result.complete);
+	assert_true(s.result.n_hits >= 10 && s.result.n_hits < MANY / 2);
+	assert_true(search_has(&s.result, 0));
+	search_result_release(&s.result);
+	search_pattern_free(p);
+	free(extra);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(patterns_find_what_they_mean),
+		cmocka_unit_test(words_and_digits_are_every_languages),
+		cmocka_unit_test(smart_case_heeds_typed_capitals_only),
+		cmocka_unit_test(bad_patterns_say_where),
+		cmocka_unit_test(matches_are_located),
+		cmocka_unit_test(hostile_bytes_are_matched_as_replacements),
+		cmocka_unit_test(peoples_labels_are_searched_and_rejected_ones_are_not),
+		cmocka_unit_test(any_number_of_threads_finds_the_same),
+		cmocka_unit_test(catastrophes_give_up_and_are_counted),
+		cmocka_unit_test(a_search_stops_when_asked),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
