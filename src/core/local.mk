@@ -30,6 +30,10 @@ src/core/search.c \
 src/core/search.h \
 src/core/store.c \
 src/core/store.h \
+src/core/topic.c \
+src/core/topic.h \
+src/core/topic_base.h \
+src/core/topic_label.c \
 src/core/topk.c \
 src/core/topk.h \
 src/core/train.c \

@@ -1,3 +1,7 @@
 src_libsession_a_SOURCES += \
+src/session/eval.c \
+src/session/eval.h \
+src/session/scores.c \
+src/session/scores.h \
 src/session/session.c \
 src/session/session.h

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* topic_base.h - what topic.c and topic_label.c share. */
+#ifndef FEATLAS_TOPIC_BASE_H
+#define FEATLAS_TOPIC_BASE_H
+
+#include "core/topic.h"
+
+struct topic_base {
+	const struct store *store;
+	const struct vocab *vocab;
+	u32 n_vocab;
+	u64 *count, total; /* [n_vocab], over unmasked tokens */
+	bool *common, *content;
+};
+
+enum { TOPIC_CONTEXTS = 25 };
+/* The strongest contexts: the top ones, then those of the highest intervals. */
+size_t topic_contexts(const struct store *s, u32 feature, struct store_context out[TOPIC_CONTEXTS]);
+/* A letter of any script, near enough for choosing words. */
+bool topic_is_letter(i32 cp);
+
+#endif
