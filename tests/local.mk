@@ -7,6 +7,7 @@ AM_TESTS_ENVIRONMENT = \
 	FEATLAS_BACKEND_DIR='$(abs_top_builddir)/src'; export FEATLAS_BACKEND_DIR; \
 	TESTS_DIR='$(abs_top_srcdir)/tests'; export TESTS_DIR; \
 	BUILD_DIR='$(abs_top_builddir)'; export BUILD_DIR; \
+	SAMPLE='$(abs_top_builddir)/tests/sample.atlas'; export SAMPLE; \
 	CMOCKA_MESSAGE_OUTPUT=TAP; export CMOCKA_MESSAGE_OUTPUT; \
 	LC_ALL=C.UTF-8; export LC_ALL; \
 	unset XDG_CONFIG_HOME XDG_DATA_HOME XDG_STATE_HOME XDG_CACHE_HOME FEATLAS_BACKEND NO_COLOR;
@@ -21,3 +22,12 @@ include tests/bench/local.mk
 TESTS += tests/layers.t
 EXTRA_DIST += tests/layers.t tests/driver.sh tests/summary.sh
 EXTRA_DIST += tests/golden/make_reference.py tests/golden/reference.safetensors
+
+# the sample atlas: tests that write beside it work on a copy
+check_PROGRAMS += tools/mksample
+tools_mksample_SOURCES = tools/mksample.c src/module/fake_world.c src/module/fake_world.h
+tools_mksample_LDADD = $(CORE_LIBS)
+check_DATA = tests/sample.atlas/atlas.json
+tests/sample.atlas/atlas.json: tools/mksample$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) tests && rm -rf tests/sample.atlas && tools/mksample$(EXEEXT) tests/sample.atlas
+CLEANFILES += tests/sample.atlas/*

@@ -68,13 +68,20 @@ size_t atlas_topic_words(const struct atlas *a, u32 feature, u32 *tokens, size_t
 int atlas_verify(const char *folder, struct progress *p, void (*say)(void *, const char *), void *context,
 		 u64 *n_faults, struct err *e);
 
-/* Building.  Files of an atlas carry uuid and build id in their safetensors metadata.
- * atlas_note_part records a part's file (hashed here), command and parameters in the
- * json; atlas_commit writes atlas.json, last. */
+/* Building.  Files of an atlas carry uuid and build_id (atlas_json_*) in their safetensors
+ * metadata.  Write the files, note each part, commit; whoever adds to an atlas that is there
+ * reads its json, starts a new build, writes, notes and commits.  j is owned by the caller. */
 json_t *atlas_json_new(const char *name);
+json_t *atlas_json_read(const char *folder, struct err *e); /* format and version checked */
+void atlas_json_new_build(json_t *j);                       /* another build_id */
 const char *atlas_json_uuid(const json_t *j);
+const char *atlas_json_build_id(const json_t *j);
+void atlas_drop_part(json_t *j, const char *part);
+/* Records a part's file, hashed here, with the command that made it (may be NULL).  part: dictionary
+ * (with cfg.json beside it), store (a segment: added, or put in place of its namesake), vocab,
+ * labels, logits, graph, scores, runs. */
 int atlas_note_part(json_t *j, const char *folder, const char *part, const char *file, const char *command,
 		    json_t *details /* taken, or NULL */, struct err *e);
-int atlas_commit(const json_t *j, const char *folder, struct err *e);
+int atlas_commit(const json_t *j, const char *folder, struct err *e); /* writes atlas.json, last */
 
 #endif

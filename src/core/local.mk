@@ -5,6 +5,7 @@ src/core/acts_write.c \
 src/core/atlas.h \
 src/core/blas.c \
 src/core/blas.h \
+src/core/atlas_build.c \
 src/core/dict.h \
 src/core/dict_write.c \
 src/core/dict_write.h \
