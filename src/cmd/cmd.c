@@ -12,10 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COMMAND(name, fn, synopsis, help, min, max, options) int fn(const struct cmd_args *a, struct err *e);
-#include "cmd/commands.def"
-#undef COMMAND
-
 const struct command commands[] = {
 #define COMMAND(name, fn, synopsis, help, min, max, options) {name, synopsis, help, min, max, options, fn},
 #include "cmd/commands.def"

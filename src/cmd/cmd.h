@@ -41,6 +41,10 @@ struct command {
 extern const struct command commands[];
 extern const size_t n_commands;
 
+#define COMMAND(name, fn, synopsis, help, min, max, options) int fn(const struct cmd_args *a, struct err *e);
+#include "cmd/commands.def"
+#undef COMMAND
+
 /* Runs argv[1..]; returns the exit status.  Prints the error as "featlas COMMAND: message". */
 int cmd_main(int argc, char **argv);
 
