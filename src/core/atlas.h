@@ -46,18 +46,32 @@ struct atlas {
 	struct vocab *vocab;
 	struct labels *labels;
 	struct safetensors *logits, *graph, *scores;
+	char *runs;             /* path of runs.jsonl */
+	char **absent;          /* for atlas_missing */
 };
+
+/* "dictionary", "store", "vocab", "labels", "logits", "graph", "scores", "runs" */
+enum { ATLAS_N_PARTS = 8 };
+extern const char *const atlas_parts[ATLAS_N_PARTS];
 
 struct atlas *atlas_open(const char *folder, struct err *e);
 void atlas_free(struct atlas *a);
 /* A sentence and the command that makes the part ("no neighbour graph; make it with
- * 'featlas neighbours X.atlas'"), or NULL if it is there.  part: "store", "graph", ... */
+ * 'featlas neighbours X.atlas'"), or NULL if it is there.  part: one of atlas_parts. */
 const char *atlas_missing(const struct atlas *a, const char *part);
 
-/* Promoted (sign > 0) or suppressed tokens of a feature; returns how many. */
+/* Whether a name in atlas.json or cfg.json stays inside the folder it is relative to. */
+bool atlas_is_inside(const char *file);
+/* A file of an atlas belongs to it: its uuid is the atlas's, its build the one in entry, which is
+ * its object in atlas.json's parts.  ERR_DAMAGED names what differs. */
+int atlas_check_file(const json_t *atlas_json, const json_t *entry, const struct safetensors *file, struct err *e);
+
+/* These fill at most cap and return how many they filled.
+ *
+ * Promoted (sign > 0) or suppressed tokens of a feature, strongest first. */
 struct atlas_token { u32 token; f32 value; };
 size_t atlas_logits(const struct atlas *a, u32 feature, int sign, struct atlas_token *out, size_t cap);
-/* Stored neighbours by decoder cosine, best first; returns how many. */
+/* Stored neighbours by decoder cosine, best first. */
 size_t atlas_neighbours(const struct atlas *a, u32 feature, struct atlas_neighbour *out, size_t cap);
 /* Scores; NaN where absent. */
 struct atlas_scores { f32 input, output, topic; };

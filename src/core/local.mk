@@ -2,6 +2,7 @@ src_libcore_a_SOURCES += \
 src/core/acts.c \
 src/core/acts.h \
 src/core/acts_write.c \
+src/core/atlas.c \
 src/core/atlas.h \
 src/core/blas.c \
 src/core/blas.h \

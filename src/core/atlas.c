@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/* atlas.c - opening an atlas: atlas.json first, then each part it names. */
+#include "core/atlas.h"
+
+#include "base/mem.h"
+#include "core/labels.h"
+#include "core/vocab.h"
+#include "io/safetensors.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { DICTIONARY, STORE, VOCAB, LABELS, LOGITS, GRAPH, SCORES, RUNS };
+
+const char *const atlas_parts[ATLAS_N_PARTS] = {
+	[DICTIONARY] = "dictionary", [STORE] = "store", [VOCAB] = "vocab",   [LABELS] = "labels",
+	[LOGITS] = "logits",         [GRAPH] = "graph", [SCORES] = "scores", [RUNS] = "runs",
+};
+
+/* What is missing and the command that makes it: the folder stands between before and after. */
+static const struct {
+	const char *before, *after;
+} remedies[ATLAS_N_PARTS] = {
+	[DICTIONARY] = {"no dictionary; make one with 'featlas train OUT.acts ", " --features F --k K'"},
+	[STORE] = {"no activation store; make it with 'featlas index ", " OUT.acts'"},
+	[VOCAB] = {"no token texts; make them with 'featlas index ", " OUT.acts --backend B'"},
+	[LABELS] = {"no labels; make lexical ones with 'featlas index ", " OUT.acts --backend B'"},
+	[LOGITS] = {"no promoted tokens; make them with 'featlas index ", " OUT.acts --backend B'"},
+	[GRAPH] = {"no neighbour graph; make it with 'featlas neighbours ", "'"},
+	[SCORES] = {"no scores; make them with 'featlas index ", " OUT.acts --backend B'"},
+	[RUNS] = {"no recorded steering runs; make one with 'featlas steer ", " --prompt P --feature ID:2x'"},
+};
+
+bool atlas_is_inside(const char *file)
+{
+	if (!*file || *file == '/')
+		return false;
+	for (const char *s = file; s; s = strchr(s, '/')) {
+		s += *s == '/';
+		if (s[0] == '.' && s[1] == '.' && (!s[2] || s[2] == '/'))
+			return false;
+	}
+	return true;
+}
+
+int atlas_check_file(const json_t *atlas_json, const json_t *entry, const struct safetensors *file, struct err *e)
+{
+	const char *path = safetensors_path(file), *uuid = safetensors_metadata(file, "uuid");
+	const char *build = safetensors_metadata(file, "build_id"), *want = json_opt_str(entry, "build_id", NULL);
+	if (!uuid && !want)
+		return 0; /* weights made elsewhere carry neither */
+	if (!uuid)
+		return err_set(e, ERR_DAMAGED, "'%s' does not say which atlas it belongs to", path);
+	if (strcmp(uuid, atlas_json_uuid(atlas_json)))
+		return err_set(e, ERR_DAMAGED, "'%s' belongs to another atlas: its uuid is %.40s, atlas.json's %.40s", path,
+			       uuid, atlas_json_uuid(atlas_json));
+	if (want && (!build || strcmp(build, want)))
+		return err_set(e, ERR_DAMAGED, "'%s' is of build %.40s, but atlas.json names build %.40s", path,
+			       build ? build : "unknown", want);
+	return 0;
+}
+
+static void set_absent(struct atlas *a, int part, const char *file)
+{
+	struct buf b = BUF_INIT;
+	if (file)
+		buf_addf(&b, "'%s' is named but not there; ", file);
+	buf_addf(&b, "%s%s%s", remedies[part].before, a->folder, remedies[part].after);
+	free(a->absent[part]);
+	a->absent[part] = buf_take(&b);
+}
+
+static const json_t *entry_of(const struct atlas *a, int part)
+{
+	return json_object_get(json_object_get(a->json, "parts"), atlas_parts[part]);
+}
+
+/* 1 and *path (owned) if the file of an entry is there, 0 if it is absent. */
+static int find_file(struct atlas *a, int part, const json_t *entry, char **path, struct err *e)
+{
+	const char *file = json_opt_str(entry, "file", NULL);
+	*path = NULL;
+	if (!entry) {
+		set_absent(a, part, NULL);
+		return 0;
+	}
+	if (!file || !atlas_is_inside(file))
+		return err_set(e, ERR_DAMAGED, "'%s/atlas.json' names no file inside the atlas for its %s", a->folder,
+			       atlas_parts[part]);
+	*path = xasprintf("%s/%s", a->folder, file);
+	if (!access(*path, F_OK) || errno != ENOENT)
+		return 1;
+	set_absent(a, part, file);
+	free(*path);
+	*path = NULL;
+	return 0;
+}
+
+static int check_identity(const struct atlas *a, const json_t *entry, const char *path, struct err *e)
+{
+	struct safetensors *s = safetensors_open(path, e);
+	int r = s ? atlas_check_file(a->json, entry, s, e) : -1;
+	safetensors_free(s);
+	return r;
+}
+
+static int open_dictionary(struct atlas *a, struct err *e)
+{
+	const json_t *entry = entry_of(a, DICTIONARY);
+	char *path;
+	int found = find_file(a, DICTIONARY, entry, &path, e);
+	if (found < 1)
+		return found < 0 ? -1 : err_set(e, ERR_DAMAGED, "'%s': %s", a->folder, a->absent[DICTIONARY]);
+	int r = check_identity(a, entry, path, e);
+	char *slash = strrchr(path, '/');
+	*slash = 0;
+	if (!r && !(a->dict = dict_open(path, e)))
+		r = -1;
+	free(path);
+	if (!r) {
+		a->n_features = dict_info(a->dict)->n_features;
+		a->d_model = dict_info(a->dict)->d_in;
+	}
+	return r;
+}
+
+static int open_store(struct atlas *a, struct err *e)
+{
+	const json_t *list = json_object_get(entry_of(a, STORE), "segments");
+	size_t n = json_array_size(list), have = 0;
+	char **paths = xcalloc(n + 1, sizeof *paths);
+	int found = 1;
+	if (!n)
+		set_absent(a, STORE, NULL);
+	for (size_t i = 0; i < n && found == 1; i++) {
+		const json_t *entry = json_array_get(list, i);
+		found = find_file(a, STORE, entry, &paths[have], e);
+		if (found == 1 && check_identity(a, entry, paths[have++], e))
+			found = -1;
+	}
+	if (n && found == 1) {
+		a->store = store_open((const char *const *)paths, n, a->n_features, e);
+		found = a->store ? 1 : -1;
+	}
+	for (size_t i = 0; i < have; i++)
+		free(paths[i]);
+	free(paths);
+	return found < 0 ? -1 : 0;
+}
+
+/* The parts of one file: 1 and *path when it is there and belongs here. */
+static int find_part(struct atlas *a, int part, char **path, struct err *e)
+{
+	const json_t *entry = entry_of(a, part);
+	int found = find_file(a, part, entry, path, e);
+	if (found == 1 && part != RUNS && check_identity(a, entry, *path, e)) {
+		free(*path);
+		found = -1;
+	}
+	return found;
+}
+
+static int open_texts(struct atlas *a, struct err *e)
+{
+	char *path;
+	int found = find_part(a, VOCAB, &path, e);
+	if (found == 1) {
+		a->vocab = vocab_open(path, e);
+		free(path);
+	}
+	if (found < 0 || (found == 1 && !a->vocab))
+		return -1;
+	found = find_part(a, LABELS, &path, e);
+	if (found == 1) {
+		a->labels = labels_open(path, a->n_features, e);
+		free(path);
+	}
+	return found < 0 || (found == 1 && !a->labels) ? -1 : 0;
+}
+
+/* A pair of tensors [F][n]: ids u32 and values f16. */
+static int check_pairs(const struct atlas *a, const struct safetensors *s, const char *ids, const char *values,
+		       struct err *e)
+{
+	const struct tensor *t = safetensors_need(s, ids, 1u << DTYPE_U32, 2, (u64[]){a->n_features, TENSOR_ANY}, e);
+	return t && safetensors_need(s, values, 1u << DTYPE_F16, 2, t->shape, e) ? 0 : -1;
+}
+
+static int check_tables(const struct atlas *a, struct err *e)
+{
+	u64 f[] = {a->n_features}, words[] = {a->n_features, TENSOR_ANY};
+	if (a->logits && (check_pairs(a, a->logits, "promoted_token", "promoted_value", e) ||
+			  check_pairs(a, a->logits, "suppressed_token", "suppressed_value", e)))
+		return -1;
+	if (a->graph && check_pairs(a, a->graph, "neighbour_id", "neighbour_score", e))
+		return -1;
+	if (a->scores && (!safetensors_need(a->scores, "input_score", 1u << DTYPE_F32, 1, f, e) ||
+			  !safetensors_need(a->scores, "output_score", 1u << DTYPE_F32, 1, f, e) ||
+			  !safetensors_need(a->scores, "topic_score", 1u << DTYPE_F32, 1, f, e) ||
+			  !safetensors_need(a->scores, "topic_word", 1u << DTYPE_U32, 2, words, e)))
+		return -1;
+	return 0;
+}
+
+static int open_tables(struct atlas *a, struct err *e)
+{
+	static const int parts[] = {LOGITS, GRAPH, SCORES};
+	struct safetensors **files[] = {&a->logits, &a->graph, &a->scores};
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		char *path;
+		int found = find_part(a, parts[i], &path, e);
+		if (found < 0)
+			return -1;
+		if (!found)
+			continue;
+		*files[i] = safetensors_open(path, e);
+		free(path);
+		if (!*files[i])
+			return -1;
+	}
+	return check_tables(a, e) || find_part(a, RUNS, &a->runs, e) < 0 ? -1 : 0;
+}
+
+/* Ids become file names and metadata, so they are plain. */
+static int get_id(const json_t *j, const char *key, char out[40], const char *what, struct err *e)
+{
+	const char *s;
+	if (json_get_str(j, key, &s, what, e))
+		return -1;
+	size_t n = strlen(s);
+	if (!n || n > 39 || strspn(s, "0123456789abcdefABCDEF-") != n)
+		return err_set(e, ERR_DAMAGED, "%s: '%s' is not an id of hexadecimal digits and dashes", what, key);
+	memcpy(out, s, n + 1);
+	return 0;
+}
+
+static u32 get_count(const json_t *j, const char *key)
+{
+	return (u32)MIN(json_opt_u64(j, key, 0), UINT32_MAX);
+}
+
+static int read_about(struct atlas *a, struct err *e)
+{
+	char *what = xasprintf("'%s/atlas.json'", a->folder);
+	int r = get_id(a->json, "uuid", a->uuid, what, e) || get_id(a->json, "build_id", a->build_id, what, e) ? -1 : 0;
+	free(what);
+	const json_t *model = json_object_get(a->json, "model"), *hook = json_object_get(a->json, "hook");
+	a->name = json_opt_str(a->json, "name", "");
+	a->model = (struct atlas_model){
+		.name = json_opt_str(model, "name", ""),
+		.sha256 = json_opt_str(model, "sha256", ""),
+		.tokenizer = json_opt_str(model, "tokenizer", ""),
+		.templ = json_opt_str(a->json, "template", ""),
+		.d_model = get_count(model, "d_model"),
+		.n_layers = get_count(model, "n_layers"),
+		.n_vocab = get_count(model, "n_vocab"),
+	};
+	a->hook = json_opt_str(hook, "name", "");
+	a->layer = get_count(hook, "layer");
+	a->place = json_opt_str(hook, "place", "");
+	f64 median = json_opt_f64(a->json, "norm_median", 0);
+	a->norm_median = median > 0 && median < 1e30 ? (f32)median : 0;
+	return r;
+}
+
+struct atlas *atlas_open(const char *folder, struct err *e)
+{
+	json_t *json = atlas_json_read(folder, e);
+	if (!json) {
+		err_wrap(e, "cannot open the atlas '%s'", folder);
+		return NULL;
+	}
+	struct atlas *a = xcalloc(1, sizeof *a);
+	a->json = json;
+	a->folder = xstrdup(folder);
+	a->absent = xcalloc(ATLAS_N_PARTS, sizeof *a->absent);
+	if (read_about(a, e) || open_dictionary(a, e) || open_store(a, e) || open_texts(a, e) || open_tables(a, e)) {
+		atlas_free(a);
+		return NULL;
+	}
+	if (!*a->hook)
+		a->hook = dict_info(a->dict)->hook_name;
+	return a;
+}
+
+void atlas_free(struct atlas *a)
+{
+	if (!a)
+		return;
+	safetensors_free(a->logits);
+	safetensors_free(a->graph);
+	safetensors_free(a->scores);
+	vocab_free(a->vocab);
+	labels_free(a->labels);
+	store_free(a->store);
+	dict_free(a->dict);
+	for (int i = 0; i < ATLAS_N_PARTS; i++)
+		free(a->absent[i]);
+	free(a->absent);
+	free(a->runs);
+	json_decref(a->json);
+	free(a->folder);
+	free(a);
+}
+
+const char *atlas_missing(const struct atlas *a, const char *part)
+{
+	for (int i = 0; i < ATLAS_N_PARTS; i++)
+		if (!strcmp(atlas_parts[i], part))
+			return a->absent[i];
+	return NULL;
+}
+
+/* Row `feature` of an [F][n] pair of tensors, in order; UINT32_MAX ends it. */
+static size_t get_pairs(const struct safetensors *s, const char *ids, const char *values, u32 feature,
+			struct atlas_token *out, size_t cap)
+{
+	const struct tensor *id = safetensors_find(s, ids), *value = safetensors_find(s, values);
+	size_t n = 0;
+	for (u64 i = 0; i < id->shape[1]; i++) {
+		u64 at = feature * id->shape[1] + i;
+		u32 x = (u32)tensor_u64(id, at);
+		if (x == UINT32_MAX)
+			break;
+		if (n < cap)
+			out[n++] = (struct atlas_token){x, tensor_f32(value, at)};
+	}
+	return n;
+}
+
+size_t atlas_logits(const struct atlas *a, u32 feature, int sign, struct atlas_token *out, size_t cap)
+{
+	if (!a->logits || feature >= a->n_features)
+		return 0;
+	return get_pairs(a->logits, sign > 0 ? "promoted_token" : "suppressed_token",
+			 sign > 0 ? "promoted_value" : "suppressed_value", feature, out, cap);
+}
+
+size_t atlas_neighbours(const struct atlas *a, u32 feature, struct atlas_neighbour *out, size_t cap)
+{
+	if (!a->graph || feature >= a->n_features)
+		return 0;
+	const struct tensor *id = safetensors_find(a->graph, "neighbour_id"),
+			    *score = safetensors_find(a->graph, "neighbour_score");
+	size_t n = 0;
+	for (u64 i = 0; i < id->shape[1]; i++) {
+		u64 at = feature * id->shape[1] + i;
+		u32 x = (u32)tensor_u64(id, at);
+		if (x < a->n_features && n < cap) /* UINT32_MAX where there are fewer features than places */
+			out[n++] = (struct atlas_neighbour){x, tensor_f32(score, at)};
+	}
+	return n;
+}
+
+void atlas_scores(const struct atlas *a, u32 feature, struct atlas_scores *out)
+{
+	*out = (struct atlas_scores){NAN, NAN, NAN};
+	if (!a->scores || feature >= a->n_features)
+		return;
+	out->input = tensor_f32(safetensors_find(a->scores, "input_score"), feature);
+	out->output = tensor_f32(safetensors_find(a->scores, "output_score"), feature);
+	out->topic = tensor_f32(safetensors_find(a->scores, "topic_score"), feature);
+}
+
+size_t atlas_topic_words(const struct atlas *a, u32 feature, u32 *words, size_t cap)
+{
+	if (!a->scores || feature >= a->n_features)
+		return 0;
+	const struct tensor *t = safetensors_find(a->scores, "topic_word");
+	size_t n = 0;
+	for (u64 i = 0; i < t->shape[1]; i++) {
+		u32 x = (u32)tensor_u64(t, feature * t->shape[1] + i);
+		if (x == UINT32_MAX)
+			break;
+		if (n < cap)
+			words[n++] = x;
+	}
+	return n;
+}
