@@ -1,4 +1,4 @@
 # Programs that made what ships; built with the rest, not installed.
 noinst_PROGRAMS += tools/demo/docs2acts
 tools_demo_docs2acts_LDADD = $(CORE_LIBS)
-EXTRA_DIST += tools/demo/about.json tools/demo/forms.tsv tools/demo/make-prompts tools/demo/sample.c tools/demo/topics.tsv
+EXTRA_DIST += tools/demo/about.json tools/demo/forms.tsv tools/demo/make-prompts tools/demo/sample.c tools/demo/tokens.docs tools/demo/topics.tsv tools/demo/make-demo
