@@ -26,6 +26,10 @@ src/core/layout_walk.c \
 src/core/note.c \
 src/core/note.h \
 src/core/rand.h \
+src/core/query.c \
+src/core/query.h \
+src/core/query_run.c \
+src/core/query_tree.h \
 src/core/run.c \
 src/core/run.h \
 src/core/search.c \
