@@ -2,5 +2,6 @@ src_featlas_SOURCES += \
 src/cmd/cmd.c \
 src/cmd/cmd.h \
 src/cmd/cmd_progress.c \
+src/cmd/cmd_train.c \
 src/cmd/commands.def \
 src/cmd/options.def
