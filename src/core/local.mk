@@ -4,9 +4,9 @@ src/core/acts.h \
 src/core/acts_write.c \
 src/core/atlas.c \
 src/core/atlas.h \
+src/core/atlas_build.c \
 src/core/blas.c \
 src/core/blas.h \
-src/core/atlas_build.c \
 src/core/dict.h \
 src/core/dict_write.c \
 src/core/dict_write.h \
@@ -25,11 +25,13 @@ src/core/layout.h \
 src/core/layout_walk.c \
 src/core/note.c \
 src/core/note.h \
-src/core/rand.h \
+src/core/prune.c \
+src/core/prune.h \
 src/core/query.c \
 src/core/query.h \
 src/core/query_run.c \
 src/core/query_tree.h \
+src/core/rand.h \
 src/core/run.c \
 src/core/run.h \
 src/core/search.c \

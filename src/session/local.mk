@@ -1,6 +1,9 @@
 src_libsession_a_SOURCES += \
 src/session/eval.c \
 src/session/eval.h \
+src/session/parts.c \
+src/session/parts.h \
+src/session/parts_labels.c \
 src/session/scores.c \
 src/session/scores.h \
 src/session/session.c \
