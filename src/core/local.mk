@@ -52,5 +52,9 @@ src/core/train_step.c \
 src/core/train_step.h \
 src/core/vec.c \
 src/core/vec.h \
+src/core/verify.c \
+src/core/verify.h \
+src/core/verify_store.c \
+src/core/verify_tables.c \
 src/core/vocab.c \
 src/core/vocab.h
