@@ -9,4 +9,6 @@ src/ui/list.c \
 src/ui/list.h \
 src/ui/style.c \
 src/ui/style.h \
-src/ui/styles.def
+src/ui/styles.def \
+src/ui/words.c \
+src/ui/words.h

@@ -27,4 +27,8 @@ tests_unit_test_search_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/unit/test_query
 TESTS += tests/unit/test_query
 tests_unit_test_query_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_words
+TESTS += tests/unit/test_words
+tests_unit_test_words_LDADD = $(UI_LIBS) $(CMOCKA_LIBS)
 endif
