@@ -18,10 +18,13 @@ struct backend;
 
 enum backend_state { BACKEND_OFF, BACKEND_LOADING, BACKEND_READY, BACKEND_BUSY, BACKEND_DIED };
 
-/* spec: "fake", "llama", "llama:/path/model.gguf", or a command line ("ssh box featlas-llama
- * -m x.gguf").  Modules are looked for in $FEATLAS_BACKEND_DIR, then $(libexecdir)/featlas.
- * NULL spec: $FEATLAS_BACKEND, else the llama module with the model that bootstrap obtained.
- * Does not wait for the model: the first request does. */
+/* spec: "fake", "llama", "llama:/path/model.gguf", or a command line for the shell ("ssh box
+ * featlas-llama -m x.gguf").  Modules are programs featlas-NAME, looked for in
+ * $FEATLAS_BACKEND_DIR, then $(libexecdir)/featlas; a command line has both before its PATH.
+ * NULL or "": $FEATLAS_BACKEND, else the llama module with the model that bootstrap obtained.
+ * Does not wait for the model: the first request does.  ERR_UNAVAILABLE, with the remedy,
+ * where module or model are not there.  $FEATLAS_BACKEND_TIMEOUT: the seconds of silence
+ * taken for a hang, 120. */
 struct backend *backend_new(const char *spec, struct err *e);
 void backend_free(struct backend *b); /* shutdown, then kill; NULL is fine */
 /* Waits until the module has answered initialize.  progress may be NULL. */
@@ -44,6 +47,9 @@ const struct backend_info *backend_info(const struct backend *b); /* valid after
  * *flags (enum token_flag, may be NULL) are owned by the caller. */
 int backend_tokenize(struct backend *b, const char *text, bool chat, u32 **tokens, u8 **flags, size_t *n,
 		     struct err *e);
+/* A chat of {"role", "content"} objects; open: end with the head of an assistant's turn. */
+int backend_tokenize_messages(struct backend *b, const json_t *messages, bool open, u32 **tokens, u8 **flags,
+			      size_t *n, struct err *e);
 /* All token texts: blob and offsets[V+1], special flags [V]; owned. */
 int backend_vocab(struct backend *b, u8 **blob, u64 **offsets, u8 **special, u32 *n, struct err *e);
 
@@ -52,9 +58,12 @@ int backend_vocab(struct backend *b, u8 **blob, u64 **offsets, u8 **special, u32
 int backend_states(struct backend *b, const u32 *tokens, size_t n, const char *const *hooks, size_t n_hooks,
 		   f32 *const *rows, struct err *e);
 
-/* Gives the module a TopK dictionary's encoder once, so that f_i can be computed there. */
+/* Gives the module a TopK dictionary's encoder, so that f_i can be computed there.  It is kept for
+ * the hook until another comes or the module restarts: backend_has_encoder says whether the
+ * one given with this key (any pointer that stands for the dictionary) is still there. */
+bool backend_has_encoder(const struct backend *b, const char *hook, const void *key);
 int backend_load_encoder(struct backend *b, const char *hook, const f32 *w_enc /* [F][d] */, const f32 *bias,
-			 u32 n_features, u32 d, u32 k, struct err *e);
+			 u32 n_features, u32 d, u32 k, const void *key, struct err *e);
 
 /* A token of a run: text is bytes, perhaps part of a character.  row (f32 [d] or NULL, borrowed) is
  * that of the position the token was drawn from, the one before it, as it was before

@@ -1,2 +1,7 @@
 src_libbackend_a_SOURCES += \
-src/backend/backend.h
+src/backend/backend.c \
+src/backend/backend.h \
+src/backend/client.h \
+src/backend/methods.c \
+src/backend/rpc.c \
+src/backend/rpc.h

@@ -31,4 +31,8 @@ tests_unit_test_query_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/unit/test_words
 TESTS += tests/unit/test_words
 tests_unit_test_words_LDADD = $(UI_LIBS) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/test_rpc
+TESTS += tests/unit/test_rpc
+tests_unit_test_rpc_SOURCES = tests/unit/test_rpc.c src/module/fake_world.c src/module/fake_world.h
+tests_unit_test_rpc_LDADD = $(BACKEND_LIBS) $(CMOCKA_LIBS)
 endif
