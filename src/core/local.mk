@@ -7,7 +7,11 @@ src/core/atlas.h \
 src/core/atlas_build.c \
 src/core/blas.c \
 src/core/blas.h \
+src/core/dict.c \
 src/core/dict.h \
+src/core/dict_cfg.c \
+src/core/dict_encode.c \
+src/core/dict_impl.h \
 src/core/dict_write.c \
 src/core/dict_write.h \
 src/core/graph.c \

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* dict.c - opening a dictionary: its tensors checked, their f32 forms made when asked for. */
+#include "core/dict.h"
+
+#include "base/mem.h"
+#include "core/dict_impl.h"
+#include "core/vec.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FLOATS = 1u << DTYPE_F32 | 1u << DTYPE_F16 | 1u << DTYPE_BF16 | 1u << DTYPE_F64 };
+
+static const struct tensor *matrix(struct dict *d, const char *name, u64 rows, u64 columns, struct err *e)
+{
+	return safetensors_need(d->file, name, FLOATS, 2, (u64[]){rows, columns}, e);
+}
+
+static const struct tensor *vector(struct dict *d, const char *name, u64 n, struct err *e)
+{
+	return safetensors_need(d->file, name, FLOATS, 1, &n, e);
+}
+
+/* An old file's factor on each activation: harmless only where it is 1. */
+static int check_scaling(struct dict *d, struct err *e)
+{
+	const struct tensor *t = safetensors_find(d->file, "scaling_factor");
+	for (u64 i = 0; t && i < t->n; i++)
+		if (tensor_f32(t, i) != 1)
+			return err_set(e, ERR_FAILED, "'%s': tensor 'scaling_factor' is not all ones; that is not supported",
+				       safetensors_path(d->file));
+	return 0;
+}
+
+static int find_tensors(struct dict *d, struct err *e)
+{
+	const struct dict_info *i = &d->info;
+	if (!(d->w_enc = matrix(d, "W_enc", i->d_in, i->n_features, e)) ||
+	    !(d->w_dec = matrix(d, "W_dec", i->n_features, i->d_out, e)) ||
+	    !(d->b_enc = vector(d, "b_enc", i->n_features, e)) || !(d->b_dec = vector(d, "b_dec", i->d_out, e)))
+		return -1;
+	if (i->arch == DICT_JUMPRELU && !(d->threshold = vector(d, "threshold", i->n_features, e)))
+		return -1;
+	d->info.dtype = d->w_enc->dtype;
+	return check_scaling(d, e);
+}
+
+struct dict *dict_open(const char *folder, struct err *e)
+{
+	struct dict *d = xcalloc(1, sizeof *d);
+	char *path = xasprintf("%s/sae_weights.safetensors", folder);
+	pthread_mutex_init(&d->lock, NULL);
+	bool bad = dict_read_cfg(d, folder, e) || !(d->file = safetensors_open(path, e)) || find_tensors(d, e);
+	free(path);
+	if (!bad)
+		return d;
+	dict_free(d);
+	return NULL;
+}
+
+void dict_free(struct dict *d)
+{
+	if (!d)
+		return;
+	free(d->enc.copy);
+	free(d->dec.copy);
+	free(d->enc_bias.copy);
+	free(d->dec_bias.copy);
+	free(d->least.copy);
+	free(d->row_norm);
+	free(d->unit);
+	safetensors_free(d->file);
+	json_decref(d->cfg);
+	free(d->cfg_path);
+	pthread_mutex_destroy(&d->lock);
+	free(d);
+}
+
+const struct dict_info *dict_info(const struct dict *d)
+{
+	return &d->info;
+}
+
+void dict_decoder_row(const struct dict *d, u32 id, f32 *out)
+{
+	tensor_get_f32(d->w_dec, (u64)id * d->info.d_out, d->info.d_out, out);
+}
+
+void dict_encoder_row(const struct dict *d, u32 id, f32 *out, f32 *bias)
+{
+	for (u64 j = 0; j < d->info.d_in; j++)
+		out[j] = tensor_f32(d->w_enc, j * d->info.n_features + id);
+	if (bias)
+		*bias = tensor_f32(d->b_enc, id);
+}
+
+void dict_b_dec(const struct dict *d, f32 *out)
+{
+	tensor_get_f32(d->b_dec, 0, d->info.d_out, out);
+}
+
+struct unit_job {
+	const struct dict *d;
+	f32 *out;
+};
+
+static void unit_rows(void *context, size_t task, unsigned thread)
+{
+	(void)thread;
+	const struct unit_job *j = context;
+	size_t n = j->d->info.d_out, end = MIN((task + 1) * 256, (size_t)j->d->info.n_features);
+	for (size_t f = task * 256; f < end; f++) {
+		f32 *row = j->out + f * n;
+		dict_decoder_row(j->d, (u32)f, row);
+		f64 square = 0;
+		for (size_t i = 0; i < n; i++)
+			square += (f64)row[i] * row[i];
+		/* a row of zeros, or one that is not finite, is like nothing */
+		vec_scale(row, square > 0 && square < INFINITY ? (f32)(1 / sqrt(square)) : 0, n);
+		for (size_t i = 0; i < n; i++)
+			row[i] = isfinite(row[i]) ? row[i] : 0;
+	}
+}
+
+const f32 *dict_decoder_unit(struct dict *d, struct pool *pool, struct err *e)
+{
+	pthread_mutex_lock(&d->lock);
+	if (!d->unit) {
+		size_t n = d->info.n_features;
+		struct unit_job j = {d, mem_try(n * d->info.d_out, sizeof(f32), "the decoder", e)};
+		if (j.out)
+			pool_each(pool, (n + 255) / 256, unit_rows, &j);
+		d->unit = j.out;
+	}
+	pthread_mutex_unlock(&d->lock);
+	return d->unit;
+}
