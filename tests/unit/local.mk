@@ -35,4 +35,17 @@ check_PROGRAMS += tests/unit/test_rpc
 TESTS += tests/unit/test_rpc
 tests_unit_test_rpc_SOURCES = tests/unit/test_rpc.c src/module/fake_world.c src/module/fake_world.h
 tests_unit_test_rpc_LDADD = $(BACKEND_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_engine
+TESTS += tests/unit/test_engine
+tests_unit_test_engine_LDADD = $(ENGINE_LIBS) $(CMOCKA_LIBS)
+
+if HAVE_LLAMA
+check_PROGRAMS += tests/unit/test_llama
+TESTS += tests/unit/test_llama
+tests_unit_test_llama_SOURCES = tests/unit/test_llama.c src/module/module_llama.c
+tests_unit_test_llama_CPPFLAGS = $(AM_CPPFLAGS) $(LLAMA_CFLAGS)
+tests_unit_test_llama_LDADD = $(ENGINE_LIBS) $(CMOCKA_LIBS) $(LLAMA_LIBS)
 endif
+endif
+EXTRA_DIST += tests/golden/llama_tokens.c tests/golden/llama_tokens.json
