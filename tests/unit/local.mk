@@ -11,6 +11,9 @@ tests_unit_test_layout_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/unit/test_safetensors
 TESTS += tests/unit/test_safetensors
 tests_unit_test_safetensors_LDADD = $(IO_LIBS) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/test_store
+TESTS += tests/unit/test_store
+tests_unit_test_store_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/test_note
 TESTS += tests/unit/test_note
