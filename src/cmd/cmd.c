@@ -4,7 +4,9 @@
 
 #include "cmd/cmd.h"
 
+#include "base/mapfile.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <math.h>
@@ -222,6 +224,7 @@ int cmd_main(int argc, char **argv)
 		fprintf(stderr, "featlas: there is no command '%s'; see 'featlas help'\n", argv[1]);
 		return EXIT_ERROR;
 	}
+	mapfile_on_sigbus(NULL);
 	struct err e = {0};
 	struct cmd_args a = {.command = c->name};
 	a.positional = xcalloc((size_t)argc, sizeof *a.positional);
@@ -234,7 +237,11 @@ int cmd_main(int argc, char **argv)
 	else
 		status = c->run(&a, &e);
 	if (status < 0) {
-		fprintf(stderr, "featlas %s: %s\n", c->name, e.msg);
+		/* a message may quote what stood in a file */
+		struct buf b = BUF_INIT;
+		utf8_add_safe(&b, e.msg, strlen(e.msg));
+		fprintf(stderr, "featlas %s: %s\n", c->name, b.s);
+		buf_release(&b);
 		status = cmd_status(&e);
 	}
 	if (fflush(stdout) || ferror(stdout)) {

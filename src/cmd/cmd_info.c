@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/* cmd_info.c - featlas info: what an atlas is and which parts are there. */
+#include "cmd/cmd.h"
+
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "core/atlas.h"
+#include "core/labels.h"
+#include "core/note.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static json_t *text(const char *s)
+{
+	return json_text(s, strlen(s));
+}
+
+static json_t *number(u64 n)
+{
+	return json_integer((json_int_t)n);
+}
+
+static json_t *model_json(const struct atlas *a)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "name", text(a->model.name), "sha256", text(a->model.sha256),
+			 "tokenizer", text(a->model.tokenizer), "d_model", number(a->model.d_model), "n_layers",
+			 number(a->model.n_layers), "n_vocab", number(a->model.n_vocab));
+}
+
+static json_t *dictionary_json(const struct atlas *a)
+{
+	const struct dict_info *d = dict_info(a->dict);
+	json_t *j = json_pack("{s:s, s:o, s:o, s:s}", "architecture", d->arch_name, "n_features", number(d->n_features),
+			      "d_model", number(d->d_in), "dtype", dtype_name(d->dtype));
+	if (d->arch == DICT_TOPK)
+		json_object_set_new(j, "k", number(d->k));
+	return j;
+}
+
+static json_t *store_json(const struct store *s)
+{
+	if (!s)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:s}", "n_tokens", number(store_n_tokens(s)), "n_tokens_indexed",
+			 number(store_n_indexed(s)), "n_tokens_kept", number(store_n_kept(s)), "n_contexts",
+			 number(store_n_contexts(s)), "n_activations", number(store_n_activations(s)), "coverage",
+			 store_is_full(s) ? "full" : "examples");
+}
+
+static void count_label(void *context, u32 feature, const char *label, i64 when)
+{
+	(void)feature;
+	(void)when;
+	*(u64 *)context += *label != 0;
+}
+
+static json_t *info_json(const struct atlas *a, struct note *note)
+{
+	u64 own = 0;
+	note_each_label(note, count_label, &own, NULL);
+	json_t *j = json_pack("{s:o, s:o, s:s, s:s}", "atlas", text(a->folder), "name", text(a->name), "uuid", a->uuid,
+			      "build_id", a->build_id);
+	json_object_set_new(j, "model", model_json(a));
+	json_object_set_new(j, "hook", text(a->hook));
+	json_object_set_new(j, "layer", number(a->layer));
+	json_object_set_new(j, "norm_median", a->norm_median > 0 ? json_f32(a->norm_median) : json_null());
+	json_object_set_new(j, "dictionary", dictionary_json(a));
+	json_object_set_new(j, "store", store_json(a->store));
+	json_object_set_new(j, "n_labels", number((a->labels ? labels_count(a->labels) : 0) + own));
+	json_t *parts = json_array(), *missing = json_object();
+	for (int i = 0; i < ATLAS_N_PARTS; i++) {
+		const char *remedy = atlas_missing(a, atlas_parts[i]);
+		if (remedy)
+			json_object_set_new(missing, atlas_parts[i], text(remedy));
+		else
+			json_array_append_new(parts, json_string(atlas_parts[i]));
+	}
+	json_object_set_new(j, "parts", parts);
+	json_object_set_new(j, "missing", missing);
+	json_t *training = json_object_get(a->json, "training");
+	if (training)
+		json_object_set(j, "training", training);
+	json_object_set_new(j, "labels_db",
+			    json_pack("{s:o, s:b, s:o}", "path", text(note_path(note)), "exists", note_exists(note),
+				      "n_labels", number(own)));
+	return j;
+}
+
+/* A line "name      words", the words made safe. */
+static void print_line(const char *name, const char *fmt, ...) FORMAT_PRINTF(2, 3);
+static void print_line(const char *name, const char *fmt, ...)
+{
+	struct buf words = BUF_INIT, safe = BUF_INIT;
+	va_list ap;
+	va_start(ap, fmt);
+	buf_vaddf(&words, fmt, ap);
+	va_end(ap);
+	utf8_add_safe(&safe, words.s, words.n);
+	printf("%-11s  %s\n", name, safe.s);
+	buf_release(&words);
+	buf_release(&safe);
+}
+
+static void print_training(const json_t *training)
+{
+	struct buf b = BUF_INIT;
+	const char *key;
+	json_t *v;
+	json_object_foreach((json_t *)(uintptr_t)training, key, v) {
+		if (json_is_number(v))
+			buf_addf(&b, "%s%s %.4g", b.n ? "  " : "", key, json_number_value(v));
+	}
+	if (b.n)
+		print_line("training", "%s", b.s);
+	buf_release(&b);
+}
+
+static void print_store(const struct store *s)
+{
+	if (!s)
+		return;
+	print_line("store", "%llu tokens indexed, %llu of them kept, %llu activations, %llu contexts%s",
+		   (unsigned long long)store_n_indexed(s), (unsigned long long)store_n_kept(s),
+		   (unsigned long long)store_n_activations(s), (unsigned long long)store_n_contexts(s),
+		   store_is_full(s) ? "" : "; activations only near the contexts");
+}
+
+static void print_parts(const struct atlas *a)
+{
+	struct buf b = BUF_INIT;
+	for (int i = 0; i < ATLAS_N_PARTS; i++)
+		if (!atlas_missing(a, atlas_parts[i]))
+			buf_addf(&b, "%s%s", b.n ? ", " : "", atlas_parts[i]);
+	print_line("parts", "%s", b.s);
+	buf_release(&b);
+	for (int i = 0; i < ATLAS_N_PARTS; i++)
+		if (atlas_missing(a, atlas_parts[i]))
+			print_line("missing", "%s", atlas_missing(a, atlas_parts[i]));
+}
+
+static void print_info(const struct atlas *a, struct note *note)
+{
+	const struct dict_info *d = dict_info(a->dict);
+	u64 own = 0;
+	note_each_label(note, count_label, &own, NULL);
+	print_line("atlas", "%s, %s", *a->name ? a->name : "unnamed", a->folder);
+	print_line("model", "%s, %u layers, %u wide, %u tokens", *a->model.name ? a->model.name : "not known",
+		   a->model.n_layers, a->model.d_model, a->model.n_vocab);
+	if (a->norm_median > 0)
+		print_line("hook", "%s, median norm %.4g", a->hook, (f64)a->norm_median);
+	else
+		print_line("hook", "%s", a->hook);
+	char k[24] = "";
+	if (d->arch == DICT_TOPK)
+		snprintf(k, sizeof k, ", k %u", d->k);
+	print_line("dictionary", "%s, %u features%s, %s", d->arch_name, d->n_features, k, dtype_name(d->dtype));
+	print_training(json_object_get(a->json, "training"));
+	print_store(a->store);
+	print_line("labels", "%llu in the atlas, %llu of your own",
+		   (unsigned long long)(a->labels ? labels_count(a->labels) : 0), (unsigned long long)own);
+	print_line("edits", "%s%s", note_path(note), note_exists(note) ? "" : " (made at the first edit)");
+	print_parts(a);
+}
+
+int cmd_info(const struct cmd_args *a, struct err *e)
+{
+	struct atlas *atlas = atlas_open(a->positional[0], e);
+	if (!atlas)
+		return -1;
+	struct note *note = note_open(a->positional[0], atlas->uuid, e);
+	if (note && arg_flag(a, "json"))
+		cmd_print_json(info_json(atlas, note));
+	else if (note)
+		print_info(atlas, note);
+	int status = note ? EXIT_OK : -1;
+	note_free(note);
+	atlas_free(atlas);
+	return status;
+}
