@@ -55,6 +55,24 @@ void cmd_print_json(json_t *j);
 struct cmd_progress;
 struct cmd_progress *cmd_progress_start(struct progress *p);
 void cmd_progress_stop(struct cmd_progress *c);
+/* Opens the atlas that the first argument names, with --backend where the command takes it.
+ * What people did is missing or read-only: a warning on stderr. */
+struct session;
+struct session *cmd_open(const struct cmd_args *a, struct err *e);
+/* Text for a cell of output: on a terminal made safe for it, else valid UTF-8 in which tabs and
+ * newlines are blanks. */
+struct buf;
+void cmd_add_text(struct buf *out, const char *s, size_t n);
+void cmd_flush(struct buf *out); /* writes to stdout and empties */
+/* A token as JSON members: `key` its text, and "bytes" in hex where they differ from it. */
+void cmd_set_token(json_t *object, const char *key, const struct session *s, u32 token);
+/* The members of a feature in a list: id, label (null if none), density, max. */
+json_t *cmd_feature_json(struct session *s, u32 feature);
+/* The same as a line: #id, label, density, max, separated by tabs. */
+void cmd_add_feature(struct buf *out, struct session *s, u32 feature);
+/* A number of three digits; "-" for NaN. */
+void cmd_add_number(struct buf *out, f32 v);
+
 /* The exit status that goes with an error. */
 int cmd_status(const struct err *e);
 

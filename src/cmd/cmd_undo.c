@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* cmd_undo.c - taking the last edit back, or putting it back again. */
+#include "cmd/cmd.h"
+#include "session/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+int cmd_undo(const struct cmd_args *a, struct err *e)
+{
+	struct session *s = cmd_open(a, e);
+	char *said = NULL;
+	int status = -1;
+	if (!s)
+		return -1;
+	bool redo = arg_flag(a, "redo");
+	if (!(redo ? note_redo(s->note, &said, e) : note_undo(s->note, &said, e))) {
+		puts(said);
+		status = EXIT_OK;
+	} else if (e->code == ERR_NOT_FOUND) {
+		fprintf(stderr, "featlas undo: %s\n", e->msg);
+		status = EXIT_NONE;
+	}
+	free(said);
+	session_free(s);
+	return status;
+}
