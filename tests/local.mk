@@ -31,3 +31,4 @@ check_DATA = tests/sample.atlas/atlas.json
 tests/sample.atlas/atlas.json: tools/mksample$(EXEEXT)
 	$(AM_V_GEN)$(MKDIR_P) tests && rm -rf tests/sample.atlas && tools/mksample$(EXEEXT) tests/sample.atlas
 CLEANFILES += tests/sample.atlas/*
+EXTRA_DIST += tests/golden/encode.py tests/golden/encode

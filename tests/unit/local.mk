@@ -19,6 +19,10 @@ check_PROGRAMS += tests/unit/test_note
 TESTS += tests/unit/test_note
 tests_unit_test_note_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_dict
+TESTS += tests/unit/test_dict
+tests_unit_test_dict_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_train
 TESTS += tests/unit/test_train
 tests_unit_test_train_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
