@@ -1,11 +1,14 @@
 src_featlas_SOURCES += \
 src/cmd/cmd.c \
 src/cmd/cmd.h \
+src/cmd/cmd_eval.c \
 src/cmd/cmd_export.c \
+src/cmd/cmd_index.c \
 src/cmd/cmd_info.c \
 src/cmd/cmd_label.c \
 src/cmd/cmd_open.c \
 src/cmd/cmd_progress.c \
+src/cmd/cmd_prune.c \
 src/cmd/cmd_search.c \
 src/cmd/cmd_show.c \
 src/cmd/cmd_show_json.c \

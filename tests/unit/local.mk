@@ -47,6 +47,14 @@ check_PROGRAMS += tests/unit/test_engine
 TESTS += tests/unit/test_engine
 tests_unit_test_engine_LDADD = $(ENGINE_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_acts
+TESTS += tests/unit/test_acts
+tests_unit_test_acts_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_index
+TESTS += tests/unit/test_index
+tests_unit_test_index_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
+
 if HAVE_LLAMA
 check_PROGRAMS += tests/unit/test_llama
 TESTS += tests/unit/test_llama
