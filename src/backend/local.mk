@@ -4,4 +4,7 @@ src/backend/backend.h \
 src/backend/client.h \
 src/backend/methods.c \
 src/backend/rpc.c \
-src/backend/rpc.h
+src/backend/rpc.h \
+src/backend/steer.c \
+src/backend/steer.h \
+src/backend/steer_spec.c

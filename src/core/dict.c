@@ -100,6 +100,11 @@ void dict_b_dec(const struct dict *d, f32 *out)
 	tensor_get_f32(d->b_dec, 0, d->info.d_out, out);
 }
 
+f32 dict_threshold(const struct dict *d, u32 id)
+{
+	return d->threshold ? tensor_f32(d->threshold, id) : 0;
+}
+
 struct unit_job {
 	const struct dict *d;
 	f32 *out;

@@ -57,6 +57,8 @@ int dict_decode(struct dict *d, const struct dict_row *rows, size_t n, const f32
 void dict_decoder_row(const struct dict *d, u32 id, f32 *out /* [d_out] */);
 void dict_encoder_row(const struct dict *d, u32 id, f32 *out /* [d_in] */, f32 *bias);
 void dict_b_dec(const struct dict *d, f32 *out /* [d_out] */);
+/* JumpReLU: f is p where p is above this; 0 for the others. */
+f32 dict_threshold(const struct dict *d, u32 id);
 /* All decoder rows as f32, unit-normed, [F][d_out]; made on first use, owned by d. */
 const f32 *dict_decoder_unit(struct dict *d, struct pool *pool, struct err *e);
 

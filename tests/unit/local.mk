@@ -62,5 +62,10 @@ tests_unit_test_llama_SOURCES = tests/unit/test_llama.c src/module/module_llama.
 tests_unit_test_llama_CPPFLAGS = $(AM_CPPFLAGS) $(LLAMA_CFLAGS)
 tests_unit_test_llama_LDADD = $(ENGINE_LIBS) $(CMOCKA_LIBS) $(LLAMA_LIBS)
 endif
+
+check_PROGRAMS += tests/unit/test_steer
+TESTS += tests/unit/test_steer
+tests_unit_test_steer_SOURCES = tests/unit/test_steer.c src/module/fake_world.c src/module/fake_world.h
+tests_unit_test_steer_LDADD = $(BACKEND_LIBS) $(CMOCKA_LIBS)
 endif
 EXTRA_DIST += tests/golden/llama_tokens.c tests/golden/llama_tokens.json

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* steer.h - turning features of an atlas in a live model: baseline and steered, side by side.
+ *
+ * A spec says what is done to one feature; a request is a prompt with specs; a result is two
+ * texts and how they differ.  The vectors come from the atlas' dictionary, the strengths from
+ * its store.  One thread; backend_cancel ends a request.
+ */
+#ifndef FEATLAS_STEER_H
+#define FEATLAS_STEER_H
+
+#include "backend/backend.h"
+#include "core/atlas.h"
+
+enum steer_method { STEER_ADD, STEER_CLAMP, STEER_SCALE, STEER_ABLATE, STEER_PIN, N_STEER_METHODS };
+
+struct steer_spec {
+	u32 feature;
+	enum steer_method method;
+	f32 strength;    /* of scale: the factor; of ablate: not used */
+	bool times_max;  /* strength counts the feature's maximum; else it is the coefficient */
+	int where;       /* enum intervention_where, or -1: the request's */
+	char hook[64];   /* "" : the atlas' */
+};
+
+const char *steer_spec_method(enum steer_method m); /* "add" */
+/* [NAME#]ID[:STRENGTH[:METHOD[:key=value,...]]]: STRENGTH "2x" or "5", 2x by default; METHOD may
+ * stand in its place; keys on (reply, prompt, both) and hook.  Checked against the atlas. */
+int steer_spec_parse(const char *text, const struct atlas *a, struct steer_spec *out, struct err *e);
+/* The number the method works with: the coefficient, target or factor.  -1 and *e where
+ * "Nx" is asked and the maximum is not known or 0. */
+int steer_spec_coefficient(const struct steer_spec *s, const struct atlas *a, f32 *out, struct err *e);
+
+struct steer_request {
+	const char *prompt;
+	bool chat;                 /* a user's message in the chat template; else plain text */
+	const struct steer_spec *specs;
+	size_t n_specs;
+	enum intervention_where where;
+	u64 seed;
+	f32 temperature;
+	u32 n_tokens;
+	bool want_rows;            /* give fn the hook's row of each token */
+};
+
+/* A token of stream 0 (baseline) or 1 (steered); text is bytes.  row: see generate_fn; NULL unless
+ * wanted.  Return false to stop. */
+typedef bool (*steer_fn)(void *context, int stream, u32 token, const char *text, size_t n, const f32 *row);
+
+struct steer_result {
+	struct buf text[2];    /* bytes */
+	u32 *tokens[2];
+	size_t n[2];
+	i64 first_difference;  /* the first token that differs, from 0; -1: none does */
+	f64 change_over_norm;  /* mean size of the change over the hook's median norm; NaN if not known */
+	f64 repeated_4grams[2]; /* share of the 4-grams of tokens that stood in the text before */
+};
+
+/* What was generated before a failure or cancel stands in *out too; release it in any case. */
+int steer_generate(struct backend *b, const struct atlas *a, const struct steer_request *q, steer_fn fn, void *context,
+		   struct steer_result *out, struct err *e);
+void steer_result_release(struct steer_result *r);
+f64 steer_repeated_4grams(const u32 *tokens, size_t n);
+
+/* What a run is known by: a hash of atlas, model, prompt, features and options. */
+int steer_hash(const struct atlas *a, const struct steer_request *q, char hex[65], struct err *e);
+/* [{"id", "method", "strength", "coefficient"}, ...] of a request. */
+json_t *steer_features_json(const struct atlas *a, const struct steer_request *q);
+
+/* Whether the live model is the atlas' one: -1 and *e where it cannot serve at all (widths or
+ * hook), else 0, with a sentence in warning where it is another by name or hash ("" if not).
+ * Connects. */
+int steer_check_model(struct backend *b, const struct atlas *a, char *warning, size_t size, struct err *e);
+
+#endif

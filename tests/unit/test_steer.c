@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/* test_steer.c - interventions in numbers, specs in words, and steering the made-up model. */
+#include "backend/steer.h"
+#include "base/mem.h"
+#include "module/fake_world.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+static struct atlas *atlas;
+
+static int open_sample(void **state)
+{
+	struct err e = {0};
+	(void)state;
+	atlas = atlas_open(getenv("SAMPLE"), &e);
+	if (!atlas)
+		print_error("%s\n", e.msg);
+	return atlas ? 0 : -1;
+}
+
+static int close_sample(void **state)
+{
+	(void)state;
+	atlas_free(atlas);
+	return 0;
+}
+
+/* d = 2, worked by hand: x = (3, 4), d_1 = (1, 0), w_1 = (2, 1), bias -4: p = 6. */
+static const f32 one[2] = {1, 0}, two[2] = {0, 1}, w[2] = {2, 1};
+
+static struct intervention make(enum intervention_kind kind, f32 amount)
+{
+	return (struct intervention){.kind = kind, .hook = "h", .direction = one, .amount = amount, .encoder = w, .bias = -4,
+				     .feature = NO_FEATURE, .where = WHERE_BOTH};
+}
+
+static bool apply(const struct intervention *list, size_t n, const struct run_encoder *c, size_t position, f32 x[2])
+{
+	static const u32 tokens[3] = {1, 2, 3};
+	static const u8 flags[3] = {TOKEN_FIRST, 0, TOKEN_SPECIAL};
+	struct run r = {.tokens = tokens, .flags = flags, .n_tokens = 3, .list = list, .n_list = n};
+	f32 work[16];
+	return run_apply(&r, "h", c, 3, position, 2, x, work);
+}
+
+static void each_kind_is_its_formula(void **state)
+{
+	(void)state;
+	static const struct {
+		enum intervention_kind kind;
+		f32 amount, want;
+	} cases[] = {
+		{INTERVENE_ADD, 2, 3 + 2},		 /* x + c d */
+		{INTERVENE_CLAMP, 10, 3 + (10 - 6)},	 /* x + (c - f) d */
+		{INTERVENE_CLAMP, 0, 3 + (0 - 6)},	 /* ablate */
+		{INTERVENE_SCALE, 1.5f, 3 + 0.5f * 6},	 /* x + (s - 1) f d */
+		{INTERVENE_PIN, 10, 3 + (10 - 6) / 2.0f}, /* x + (c - p) / (w.d) d */
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct intervention v = make(cases[i].kind, cases[i].amount);
+		f32 x[2] = {3, 4};
+		assert_true(apply(&v, 1, NULL, 1, x));
+		assert_true(x[0] == cases[i].want && x[1] == 4);
+	}
+	/* after a pin p is the target */
+	f32 x[2] = {3, 4};
+	struct intervention pin = make(INTERVENE_PIN, -7);
+	apply(&pin, 1, NULL, 1, x);
+	assert_true(2 * x[0] + x[1] - 4 == -7);
+}
+
+static void a_silent_feature_has_nothing_to_lose(void **state)
+{
+	(void)state;
+	f32 x[2] = {-0.0f, 1}, before[2] = {-0.0f, 1}; /* p = -3 */
+	struct intervention v[] = {make(INTERVENE_CLAMP, 0), make(INTERVENE_SCALE, 9), make(INTERVENE_ADD, 0)};
+	assert_false(apply(v, 3, NULL, 1, x));
+	assert_memory_equal(x, before, sizeof x);
+	/* clamped to 5 it rises by 5 - f, and f is 0, not p */
+	v[0].amount = 5;
+	assert_true(apply(v, 1, NULL, 1, x));
+	assert_true(x[0] == 5);
+	/* below its threshold a JumpReLU is silent */
+	f32 y[2] = {3, 4};
+	struct intervention jump = make(INTERVENE_CLAMP, 0);
+	jump.threshold = 6;
+	assert_false(apply(&jump, 1, NULL, 1, y));
+	jump.threshold = 5.9f;
+	assert_true(apply(&jump, 1, NULL, 1, y));
+}
+
+static void all_read_the_unmodified_row(void **state)
+{
+	(void)state;
+	f32 x[2] = {3, 4};
+	struct intervention v[] = {make(INTERVENE_ADD, 100), make(INTERVENE_CLAMP, 0), make(INTERVENE_ADD, 7)};
+	v[2].direction = two;
+	assert_true(apply(v, 3, NULL, 1, x));
+	/* the clamp takes away f = 6 of before the add, not of after it */
+	assert_true(x[0] == 3 + 100 - 6 && x[1] == 4 + 7);
+	f32 rows[6] = {NAN, NAN, 10, 20, 30, 40}, y[2] = {3, 4}, z[2] = {3, 4};
+	struct intervention both[] = {make(INTERVENE_ADD, 1), {.kind = INTERVENE_REPLACE, .hook = "h", .rows = rows, .n_rows = 3}};
+	assert_true(apply(both, 2, NULL, 1, y));
+	assert_true(y[0] == 11 && y[1] == 20);
+	assert_false(apply(both + 1, 1, NULL, 0, z));
+	struct intervention elsewhere = make(INTERVENE_ADD, 1);
+	elsewhere.hook = "other";
+	assert_false(apply(&elsewhere, 1, NULL, 1, z));
+}
+
+static void masked_tokens_and_places(void **state)
+{
+	(void)state;
+	struct run r = {.tokens = (u32[]){1, 2, 3, 4}, .flags = (u8[]){TOKEN_FIRST, 0, 0, TOKEN_SPECIAL}, .n_tokens = 4};
+	static const bool want[3][6] = {/* by where; positions 0-3 are the prompt */
+					[WHERE_REPLY] = {false, false, false, true, true, true},
+					[WHERE_PROMPT] = {false, true, true, false, false, false},
+					[WHERE_BOTH] = {false, true, true, true, true, true}};
+	for (int where = 0; where < 3; where++)
+		for (size_t i = 0; i < 6; i++) {
+			struct intervention v = make(INTERVENE_ADD, 1);
+			v.where = (enum intervention_where)where;
+			assert_int_equal(run_touches(&v, &r, 4, i), want[where][i]);
+		}
+}
+
+/* Three features, k = 2: p = (6, 6, 5) for x = (1, 1); the tie goes to the lower id. */
+static void topk_needs_all_of_them(void **state)
+{
+	(void)state;
+	f32 rows[6] = {6, 0, 3, 3, 0, 5}, bias[3] = {0}, work[3], x[2] = {1, 1};
+	struct run_encoder c = {.w = rows, .bias = bias, .n = 3, .d = 2, .k = 2};
+	assert_true(run_topk(&c, x, 0, work) == 6);
+	assert_true(run_topk(&c, x, 1, work) == 6);
+	assert_true(run_topk(&c, x, 2, work) == 0);
+	c.k = 1;
+	assert_true(run_topk(&c, x, 0, work) == 6);
+	assert_true(run_topk(&c, x, 1, work) == 0);
+	/* a clamp of a feature that is not among the k largest sees f = 0 */
+	struct intervention v = {.kind = INTERVENE_CLAMP, .hook = "h", .direction = one, .amount = 2, .encoder = rows + 4,
+				 .feature = 2, .where = WHERE_BOTH};
+	c.k = 2;
+	assert_true(apply(&v, 1, &c, 1, x));
+	assert_true(x[0] == 1 + 2);
+}
+
+static void what_cannot_be_done_is_refused(void **state)
+{
+	(void)state;
+	struct err e = {0};
+	struct intervention v = make(INTERVENE_PIN, 1);
+	f32 flat[2] = {0.09f, 1};
+	assert_int_equal(run_check(&v, 2, NULL, &e), 0);
+	v.encoder = flat;
+	assert_int_equal(run_check(&v, 2, NULL, &e), -1);
+	assert_non_null(strstr(e.msg, "nearly orthogonal (0.090)"));
+	v = make(INTERVENE_CLAMP, NAN);
+	assert_int_equal(run_check(&v, 2, NULL, &e), -1);
+	v = make(INTERVENE_CLAMP, 1);
+	v.feature = 3;
+	assert_int_equal(run_check(&v, 2, NULL, &e), -1);
+	assert_int_equal(e.code, ERR_UNAVAILABLE);
+}
+
+static f32 max_of(u32 feature)
+{
+	struct store_stats s;
+	store_stats(atlas->store, feature, &s);
+	return s.max;
+}
+
+static void specs_are_read(void **state)
+{
+	(void)state;
+	struct err e = {0};
+	struct steer_spec s;
+	f32 c;
+	static const struct {
+		const char *text;
+		enum steer_method method;
+		f32 strength;
+		bool times;
+		int where;
+	} good[] = {
+		{"12", STEER_ADD, 2, true, -1},		     {"#12:5", STEER_ADD, 5, false, -1},
+		{"12:-1.5x", STEER_ADD, -1.5f, true, -1},    {"12:3x:clamp", STEER_CLAMP, 3, true, -1},
+		{"12:ablate", STEER_ABLATE, 2, true, -1},    {"12::ablate", STEER_ABLATE, 2, true, -1},
+		{"12:0.5:scale:on=both", STEER_SCALE, 0.5f, false, WHERE_BOTH},
+		{"12:1:pin:on=prompt,hook=blocks.3.hook_resid_post", STEER_PIN, 1, false, WHERE_PROMPT},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		if (steer_spec_parse(good[i].text, atlas, &s, &e))
+			fail_msg("%s", e.msg);
+		assert_int_equal(s.feature, 12);
+		assert_int_equal(s.method, good[i].method);
+		assert_true(s.strength == good[i].strength);
+		assert_int_equal(s.times_max, good[i].times);
+		assert_int_equal(s.where, good[i].where);
+	}
+	assert_string_equal(s.hook, "blocks.3.hook_resid_post");
+	assert_int_equal(steer_spec_parse("12:3x", atlas, &s, &e), 0);
+	assert_int_equal(steer_spec_coefficient(&s, atlas, &c, &e), 0);
+	assert_true(c == 3 * max_of(12));
+	static const struct {
+		const char *text, *words;
+	} bad[] = {
+		{"x", "not a feature's number"},	{"512", "the atlas has 512, from 0 on"},
+		{"12:2y", "is not a strength"},		{"12:nan", "is not a strength"},
+		{"12:2x:sing", "is no method"},		{"12:2x:add:on=never", "not 'never'"},
+		{"12:2x:add:if=3", "no key 'if'"},	{"other#3", "is not the atlas"},
+		{"500:2x", "never fired"},		{"-1", "not a feature's number"},
+		{"", "not a feature's number"},		{"99999999999999999999", "not a feature's number"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		assert_int_equal(steer_spec_parse(bad[i].text, atlas, &s, &e), -1);
+		if (!strstr(e.msg, bad[i].words))
+			fail_msg("'%s' lacks '%s'", e.msg, bad[i].words);
+	}
+	struct atlas bare = *atlas;
+	bare.store = NULL;
+	assert_int_equal(steer_spec_parse("12:2x", &bare, &s, &e), -1);
+	assert_non_null(strstr(e.msg, "'2x' of feature 12"));
+	assert_int_equal(steer_spec_parse("12:2", &bare, &s, &e), 0);
+}
+
+static size_t words_of_topic(const struct steer_result *r, int stream, int topic)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < r->n[stream]; i++)
+		n += fake_world_topic(r->tokens[stream][i]) == topic;
+	return n;
+}
+
+static void steer(struct backend *b, const struct steer_spec *specs, size_t n, struct steer_result *out)
+{
+	struct err e = {0};
+	struct steer_request q = {.prompt = "Tell me about the garden", .chat = true, .specs = specs, .n_specs = n, .seed = 1,
+				  .n_tokens = 40};
+	if (steer_generate(b, atlas, &q, NULL, NULL, out, &e))
+		fail_msg("%s", e.msg);
+}
+
+static void a_feature_turned_up_is_written_about(void **state)
+{
+	(void)state;
+	struct err e = {0};
+	struct backend *b = backend_new("fake", &e);
+	struct steer_result r;
+	struct steer_spec rivers = {.feature = 1, .strength = 3, .times_max = true, .where = -1}, none = rivers;
+	steer(b, &rivers, 1, &r);
+	assert_int_equal(r.n[0], 40);
+	assert_true(words_of_topic(&r, 1, 1) > words_of_topic(&r, 0, 1) + 3);
+	assert_true(r.first_difference >= 0);
+	/* unit decoder rows: the size of the change is the coefficient */
+	assert_true(fabs(r.change_over_norm - 3.0 * (f64)max_of(1) / (f64)atlas->norm_median) < 1e-3 * r.change_over_norm);
+	steer_result_release(&r);
+	/* strength 0 is the baseline */
+	none.strength = 0;
+	none.times_max = false;
+	steer(b, &none, 1, &r);
+	assert_int_equal(r.first_difference, -1);
+	assert_string_equal(r.text[0].s, r.text[1].s);
+	steer_result_release(&r);
+	/* ablating what is silent changes nothing */
+	struct steer_spec dead = {.feature = 505, .method = STEER_ABLATE, .where = WHERE_BOTH};
+	steer(b, &dead, 1, &r);
+	assert_int_equal(r.first_difference, -1);
+	assert_true(r.change_over_norm == 0);
+	steer_result_release(&r);
+	/* clamped: f is the target wherever it is among the k largest after */
+	struct steer_spec clamp = {.feature = 1, .method = STEER_CLAMP, .strength = 3, .times_max = true, .where = -1};
+	steer(b, &clamp, 1, &r);
+	assert_true(words_of_topic(&r, 1, 1) > words_of_topic(&r, 0, 1) + 3);
+	steer_result_release(&r);
+	backend_free(b);
+}
+
+static void repetition_is_counted(void **state)
+{
+	(void)state;
+	/* 1 2 3 4 stands again at 4 and 8: of 9 4-grams 1234 2341 3412 4123 1234 .. five repeat */
+	u32 t[12] = {1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4};
+	assert_true(fabs(steer_repeated_4grams(t, 12) - 5.0 / 9) < 1e-12);
+	assert_true(steer_repeated_4grams(t, 4) == 0);
+	assert_true(steer_repeated_4grams(t, 2) == 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_kind_is_its_formula),
+		cmocka_unit_test(a_silent_feature_has_nothing_to_lose),
+		cmocka_unit_test(all_read_the_unmodified_row),
+		cmocka_unit_test(masked_tokens_and_places),
+		cmocka_unit_test(topk_needs_all_of_them),
+		cmocka_unit_test(what_cannot_be_done_is_refused),
+		cmocka_unit_test(specs_are_read),
+		cmocka_unit_test(a_feature_turned_up_is_written_about),
+		cmocka_unit_test(repetition_is_counted),
+	};
+	return cmocka_run_group_tests_name("steer", tests, open_sample, close_sample);
+}
