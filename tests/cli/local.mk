@@ -1,1 +1,3 @@
-# see tests/local.mk
+# see tests/local.mk; TAP in shell, with tests/lib.sh
+TESTS += tests/cli/export.t tests/cli/label.t tests/cli/search.t tests/cli/show.t
+EXTRA_DIST += tests/lib.sh tests/cli/export.t tests/cli/label.t tests/cli/search.t tests/cli/show.t
