@@ -1,3 +1,6 @@
 # see tests/local.mk; TAP in shell, with tests/lib.sh
 TESTS += tests/cli/export.t tests/cli/label.t tests/cli/search.t tests/cli/show.t
 EXTRA_DIST += tests/lib.sh tests/cli/export.t tests/cli/label.t tests/cli/search.t tests/cli/show.t
+# see tests/local.mk
+TESTS += tests/cli/info.t tests/cli/verify.t
+EXTRA_DIST += tests/cli/info.t tests/cli/verify.t

@@ -14,6 +14,9 @@ tests_unit_test_safetensors_LDADD = $(IO_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/unit/test_store
 TESTS += tests/unit/test_store
 tests_unit_test_store_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/test_atlas
+TESTS += tests/unit/test_atlas
+tests_unit_test_atlas_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/test_note
 TESTS += tests/unit/test_note

@@ -1,0 +1,68 @@
+#!/bin/sh
+# featlas verify: silence for a good atlas, one sentence a fault and status 3 for a bad one.
+n=0 bad=0
+check() { # name, condition
+	n=$((n + 1))
+	if eval "$2"; then echo "ok $n - $1"; else echo "not ok $n - $1"; echo "$out" | sed 's/^/# /'; bad=1; fi
+}
+has() { case $out in *"$1"*) true ;; *) false ;; esac; }
+t=$(mktemp -d) || exit 1
+trap 'rm -rf "$t"' EXIT
+fresh() { rm -rf "$t/a.atlas"; cp -r "$SAMPLE" "$t/a.atlas"; chmod -R u+w "$t/a.atlas"; }
+run() { out=$("$FEATLAS" verify "$t/a.atlas" "$@" 2>&1) && status=0 || status=$?; }
+
+fresh
+run
+check "the sample has no faults" '[ $status = 0 ] && has "no faults"'
+run --json
+check "as JSON" '[ $status = 0 ] && has "\"n_faults\":0,\"faults\":[]"'
+
+printf 'x' | dd of="$t/a.atlas/activations.safetensors" bs=1 seek=900000 conv=notrunc 2>/dev/null
+run
+check "one changed byte: status 3, the file named" '[ $status = 3 ] && has "activations.safetensors'"'"' has the checksum"'
+run --json
+check "faults as JSON" '[ $status = 3 ] && has "\"faults\":[\""'
+
+fresh
+head -c 5000 "$SAMPLE/scores.safetensors" >"$t/a.atlas/scores.safetensors"
+run
+check "a truncated file" '[ $status = 3 ] && has "scores.safetensors'"'"' is 5000 bytes long, atlas.json says"'
+out=$("$FEATLAS" info "$t/a.atlas" 2>&1) && status=0 || status=$?
+check "and opening it fails with status 3" '[ $status = 3 ] && has "scores.safetensors"'
+
+fresh
+cp "$SAMPLE/graph.safetensors" "$t/a.atlas/logits.safetensors"
+run
+check "a file in the place of another" '[ $status = 3 ] && has "has no tensor '"'"'promoted_token'"'"'"'
+
+fresh
+printf '\377\377\377\377\377\377\377\377' | dd of="$t/a.atlas/vocab.safetensors" bs=1 conv=notrunc 2>/dev/null
+run
+check "a header length that lies" '[ $status = 3 ] && has "is no safetensors file: its header would be 18446744073709551615 bytes long"'
+
+fresh
+rm "$t/a.atlas/cfg.json"
+run
+check "a file that is gone" '[ $status = 3 ] && has "cfg.json"'
+
+rm -rf "$t/a.atlas"
+run
+check "no atlas: status 2" '[ $status = 2 ] && has "cannot open the atlas"'
+
+# the files are what the reference library takes them for
+if python3 -c 'import safetensors.numpy' 2>/dev/null; then
+	out=$(python3 -c '
+import sys, glob
+from safetensors import safe_open
+for path in glob.glob(sys.argv[1] + "/*.safetensors"):
+    with safe_open(path, "np") as f:
+        assert f.metadata()["uuid"].startswith("5a3ef1a5"), path
+        for name in f.keys():
+            f.get_tensor(name)' "$SAMPLE" 2>&1) && status=0 || status=$?
+	check "the Python library reads what is written" '[ $status = 0 ]'
+else
+	n=$((n + 1))
+	echo "ok $n # SKIP no Python library for safetensors"
+fi
+echo "1..$n"
+exit $bad
