@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* view_graph_export.c - the neighbourhood as DOT, JSON or SVG. */
+#include "view/view_graph.h"
+#include "base/utf8.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void label_of(struct view *v, struct buf *out, u32 feature)
+{
+	struct label label;
+	buf_addf(out, "#%u", (unsigned)feature);
+	if (!session_label(app_session(v->app), feature, &label))
+		return;
+	buf_addc(out, ' ');
+	utf8_add_safe(out, (const char *)label.text.p, label.text.n);
+}
+
+static void add_dot_text(struct buf *out, const char *s)
+{
+	for (; *s; s++) {
+		if (*s == '"' || *s == '\\')
+			buf_addc(out, '\\');
+		buf_addc(out, *s);
+	}
+}
+
+static void add_dot(struct view *v, struct buf *out)
+{
+	struct graph_view *s = view_state(v);
+	buf_adds(out, "graph neighbourhood {\n\tnode [shape=box];\n");
+	for (u32 i = 0; i < graph_n_nodes(s->graph); i++) {
+		struct buf text = BUF_INIT;
+		u32 id = graph_node(s->graph, i)->id;
+		label_of(v, &text, id);
+		buf_addf(out, "\tf%u [label=\"", (unsigned)id);
+		add_dot_text(out, text.s);
+		buf_addf(out, "\"%s];\n", i ? "" : ", penwidth=2");
+		buf_release(&text);
+	}
+	for (u32 i = 0; i < graph_n_edges(s->graph); i++) {
+		const struct graph_edge *e = graph_edge(s->graph, i);
+		buf_addf(out, "\tf%u -- f%u [weight=%.6g, label=\"%.2f\"%s];\n", (unsigned)graph_node(s->graph, e->a)->id,
+			 (unsigned)graph_node(s->graph, e->b)->id, (double)e->weight, (double)e->weight,
+			 e->tree ? "" : ", style=dotted");
+	}
+	buf_adds(out, "}\n");
+}
+
+static void add_json(struct view *v, struct buf *out)
+{
+	struct graph_view *s = view_state(v);
+	json_t *nodes = json_array(), *edges = json_array();
+	for (u32 i = 0; i < graph_n_nodes(s->graph); i++) {
+		const struct graph_node *nd = graph_node(s->graph, i);
+		struct label label;
+		bool has = session_label(app_session(v->app), nd->id, &label);
+		json_array_append_new(nodes, json_pack("{s:i, s:o, s:i, s:b}", "id", (int)nd->id, "label",
+						       has ? json_text((const char *)label.text.p, label.text.n) : json_null(),
+						       "hop", (int)nd->hop, "pinned", (int)nd->pinned));
+	}
+	for (u32 i = 0; i < graph_n_edges(s->graph); i++) {
+		const struct graph_edge *e = graph_edge(s->graph, i);
+		json_array_append_new(edges, json_pack("{s:i, s:i, s:o, s:b}", "a", (int)graph_node(s->graph, e->a)->id, "b",
+						       (int)graph_node(s->graph, e->b)->id, "cosine", json_f32(e->weight),
+						       "tree", (int)e->tree));
+	}
+	json_t *j = json_pack("{s:i, s:s, s:o, s:o}", "centre", (int)graph_node(s->graph, 0)->id, "metric", "cosine",
+			      "nodes", nodes, "edges", edges);
+	json_add_line(out, j);
+	buf_addc(out, '\n');
+	json_decref(j);
+}
+
+static void add_xml_text(struct buf *out, const char *s)
+{
+	for (; *s; s++) {
+		if (*s == '<')
+			buf_adds(out, "&lt;");
+		else if (*s == '&')
+			buf_adds(out, "&amp;");
+		else
+			buf_addc(out, *s);
+	}
+}
+
+/* Ten by twenty a cell, as it stands on the screen. */
+static void add_svg(struct view *v, struct buf *out)
+{
+	struct graph_view *s = view_state(v);
+	buf_addf(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" font-family=\"sans-serif\" "
+		 "font-size=\"13\">\n", 10 * s->laid_w, 20 * s->laid_h);
+	for (u32 i = 0; i < graph_n_edges(s->graph); i++) {
+		const struct graph_edge *e = graph_edge(s->graph, i);
+		const struct layout_box *a = &s->box[e->a], *b = &s->box[e->b];
+		if (a->w && b->w)
+			buf_addf(out, "<line x1=\"%d\" y1=\"%d\" x2=\"%d\" y2=\"%d\" stroke=\"#888\"%s/>\n", 10 * a->x + 5 * a->w,
+				 20 * a->y + 10, 10 * b->x + 5 * b->w, 20 * b->y + 10,
+				 e->tree ? "" : " stroke-dasharray=\"2 4\"");
+	}
+	for (u32 i = 0; i < graph_n_nodes(s->graph); i++) {
+		const struct layout_box *b = &s->box[i];
+		struct buf text = BUF_INIT;
+		if (!b->w)
+			continue;
+		label_of(v, &text, graph_node(s->graph, i)->id);
+		buf_addf(out, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"18\" rx=\"4\" fill=\"%s\" stroke=\"#555\"/>\n",
+			 10 * b->x, 20 * b->y + 1, 10 * b->w, i ? "#fff" : "#ffe9a8");
+		buf_addf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\" textLength=\"%d\" "
+			 "lengthAdjust=\"spacingAndGlyphs\">", 10 * b->x + 5 * b->w, 20 * b->y + 15, 10 * b->w - 8);
+		size_t fits = text_clip(text.s, text.n, b->w, NULL);
+		text.s[fits] = 0;
+		add_xml_text(out, text.s);
+		buf_adds(out, "</text>\n");
+		buf_release(&text);
+	}
+	buf_adds(out, "</svg>\n");
+}
+
+static void chosen(struct view *v, size_t index)
+{
+	static const struct {
+		const char *extension;
+		void (*add)(struct view *v, struct buf *out);
+	} kinds[] = {{"dot", add_dot}, {"json", add_json}, {"svg", add_svg}};
+	struct graph_view *s = view_state(v);
+	struct buf out = BUF_INIT;
+	char stem[32];
+	snprintf(stem, sizeof stem, "neighbours-%u", (unsigned)graph_node(s->graph, 0)->id);
+	kinds[index].add(v, &out);
+	app_save(v->app, stem, kinds[index].extension, &out);
+	buf_release(&out);
+}
+
+void graph_export(struct view *v)
+{
+	static const struct app_menu_item items[] = {{'d', "DOT, for graphviz"}, {'j', "JSON"}, {'s', "SVG"}};
+	app_menu(v, "save the neighbourhood as", items, ARRAY_LEN(items), chosen);
+}

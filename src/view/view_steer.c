@@ -1,0 +1,556 @@
+/* SPDX-License-Identifier: MIT */
+/* view_steer.c - turn features up and down and see what the model says. */
+#include "view/view_steer.h"
+#include "base/mem.h"
+#include "ui/key.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const f32 STEP = 0.5f, BIG_STEP = 2.0f, MOST = 50.0f;
+
+f32 steer_coefficient(struct view *v, const struct steer_spec *row)
+{
+	f32 c = NAN;
+	return steer_spec_coefficient(row, app_session(v->app)->atlas, &c, NULL) ? NAN : c;
+}
+
+struct steer_request steer_request(const struct steer_ask *ask)
+{
+	return (struct steer_request){.prompt = ask->prompt, .chat = ask->chat, .specs = ask->row, .n_specs = ask->n_rows,
+				      .where = ask->where, .seed = ask->seed, .temperature = ask->temperature,
+				      .n_tokens = ask->n_tokens, .want_rows = true};
+}
+
+/* ---- rows ---- */
+
+static bool add_row(struct view *v, u32 feature)
+{
+	struct steer_view *s = view_state(v);
+	for (size_t i = 0; i < s->ask.n_rows; i++)
+		if (s->ask.row[i].feature == feature) {
+			s->row = i;
+			return true;
+		}
+	if (s->ask.n_rows == STEER_ROWS) {
+		app_message(v->app, "%d features at once are as many as go; d removes one", STEER_ROWS);
+		return false;
+	}
+	s->row = s->ask.n_rows;
+	s->ask.row[s->ask.n_rows++] = (struct steer_spec){
+		.feature = feature, .method = STEER_ADD, .strength = 2.0f,
+		.where = -1,
+		.times_max = app_session(v->app)->atlas->store != NULL};
+	return true;
+}
+
+static void after_change(struct view *v)
+{
+	struct steer_view *s = view_state(v);
+	if (s->rerun && s->ask.n_rows)
+		steer_run(v, false);
+}
+
+static void remove_row(struct view *v)
+{
+	struct steer_view *s = view_state(v);
+	memmove(&s->ask.row[s->row], &s->ask.row[s->row + 1],
+		(s->ask.n_rows - s->row - 1) * sizeof *s->ask.row);
+	s->ask.n_rows--;
+	s->row = MIN(s->row, s->ask.n_rows ? s->ask.n_rows - 1 : 0);
+	after_change(v);
+}
+
+static bool commit_feature(struct view *v, const char *text, void *context)
+{
+	struct err e = {0};
+	u32 id;
+	(void)context;
+	if (session_parse_id(app_session(v->app), text, &id, &e)) {
+		app_error(v->app, &e);
+		return false;
+	}
+	if (add_row(v, id))
+		after_change(v);
+	return true;
+}
+
+/* The selection, where it has features that are not here yet; else by its number. */
+static void add_feature(struct view *v)
+{
+	struct steer_view *s = view_state(v);
+	size_t n, before = s->ask.n_rows;
+	u32 *ids = app_marked(v->app, &n);
+	for (size_t i = 0; i < n && add_row(v, ids[i]); i++)
+		;
+	free(ids);
+	if (s->ask.n_rows > before)
+		after_change(v);
+	else
+		app_prompt(v, &(struct app_prompt){.label = "add feature: #", .commit = commit_feature});
+}
+
+static void change_strength(struct view *v, f32 by)
+{
+	struct steer_view *s = view_state(v);
+	struct steer_spec *row = &s->ask.row[s->row];
+	row->strength = MIN(MAX(row->strength + by, -MOST), MOST);
+	after_change(v);
+}
+
+static void next_method(struct view *v)
+{
+	struct steer_view *s = view_state(v);
+	struct steer_spec *row = &s->ask.row[s->row];
+	row->method = (row->method + 1) % N_STEER_METHODS;
+	after_change(v);
+}
+
+/* ---- a strength typed digit by digit, at work as it is typed ---- */
+
+static void typing_ends(struct steer_view *s)
+{
+	s->n_typed = 0;
+	s->typed[0] = 0;
+}
+
+static void apply_typed(struct view *v)
+{
+	struct steer_view *s = view_state(v);
+	struct steer_spec *row = &s->ask.row[s->row];
+	char *end;
+	f32 value = strtof(s->typed, &end);
+	if (end != s->typed && !*end && isfinite(value))
+		row->strength = MIN(MAX(value, -MOST), MOST);
+	else
+		row->strength = s->before.strength;
+}
+
+static bool key(struct view *v, u32 k)
+{
+	struct steer_view *s = view_state(v);
+	bool number = (k >= '0' && k <= '9') || k == '-' || (k == '.' && s->n_typed);
+	if (s->in_list || !s->ask.n_rows)
+		return false;
+	if (number && s->n_typed + 1 < sizeof s->typed) {
+		if (!s->n_typed)
+			s->before = s->ask.row[s->row];
+		s->typed[s->n_typed++] = (char)k;
+		s->typed[s->n_typed] = 0;
+		apply_typed(v);
+		return true;
+	}
+	if (!s->n_typed)
+		return false;
+	if (k == KEY_ESCAPE)
+		s->ask.row[s->row] = s->before;
+	if (k == KEY_BACK) {
+		s->typed[--s->n_typed] = 0;
+		apply_typed(v);
+		return true;
+	}
+	typing_ends(s);
+	return k == KEY_ESCAPE;
+}
+
+/* ---- the prompt and the options ---- */
+
+static bool commit_prompt(struct view *v, const char *text, void *context)
+{
+	struct steer_view *s = view_state(v);
+	(void)context;
+	if (!*text) {
+		app_message(v->app, "a prompt of at least one letter");
+		return false;
+	}
+	char *copy = xstrdup(text);
+	free(s->ask.prompt);
+	s->ask.prompt = copy;
+	after_change(v);
+	return true;
+}
+
+static void edit_prompt(struct view *v)
+{
+	struct steer_view *s = view_state(v);
+	char *text = app_edit_text(v->app, s->ask.prompt);
+	if (text && *text)
+		commit_prompt(v, text, NULL);
+	free(text);
+}
+
+/* A number between limits; says what is wrong with any other text. */
+static bool number(struct view *v, const char *text, f64 least, f64 most, f64 *out)
+{
+	char *end;
+	*out = strtod(text, &end);
+	if (end != text && !*end && *out >= least && *out <= most)
+		return true;
+	app_message(v->app, "'%s' is not a number from %g to %g", text, least, most);
+	return false;
+}
+
+static bool commit_seed(struct view *v, const char *text, void *context)
+{
+	struct steer_view *s = view_state(v);
+	f64 x;
+	(void)context;
+	if (!number(v, text, 0, 1e15, &x))
+		return false;
+	s->ask.seed = (u64)x;
+	after_change(v);
+	return true;
+}
+
+static bool commit_temperature(struct view *v, const char *text, void *context)
+{
+	struct steer_view *s = view_state(v);
+	f64 x;
+	(void)context;
+	if (!number(v, text, 0, 10, &x))
+		return false;
+	s->ask.temperature = (f32)x;
+	after_change(v);
+	return true;
+}
+
+static bool commit_length(struct view *v, const char *text, void *context)
+{
+	struct steer_view *s = view_state(v);
+	f64 x;
+	(void)context;
+	if (!number(v, text, 1, 2000, &x))
+		return false;
+	s->ask.n_tokens = (u32)x;
+	after_change(v);
+	return true;
+}
+
+static void option_chosen(struct view *v, size_t index)
+{
+	static const struct {
+		const char *label;
+		bool (*commit)(struct view *v, const char *text, void *context);
+	} asks[] = {{"seed: ", commit_seed}, {"temperature: ", commit_temperature}, {"tokens: ", commit_length}};
+	struct steer_view *s = view_state(v);
+	if (index < ARRAY_LEN(asks)) {
+		app_prompt(v, &(struct app_prompt){.label = asks[index].label, .commit = asks[index].commit});
+		return;
+	}
+	if (index == ARRAY_LEN(asks))
+		s->ask.where = (s->ask.where + 1) % 3;
+	else
+		s->ask.chat = !s->ask.chat;
+	after_change(v);
+}
+
+static void options(struct view *v)
+{
+	static const struct app_menu_item items[] = {
+		{'s', "seed"}, {'t', "temperature, 0: always the likeliest token"}, {'n', "how many tokens"},
+		{'w', "where: reply, prompt, both"}, {'c', "chat template, or the bare text"}};
+	app_menu(v, "options", items, ARRAY_LEN(items), option_chosen);
+}
+
+/* ---- life ---- */
+
+static int open_steer(struct view *v, const struct target *t, struct err *e)
+{
+	struct steer_view *s = view_state(v);
+	(void)e;
+	s->ask = (struct steer_ask){.prompt = xstrdup(t && t->text ? t->text : "What did you do last weekend?"),
+				    .chat = true, .seed = 1, .n_tokens = 60};
+	for (size_t i = 0; t && i < t->n_ids; i++)
+		if (!add_row(v, t->ids[i]))
+			break;
+	if (t && !t->n_ids && t->feature != NO_FEATURE)
+		add_row(v, t->feature);
+	s->row = 0;
+	steer_load_past(v);
+	s->in_list = !s->ask.n_rows && json_array_size(s->past) > 0;
+	return 0;
+}
+
+static void close_steer(struct view *v)
+{
+	struct steer_view *s = view_state(v);
+	steer_live_drop(s->live);
+	free(s->ask.prompt);
+	json_decref(s->past);
+}
+
+/* ---- acting ---- */
+
+static void move(struct view *v, i64 by)
+{
+	struct steer_view *s = view_state(v);
+	size_t *at = s->in_list ? &s->past_at : &s->row;
+	i64 n = s->in_list ? (i64)json_array_size(s->past) : (i64)s->ask.n_rows;
+	i64 to = (i64)*at + by;
+	*at = (size_t)MAX(0, MIN(to, n - 1));
+}
+
+static void copy_steered(struct view *v)
+{
+	struct steer_view *s = view_state(v);
+	struct steer_live *l = s->live;
+	pthread_mutex_lock(&l->lock);
+	char *text = xstrndup(l->stream[1].text.s, l->stream[1].text.n);
+	pthread_mutex_unlock(&l->lock);
+	app_copy(v->app, text);
+	free(text);
+}
+
+static void save_run(struct view *v)
+{
+	struct steer_view *s = view_state(v);
+	struct buf out = BUF_INIT;
+	json_t *j = steer_run_json(v, &s->ask, s->live);
+	json_add_line(&out, j);
+	buf_addc(&out, '\n');
+	app_save(v->app, "run", "json", &out);
+	json_decref(j);
+	buf_release(&out);
+}
+
+static const char *why_not(struct view *v, enum action a)
+{
+	struct steer_view *s = view_state(v);
+	bool rows = s->ask.n_rows > 0 && !s->in_list;
+	switch (a) {
+	case ACT_LEFT:
+	case ACT_RIGHT:
+	case ACT_BIG_LEFT:
+	case ACT_BIG_RIGHT:
+		if (rows && s->ask.row[s->row].method == STEER_ABLATE)
+			return "ablate takes the feature out: it has no strength; s changes the method";
+		return rows ? NULL : "no feature here: a adds one";
+	case ACT_SORT:
+	case ACT_ROW_REMOVE:
+		return rows ? NULL : "no feature here: a adds one";
+	case ACT_OPEN:
+	case ACT_REFRESH:
+		return rows || (a == ACT_OPEN && s->in_list) ? NULL : "nothing to steer with: a adds a feature";
+	case ACT_NEXT_PANE:
+	case ACT_PREVIOUS_PANE:
+		return json_array_size(s->past) ? NULL : "no recorded runs; what is run here is kept";
+	case ACT_COMPARE:
+	case ACT_COPY:
+	case ACT_EXPORT:
+		return s->live ? NULL : "nothing has been run yet: Enter runs";
+	default:
+		return NULL;
+	}
+}
+
+static enum act_result act_row(struct view *v, enum action a, f32 n)
+{
+	switch (a) {
+	case ACT_LEFT:
+		change_strength(v, -n * STEP);
+		return VIEW_HANDLED;
+	case ACT_RIGHT:
+		change_strength(v, n * STEP);
+		return VIEW_HANDLED;
+	case ACT_BIG_LEFT:
+		change_strength(v, -n * BIG_STEP);
+		return VIEW_HANDLED;
+	case ACT_BIG_RIGHT:
+		change_strength(v, n * BIG_STEP);
+		return VIEW_HANDLED;
+	case ACT_SORT:
+		next_method(v);
+		return VIEW_HANDLED;
+	case ACT_ROW_ADD:
+		add_feature(v);
+		return VIEW_HANDLED;
+	case ACT_ROW_REMOVE:
+		remove_row(v);
+		return VIEW_HANDLED;
+	default:
+		return VIEW_IGNORED;
+	}
+}
+
+static enum act_result act_run(struct view *v, enum action a)
+{
+	struct steer_view *s = view_state(v);
+	switch (a) {
+	case ACT_OPEN:
+		if (s->in_list)
+			steer_play(v, json_array_get(s->past, json_array_size(s->past) - 1 - s->past_at));
+		else
+			steer_run(v, false);
+		return VIEW_HANDLED;
+	case ACT_REFRESH:
+		steer_run(v, true);
+		return VIEW_HANDLED;
+	case ACT_COMPARE:
+		s->diff = !s->diff;
+		return VIEW_HANDLED;
+	case ACT_VIEW_RERUN:
+		s->rerun = !s->rerun;
+		app_message(v->app, s->rerun ? "runs again with each change; zr turns that off"
+					     : "runs when Enter is pressed");
+		return VIEW_HANDLED;
+	case ACT_COPY:
+		copy_steered(v);
+		return VIEW_HANDLED;
+	case ACT_EXPORT:
+		save_run(v);
+		return VIEW_HANDLED;
+	default:
+		return VIEW_IGNORED;
+	}
+}
+
+static enum act_result act(struct view *v, enum action a, int count)
+{
+	struct steer_view *s = view_state(v);
+	int n = MAX(count, 1), page = MAX(v->h / 3, 1);
+	switch (a) {
+	case ACT_DOWN:
+		move(v, n);
+		return VIEW_HANDLED;
+	case ACT_UP:
+		move(v, -n);
+		return VIEW_HANDLED;
+	case ACT_NEXT_PANE:
+	case ACT_PREVIOUS_PANE:
+		s->in_list = !s->in_list;
+		return VIEW_HANDLED;
+	case ACT_HALF_DOWN:
+	case ACT_PAGE_DOWN:
+		s->scroll = MIN(s->scroll + page, s->scroll_end);
+		return VIEW_HANDLED;
+	case ACT_HALF_UP:
+	case ACT_PAGE_UP:
+		s->scroll = MAX(s->scroll - page, 0);
+		return VIEW_HANDLED;
+	case ACT_TYPE:
+		app_prompt(v, &(struct app_prompt){.label = "prompt: ", .initial = s->ask.prompt, .history = "steer",
+						   .commit = commit_prompt});
+		return VIEW_HANDLED;
+	case ACT_EDIT:
+		edit_prompt(v);
+		return VIEW_HANDLED;
+	case ACT_OPTIONS:
+		options(v);
+		return VIEW_HANDLED;
+	default:
+		break;
+	}
+	enum act_result r = act_run(v, a);
+	return r == VIEW_IGNORED ? act_row(v, a, (f32)n) : r;
+}
+
+/* ---- what the app asks ---- */
+
+static bool current(struct view *v, u32 *feature)
+{
+	struct steer_view *s = view_state(v);
+	if (!s->ask.n_rows)
+		return false;
+	*feature = s->ask.row[s->row].feature;
+	return true;
+}
+
+static void status(struct view *v, struct buf *out)
+{
+	static const char *const where[] = {"reply only", "prompt only", "prompt and reply"};
+	struct steer_view *s = view_state(v);
+	buf_adds(out, where[s->ask.where]);
+	struct steer_live *l = s->live;
+	if (!l)
+		return;
+	pthread_mutex_lock(&l->lock);
+	size_t n = MAX(l->stream[0].n, l->stream[1].n);
+	buf_addf(out, ", %s%zu/%u", l->replayed ? "recorded " : "", n, (unsigned)l->n_tokens);
+	if (l->seconds > 0 && n && !l->replayed)
+		buf_addf(out, ", %.0f tok/s", (double)n / l->seconds);
+	pthread_mutex_unlock(&l->lock);
+}
+
+static bool tick(struct view *v)
+{
+	struct steer_view *s = view_state(v);
+	return s->live != NULL;
+}
+
+static void add_quoted(struct buf *out, const char *s)
+{
+	buf_addc(out, '\'');
+	for (; *s; s++) {
+		if (*s == '\'')
+			buf_adds(out, "'\\'");
+		buf_addc(out, *s);
+	}
+	buf_addc(out, '\'');
+}
+
+static void command(struct view *v, struct buf *out)
+{
+	struct steer_view *s = view_state(v);
+	buf_adds(out, "featlas steer ");
+	add_quoted(out, app_session(v->app)->atlas->folder);
+	buf_adds(out, " --prompt ");
+	add_quoted(out, s->ask.prompt);
+	for (size_t i = 0; i < s->ask.n_rows; i++) {
+		const struct steer_spec *row = &s->ask.row[i];
+		buf_addf(out, " --feature %u:%g%s:%s", (unsigned)row->feature, (double)row->strength,
+			 row->times_max && row->method != STEER_SCALE ? "x" : "", steer_spec_method(row->method));
+	}
+	buf_addf(out, " -n %u --seed %llu --temperature %g", (unsigned)s->ask.n_tokens,
+		 (unsigned long long)s->ask.seed, (double)s->ask.temperature);
+}
+
+static void exact(struct view *v, struct buf *out)
+{
+	struct steer_view *s = view_state(v);
+	for (size_t i = 0; i < s->ask.n_rows; i++)
+		buf_addf(out, "#%u %s: coefficient %.9g\n", (unsigned)s->ask.row[i].feature,
+			 steer_spec_method(s->ask.row[i].method), (double)steer_coefficient(v, &s->ask.row[i]));
+	command(v, out);
+	buf_adds(out, " --json");
+}
+
+static bool step(struct view *v, u32 from, int delta, u32 *to)
+{
+	struct steer_view *s = view_state(v);
+	for (size_t i = 0; i < s->ask.n_rows; i++) {
+		i64 at = (i64)i + delta;
+		if (s->ask.row[i].feature != from || at < 0 || at >= (i64)s->ask.n_rows)
+			continue;
+		s->row = (size_t)at;
+		*to = s->ask.row[at].feature;
+		return true;
+	}
+	return false;
+}
+
+static const char *busy(struct view *v)
+{
+	return app_job_runs(v) ? "generating" : NULL;
+}
+
+const struct view_class view_steer = {
+	.name = "steer",
+	.title = "steer",
+	.size = sizeof(struct steer_view),
+	.hints = {{ACT_RIGHT, "strength"}, {ACT_SORT, "method"}, {ACT_ROW_ADD, "add"}, {ACT_OPEN, "run"},
+		  {ACT_TYPE, "prompt"}, {ACT_COMPARE, "diff"}, {ACT_OPTIONS, "options"}, {ACT_NEXT_PANE, "runs"}},
+	.open = open_steer,
+	.close = close_steer,
+	.draw = steer_draw,
+	.act = act,
+	.status = status,
+	.key = key,
+	.why_not = why_not,
+	.current = current,
+	.step = step,
+	.tick = tick,
+	.exact = exact,
+	.command = command,
+	.busy = busy,
+};

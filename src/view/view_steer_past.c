@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT */
+/* view_steer_past.c - recorded runs: found by hash, listed, played again without a model. */
+#include "view/view_steer.h"
+#include "base/mem.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- streams ---- */
+
+struct steer_live *steer_live_new(struct view *v, const struct steer_ask *ask)
+{
+	struct steer_live *l = xcalloc(1, sizeof *l);
+	struct steer_request q = steer_request(ask);
+	if (steer_hash(app_session(v->app)->atlas, &q, l->hash, NULL))
+		l->hash[0] = 0;
+	l->change = NAN;
+	pthread_mutex_init(&l->lock, NULL);
+	buf_init(&l->stream[0].text);
+	buf_init(&l->stream[1].text);
+	for (size_t i = 0; i < ask->n_rows; i++)
+		l->feature[l->n_features++] = ask->row[i].feature;
+	l->n_tokens = ask->n_tokens;
+	l->refs = 1;
+	return l;
+}
+
+void steer_live_drop(struct steer_live *l)
+{
+	if (!l || --l->refs)
+		return;
+	for (int i = 0; i < 2; i++) {
+		buf_release(&l->stream[i].text);
+		free(l->stream[i].token);
+	}
+	pthread_mutex_destroy(&l->lock);
+	free(l);
+}
+
+void steer_live_add(struct steer_live *l, int stream, const char *text, size_t n, const f32 *act)
+{
+	pthread_mutex_lock(&l->lock);
+	struct steer_stream *t = &l->stream[stream];
+	if (t->n == t->cap) {
+		t->cap = t->cap ? 2 * t->cap : 64;
+		t->token = xreallocarray(t->token, t->cap, sizeof *t->token);
+	}
+	buf_add(&t->text, text, n);
+	struct steer_token *k = &t->token[t->n++];
+	k->end = t->text.n;
+	for (size_t i = 0; i < STEER_ROWS; i++)
+		k->act[i] = act ? act[i] : NAN;
+	pthread_mutex_unlock(&l->lock);
+}
+
+/* ---- a run as JSON: what `featlas steer --json` prints ---- */
+
+static json_t *features_json(struct view *v, const struct steer_request *q)
+{
+	json_t *list = steer_features_json(app_session(v->app)->atlas, q);
+	for (size_t i = 0; i < q->n_specs; i++) {
+		char *label = session_label_text(app_session(v->app), q->specs[i].feature);
+		json_object_set_new(json_array_get(list, i), "label", json_text(label, strlen(label)));
+		free(label);
+	}
+	return list;
+}
+
+static const char *const wheres[] = {"reply", "prompt", "both"};
+
+json_t *steer_run_json(struct view *v, const struct steer_ask *ask, const struct steer_live *l)
+{
+	char hex[65];
+	struct steer_request q = steer_request(ask);
+	json_t *j = json_object();
+	json_object_set_new(j, "prompt", json_text(ask->prompt, strlen(ask->prompt)));
+	json_object_set_new(j, "baseline", json_text(l->stream[0].text.s, l->stream[0].text.n));
+	json_object_set_new(j, "steered", json_text(l->stream[1].text.s, l->stream[1].text.n));
+	json_object_set_new(j, "features", features_json(v, &q));
+	json_object_set_new(j, "seed", json_integer((json_int_t)ask->seed));
+	json_object_set_new(j, "temperature", json_f32(ask->temperature));
+	json_object_set_new(j, "n", json_integer(ask->n_tokens));
+	json_object_set_new(j, "where", json_string(wheres[ask->where]));
+	json_object_set_new(j, "chat", json_boolean(ask->chat));
+	if (!steer_hash(app_session(v->app)->atlas, &q, hex, NULL))
+		json_object_set_new(j, "hash", json_string(hex));
+	return j;
+}
+
+/* ---- from JSON ---- */
+
+static bool sound(struct view *v, const json_t *run)
+{
+	const json_t *features = json_object_get(run, "features");
+	if (!json_is_string(json_object_get(run, "prompt")) || !json_is_string(json_object_get(run, "baseline")) ||
+	    !json_is_string(json_object_get(run, "steered")) || !json_array_size(features))
+		return false;
+	for (size_t i = 0; i < json_array_size(features); i++)
+		if (json_opt_u64(json_array_get(features, i), "id", UINT64_MAX) >= app_session(v->app)->atlas->n_features)
+			return false;
+	return true;
+}
+
+static void take_strength(struct view *v, struct steer_spec *row, const json_t *f)
+{
+	const json_t *strength = json_object_get(f, "strength");
+	row->times_max = true;
+	if (json_is_string(strength)) {
+		char *end;
+		row->strength = strtof(json_string_value(strength), &end);
+		row->times_max = *end == 'x';
+	} else {
+		/* a bare number: multiples of the maximum if that gives the coefficient */
+		row->strength = (f32)json_opt_f64(f, "strength", 0);
+		f32 c = (f32)json_opt_f64(f, "coefficient", (f64)row->strength);
+		row->times_max = fabsf(steer_coefficient(v, row) - c) <= 0.01f * fabsf(c);
+	}
+	if (!isfinite(row->strength))
+		row->strength = 0;
+}
+
+static struct steer_spec take_row(struct view *v, const json_t *f)
+{
+	const char *method = json_opt_str(f, "method", "add");
+	struct steer_spec row = {.feature = (u32)json_opt_u64(f, "id", 0), .where = -1};
+	for (int m = 0; m < N_STEER_METHODS; m++)
+		if (!strcmp(method, steer_spec_method((enum steer_method)m)))
+			row.method = (enum steer_method)m;
+	take_strength(v, &row, f);
+	return row;
+}
+
+void steer_take_ask(struct view *v, const json_t *run)
+{
+	struct steer_view *s = view_state(v);
+	struct steer_ask *ask = &s->ask;
+	const json_t *features = json_object_get(run, "features");
+	const char *where = json_opt_str(run, "where", "reply");
+	free(ask->prompt);
+	ask->prompt = xstrdup(json_opt_str(run, "prompt", ""));
+	ask->n_rows = MIN(json_array_size(features), STEER_ROWS);
+	for (size_t i = 0; i < ask->n_rows; i++)
+		ask->row[i] = take_row(v, json_array_get(features, i));
+	ask->seed = json_opt_u64(run, "seed", 1);
+	ask->temperature = (f32)json_opt_f64(run, "temperature", 0);
+	ask->n_tokens = (u32)MIN(MAX(json_opt_u64(run, "n", 60), 1), 2000);
+	ask->chat = json_opt_bool(run, "chat", true);
+	for (int i = 0; i < 3; i++)
+		if (!strcmp(where, wheres[i]))
+			ask->where = (enum intervention_where)i;
+	s->row = 0;
+	s->n_typed = 0;
+}
+
+void steer_load_past(struct view *v)
+{
+	struct steer_view *s = view_state(v);
+	char *path = xasprintf("%s/runs.jsonl", app_session(v->app)->atlas->folder), *line = NULL;
+	size_t cap = 0, number = 0;
+	s->past = json_array();
+	FILE *f = fopen(path, "re");
+	while (f && getline(&line, &cap, f) > 0 && number < 10000) {
+		struct err e = {0};
+		char what[32];
+		snprintf(what, sizeof what, "runs.jsonl:%zu", ++number);
+		json_t *run = json_parse(line, strlen(line), what, &e);
+		if (run && sound(v, run))
+			json_array_append_new(s->past, run);
+		else
+			json_decref(run);
+	}
+	if (f)
+		fclose(f);
+	free(line);
+	free(path);
+}
+
+/* ---- playing ---- */
+
+struct play {
+	struct app *app;
+	struct steer_live *live;
+	char *text[2];
+	size_t n[2];
+};
+
+/* One word of each stream, with the blanks before it; false when both are over. */
+static bool play_word(struct play *p, size_t *at)
+{
+	bool more = false;
+	for (int i = 0; i < 2; i++) {
+		size_t word = at[i], len = 0;
+		if (at[i] >= p->n[i])
+			continue;
+		const char *s = p->text[i];
+		while (word < p->n[i] && (s[word] == ' ' || s[word] == '\n'))
+			word++;
+		while (word + len < p->n[i] && s[word + len] != ' ' && s[word + len] != '\n')
+			len++;
+		steer_live_add(p->live, i, s + at[i], word + len - at[i], NULL);
+		at[i] = word + len;
+		more = true;
+	}
+	return more;
+}
+
+static void play_work(void *context, struct progress *progress)
+{
+	struct play *p = context;
+	size_t at[2] = {0, 0};
+	while (!progress_cancelled(progress) && play_word(p, at)) {
+		app_wake(p->app);
+		nanosleep(&(struct timespec){.tv_nsec = 60 * 1000 * 1000}, NULL);
+	}
+}
+
+static void play_over(struct play *p)
+{
+	pthread_mutex_lock(&p->live->lock);
+	p->live->over = true;
+	pthread_mutex_unlock(&p->live->lock);
+}
+
+static void play_done(struct view *v, void *context)
+{
+	(void)v;
+	play_over(context);
+}
+
+static void play_release(void *context)
+{
+	struct play *p = context;
+	steer_live_drop(p->live);
+	free(p->text[0]);
+	free(p->text[1]);
+	free(p);
+}
+
+void steer_play(struct view *v, const json_t *run)
+{
+	static const char *const keys[] = {"baseline", "steered"};
+	struct steer_view *s = view_state(v);
+	struct play *p = xcalloc(1, sizeof *p);
+	app_job_cancel(v);
+	steer_take_ask(v, run);
+	steer_live_drop(s->live);
+	s->live = steer_live_new(v, &s->ask);
+	s->live->replayed = true;
+	s->live->refs++;
+	s->in_list = false;
+	s->scroll = 0;
+	s->trouble[0] = 0;
+	p->app = v->app;
+	p->live = s->live;
+	for (int i = 0; i < 2; i++) {
+		p->text[i] = xstrdup(json_opt_str(run, keys[i], ""));
+		p->n[i] = strlen(p->text[i]);
+	}
+	if (app_is_script(v->app)) {
+		size_t at[2] = {0, 0};
+		while (play_word(p, at))
+			;
+		play_over(p);
+		play_release(p);
+		return;
+	}
+	app_job(v, &(struct app_job){.lane = LANE_FREE, .what = "replaying", .work = play_work, .done = play_done,
+				     .release = play_release}, p);
+}
+
+/* ---- found again ---- */
+
+json_t *steer_find_past(struct view *v, const struct steer_ask *ask)
+{
+	struct steer_view *s = view_state(v);
+	struct err e = {0};
+	char hex[65];
+	struct steer_request q = steer_request(ask);
+	if (steer_hash(app_session(v->app)->atlas, &q, hex, &e))
+		return NULL;
+	for (size_t i = 0; i < json_array_size(s->past); i++) {
+		json_t *run = json_array_get(s->past, i);
+		if (!strcmp(json_opt_str(run, "hash", ""), hex))
+			return json_incref(run);
+	}
+	char *kept = note_run(app_session(v->app)->note, hex);
+	json_t *run = kept ? json_parse(kept, strlen(kept), "kept run", &e) : NULL;
+	free(kept);
+	if (run && !sound(v, run)) {
+		json_decref(run);
+		run = NULL;
+	}
+	return run;
+}
+
+void steer_keep(struct view *v, const struct steer_ask *ask, const struct steer_live *l)
+{
+	struct steer_view *s = view_state(v);
+	struct err e = {0};
+	struct buf text = BUF_INIT;
+	json_t *run = steer_run_json(v, ask, l);
+	json_add_line(&text, run);
+	if (note_keep_run(app_session(v->app)->note, json_opt_str(run, "hash", ""), text.s, &e))
+		app_error(v->app, &e);
+	json_array_append_new(s->past, run);
+	buf_release(&text);
+}

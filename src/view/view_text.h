@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* view_text.h - what the files of the text screen share. */
+#ifndef FEATLAS_VIEW_TEXT_H
+#define FEATLAS_VIEW_TEXT_H
+
+#include "view/app.h"
+
+/* What a text came to: made by a job, then owned by the view. */
+struct text_result {
+	u32 *tokens;
+	u8 *flags;            /* enum token_flag; sinks are found by their norm */
+	struct dict_row *rows; /* [n]; masked tokens have none */
+	void *arena;
+	size_t n;
+};
+
+enum text_rank { RANK_ACTIVATION, RANK_RARITY, RANK_SUM, N_RANKS };
+
+struct text_row {
+	u32 id;
+	f32 act;     /* the largest in the range */
+	f32 sum;     /* over the text */
+	f32 density; /* NaN without a store */
+};
+
+struct text_view {
+	char *text;           /* as typed, or NULL */
+	char trouble[512];    /* why there is nothing to show, or "" */
+	struct text_result r;
+	size_t cursor, anchor; /* tokens; anchor == SIZE_MAX: no range */
+	size_t not_from, not_to; /* features that fire in here do not count; equal: none */
+	u32 heat;             /* feature, or NO_FEATURE: the sum over all */
+	f32 *heats;           /* [n] */
+	f32 heat_max;
+	struct text_row *table;
+	size_t n_table, row, top;
+	enum text_rank rank;
+	bool reverse;
+	int skip;             /* rows of text above the pane */
+};
+
+void text_result_release(struct text_result *r);
+/* f of a feature at a token; 0 where it does not fire. */
+f32 text_act(const struct text_result *r, size_t token, u32 feature);
+/* The tokens in question: one, or from v to the cursor. */
+void text_range(const struct text_view *s, size_t *from, size_t *to);
+/* Fills s->table for the range, ranked; the cursor row goes to the heat's feature. */
+void text_build(struct text_view *s, const struct store *store);
+/* Fills s->heats. */
+void text_heat(struct text_view *s, const struct store *store);
+void text_draw(struct view *v, struct rect r);
+
+#endif
