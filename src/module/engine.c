@@ -71,6 +71,7 @@ void engine_info(const struct engine *g, struct module_info *info)
 	struct module_message user = {"user", "{user}", 6};
 	struct module_text one = {.messages = &user, .n_messages = 1, .open = true};
 	snprintf(info->name, sizeof info->name, "%s", g->info->name);
+	snprintf(info->sha256, sizeof info->sha256, "%s", g->info->source);
 	hash_vocabulary(g, info->tokenizer);
 	info->templ[0] = 0;
 	if (!engine_render((struct engine *)(uintptr_t)g, &one, &text, NULL) && text.n < sizeof info->templ)

@@ -24,7 +24,7 @@ struct engine {
 
 struct engine *engine_new(struct lm *lm /* taken */);
 void engine_free(struct engine *g);
-void engine_info(const struct engine *g, struct module_info *info); /* all but sha256 */
+void engine_info(const struct engine *g, struct module_info *info); /* sha256: only of a converted model's source */
 
 /* The layer whose output is the hook; "blocks.0.hook_resid_pre" has none and is refused. */
 int engine_layer(const struct engine *g, const char *hook, u32 *layer, struct err *e);

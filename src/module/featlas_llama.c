@@ -94,13 +94,18 @@ static void *load(int argc, char **argv, struct module_info *info, struct module
 	struct arguments a;
 	struct lm *lm = NULL;
 	struct engine *g = NULL;
-	if (!parse(argc, argv, &a, e) && !model_file_sha256(a.model, info->sha256, NULL, e))
+	if (!parse(argc, argv, &a, e))
 		lm = open_model(&a, r, e);
-	free(a.model);
 	if (lm) {
 		g = engine_new(lm);
 		engine_info(g, info);
+		/* a converted model is known by what it was made of */
+		if (!*info->sha256 && model_file_sha256(a.model, info->sha256, NULL, e)) {
+			engine_free(g);
+			g = NULL;
+		}
 	}
+	free(a.model);
 	return g;
 }
 

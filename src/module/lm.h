@@ -23,6 +23,7 @@ struct lm;
 
 struct lm_info {
 	char name[128];     /* as the model's file says, and what was done to it: "X, Q4_1 to BF16" */
+	char source[65];    /* sha256 of the file it was converted from, lower-case hex; "" if it was not */
 	u32 d_model, n_layers, n_vocab;
 	u32 n_ctx;          /* positions in memory, over all sequences */
 	u32 n_columns;      /* the most in one decode */
@@ -85,7 +86,8 @@ u64 lm_n_cleared(const struct lm *m);                 /* how often that was: wha
 void lm_share(struct lm *m, u32 from, u32 to);        /* seq `to`, empty, remembers all of `from` */
 void lm_forget(struct lm *m, u32 seq, u32 position);  /* a sequence's positions from there on */
 
-/* Writes a BF16 copy of a model file of any precision, named after the file it came from. */
+/* Writes a BF16 copy of a model file of any precision, which holds the name and the sha256 of the
+ * file it came from. */
 int lm_convert(const char *in, const char *out, struct err *e);
 
 #endif

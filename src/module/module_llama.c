@@ -11,12 +11,15 @@
 #include "module/lm.h"
 
 #include "base/mem.h"
+#include "base/sha256.h"
 
 #include <ggml-backend.h>
 #include <llama.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define SOURCE_KEY "featlas.source.sha256"
 
 enum { COLUMNS = 512, LOGITS = 128, SEQUENCES = 65, DEFAULT_CONTEXT = 4096 };
 
@@ -247,6 +250,9 @@ static void find_name(struct lm *m, const char *path)
 		snprintf(name, sizeof name, "%s", slash ? slash + 1 : path);
 	}
 	bool converted = meta(m, "featlas.converted", done, sizeof done);
+	if (!meta(m, SOURCE_KEY, m->info.source, sizeof m->info.source) ||
+	    strspn(m->info.source, "0123456789abcdef") != 64)
+		m->info.source[0] = 0;
 	snprintf(m->info.name, sizeof m->info.name, "%.95s%s%.30s", name, converted ? ", " : "", converted ? done : "");
 }
 
@@ -454,16 +460,19 @@ static void split_file_name(const char *path, char *name, char *type, size_t siz
 int lm_convert(const char *in, const char *out, struct err *e)
 {
 	char name[100], type[100];
-	struct llama_model_kv_override kv[3] = {0};
+	struct llama_model_kv_override kv[4] = {0};
 	struct llama_model_quantize_params q = llama_model_quantize_default_params();
 	llama_log_set(on_log, NULL);
 	llama_backend_init();
 	split_file_name(in, name, type, sizeof name);
-	kv[0].tag = kv[1].tag = LLAMA_KV_OVERRIDE_TYPE_STR;
+	kv[0].tag = kv[1].tag = kv[2].tag = LLAMA_KV_OVERRIDE_TYPE_STR;
 	snprintf(kv[0].key, sizeof kv[0].key, "general.name");
 	snprintf(kv[0].val_str, sizeof kv[0].val_str, "%s", name);
 	snprintf(kv[1].key, sizeof kv[1].key, "featlas.converted");
 	snprintf(kv[1].val_str, sizeof kv[1].val_str, "%.24s%sto BF16", type, *type ? " " : "");
+	snprintf(kv[2].key, sizeof kv[2].key, SOURCE_KEY);
+	if (sha256_file(in, kv[2].val_str, NULL, e))
+		return -1;
 	q.kv_overrides = kv;
 	q.ftype = LLAMA_FTYPE_MOSTLY_BF16;
 	q.allow_requantize = true;

@@ -4,3 +4,5 @@ EXTRA_DIST += tests/lib.sh tests/cli/export.t tests/cli/label.t tests/cli/search
 # see tests/local.mk
 TESTS += tests/cli/info.t tests/cli/verify.t
 EXTRA_DIST += tests/cli/info.t tests/cli/verify.t
+TESTS += tests/cli/llama.t
+EXTRA_DIST += tests/cli/llama.t
