@@ -1,11 +1,73 @@
 /* SPDX-License-Identifier: MIT */
 /* main.c - a command, or the terminal program. */
 #include "cmd/cmd.h"
+#include "ui/script.h"
+#include "view/app.h"
 
 #include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char demo[] = PKGDATADIR "/demo.atlas";
+
+static bool is_folder(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int start_screens(const struct cmd_args *a, struct err *e)
+{
+	const char *atlas = a->n_positional ? a->positional[0] : demo;
+	struct app_options o = {.atlas = atlas, .backend = arg_str(a, "backend", NULL), .script = arg_str(a, "script", NULL),
+				.theme = arg_str(a, "theme", NULL), .ascii = arg_flag(a, "ascii")};
+	const char *size = arg_str(a, "size", NULL);
+	if (size && script_parse_size(size, &o.w, &o.h))
+		return err_set(e, ERR_USAGE, "--size wants COLSxROWS, not '%s'", size);
+	if (!a->n_positional && !is_folder(demo))
+		return err_set(e, ERR_USAGE, "which atlas? usage: featlas ATLAS");
+	return app_run(&o, e) ? -1 : EXIT_OK;
+}
+
+static bool is_command(const char *word)
+{
+	for (size_t i = 0; i < n_commands; i++)
+		if (!strcmp(commands[i].name, word))
+			return true;
+	return false;
+}
+
+/* `featlas X.atlas`, `featlas --script F X.atlas` and, with a demo installed, `featlas` mean open. */
+static bool means_open(int argc, char **argv)
+{
+	static const char *const own[] = {"--help", "-h", "--version", "-V"};
+	if (argc < 2)
+		return isatty(STDOUT_FILENO) && is_folder(demo);
+	if (argv[1][0] != '-')
+		return !is_command(argv[1]) && (strchr(argv[1], '/') || is_folder(argv[1]) || strstr(argv[1], ".atlas"));
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+		if (!strcmp(argv[1], own[i]))
+			return false;
+	return true;
+}
 
 int main(int argc, char **argv)
 {
+	static char word[] = "open";
 	setlocale(LC_CTYPE, "");
-	return cmd_main(argc, argv);
+	cmd_start_screens = start_screens;
+	if (!means_open(argc, argv))
+		return cmd_main(argc, argv);
+	char **with = calloc((size_t)argc + 2, sizeof *with);
+	if (!with)
+		return EXIT_ERROR;
+	with[0] = argv[0];
+	with[1] = word;
+	for (int i = 1; i < argc; i++)
+		with[i + 1] = argv[i];
+	int status = cmd_main(argc + 1, with);
+	free(with);
+	return status;
 }

@@ -73,6 +73,9 @@ void cmd_add_feature(struct buf *out, struct session *s, u32 feature);
 /* A number of three digits; "-" for NaN. */
 void cmd_add_number(struct buf *out, f32 v);
 
+/* Commands know no screens: main sets what `open` starts. */
+extern int (*cmd_start_screens)(const struct cmd_args *a, struct err *e);
+
 /* The exit status that goes with an error. */
 int cmd_status(const struct err *e);
 

@@ -14,8 +14,7 @@
 struct app;
 
 struct app_options {
-	const char *const *atlases; /* folders */
-	size_t n_atlases;
+	const char *atlas;      /* folder */
 	const char *backend;    /* spec, or NULL */
 	const char *script;     /* key script, or NULL: a terminal */
 	int w, h;               /* of the screen of a script; 0: 80 x 24 */
@@ -30,6 +29,8 @@ struct session *app_session(struct app *a);
 /* ---- the stack of screens ---- */
 /* Opens a view on top.  A failure to open is a message.  t may be NULL. */
 void app_push(struct app *a, const struct view_class *c, const struct target *t);
+/* The view that an action goes to, or NULL. */
+const struct view_class *app_view_of(enum action action);
 /* The page of a feature. */
 void app_push_feature(struct app *a, u32 feature);
 void app_back(struct app *a);
@@ -106,6 +107,12 @@ const u64 *app_hits(struct app *a);
 bool app_is_hit(struct app *a, u32 feature);
 /* The compiled pattern, to underline where it matches; NULL when none stands. */
 const struct search_pattern *app_pattern(struct app *a);
+
+/* "/pattern" of the search that stands or is typed, and " . 0.4 ms" how long it took. */
+void app_add_search_words(struct app *a, struct buf *out);
+void app_add_search_time(struct app *a, struct buf *out);
+/* The command that lists the same features. */
+void app_add_search_command(struct app *a, const char *query, struct buf *out);
 
 bool app_is_marked(struct app *a, u32 feature);
 void app_mark(struct app *a, u32 feature, bool on);

@@ -55,6 +55,7 @@ struct view_class {
 	const char *name;  /* "features": the context of its keys */
 	const char *title; /* "steer": behind the atlas's name in line 1; NULL: crumb says it */
 	size_t size;       /* of the private state: view_state(v), zeroed before open */
+	bool text_rows;    /* / n N search the text of its rows, not labels */
 	struct view_hint hints[VIEW_MAX_HINTS]; /* most important first; ends with ACT_NONE */
 
 	int (*open)(struct view *v, const struct target *t, struct err *e);
@@ -114,8 +115,9 @@ static inline void *view_state(struct view *v)
 	return v->state;
 }
 
-extern const struct view_class view_features, view_feature, view_graph, view_text, view_steer, view_help,
-	view_palette, view_messages;
+#define VIEW(name, action) extern const struct view_class view_##name;
+#include "view/views.def"
+#undef VIEW
 
 /* ---- drawing that several views share (view.c) ---- */
 
@@ -127,6 +129,11 @@ int view_put_label(struct view *v, struct rect r, int x, int y, int max, u32 fea
 void view_format_density(char out[16], f32 x);
 void view_format_value(char out[16], f32 x);
 void view_format_score(char out[16], f32 x);
+
+/* A sentence on a row of its own, for what is missing: wrapped, pale. Returns the rows used. */
+int view_put_sentence(struct rect r, int x, int y, const char *sentence);
+/* "Promotes" lists: tokens with their values, as many as fit in max columns. */
+int view_put_logits(struct view *v, struct rect r, int x, int y, int max, const struct atlas_token *t, size_t n);
 
 /* Tokens of one line with heat.  acts may be NULL (no heat).  peak and cursor are indexes into
  * tokens, or -1.  The line starts with tokens[first].  Returns columns used. */
@@ -140,6 +147,8 @@ struct view_tokens {
 };
 int view_put_tokens(struct view *v, struct rect r, int x, int y, int max, const struct view_tokens *t,
 		    size_t first);
+/* The token to begin with so that the anchor (peak or cursor) stands within max columns. */
+size_t view_first_token(struct view *v, const struct view_tokens *t, int anchor, int max);
 /* The same over several lines, wrapped at token borders: returns the rows used; *cursor_y (or
  * NULL) gets the row of the cursor token. */
 int view_wrap_tokens(struct view *v, struct rect r, int x, int y, int w, int h, const struct view_tokens *t,

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: MIT */
+/* app.c - the terminal program: start, the loop, the end. */
+#include "config.h"
+
+#include "view/app_private.h"
+
+#include "base/mapfile.h"
+#include "base/mem.h"
+#include "base/outfile.h"
+#include "base/utf8.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+i64 app_now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (i64)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+struct session *app_session(struct app *a)
+{
+	return a->session;
+}
+
+struct view *app_top(struct app *a)
+{
+	return a->stack[a->at];
+}
+
+void app_size(const struct app *a, int *w, int *h)
+{
+	*w = a->grid.w;
+	*h = a->grid.h;
+}
+
+bool app_is_ascii(struct app *a)
+{
+	return a->ascii;
+}
+
+bool app_is_script(struct app *a)
+{
+	return a->script_mode;
+}
+
+void app_changed(struct app *a, enum view_change what)
+{
+	for (size_t i = 0; i < a->n_stack; i++)
+		if (a->stack[i]->class->changed)
+			a->stack[i]->class->changed(a->stack[i], what);
+	a->dirty = true;
+}
+
+/* ---- the clockwork ---- */
+
+static void drain_wake_pipe(struct app *a)
+{
+	char bytes[64];
+	while (read(a->wake_read, bytes, sizeof bytes) > 0)
+		;
+}
+
+static void tick(struct app *a)
+{
+	struct view *v = app_top(a);
+	i64 now = app_now_ms();
+	bool woken = atomic_load(&a->woken);
+	if (!a->script_mode && now - a->tick_at < TICK_MS)
+		return;
+	if (!woken && !app_job_runs(v))
+		return;
+	atomic_store(&a->woken, false);
+	a->tick_at = now;
+	if (!v->class->tick || v->class->tick(v))
+		a->dirty = true;
+}
+
+static void work_off(struct app *a)
+{
+	app_jobs_collect(a);
+	tick(a);
+}
+
+static int timeout_ms(struct app *a)
+{
+	i64 now = app_now_ms(), wait = -1;
+	if (a->typed.n) {
+		i64 left = a->typed_at + WHICH_KEY_MS - now;
+		wait = left > 0 ? left : -1;
+	}
+	if (atomic_load(&a->woken) || app_job_runs(app_top(a))) {
+		i64 left = MAX(a->tick_at + TICK_MS - now, 1);
+		wait = wait < 0 ? left : MIN(wait, left);
+	}
+	return (int)wait;
+}
+
+static void resize(struct app *a, int w, int h)
+{
+	grid_resize(&a->grid, w, h);
+	a->dirty = true;
+}
+
+static void take_paste(struct app *a)
+{
+	struct buf text = BUF_INIT;
+	struct term_event ev;
+	i64 until = app_now_ms() + 2000;
+	do {
+		term_next(&ev);
+		char c[4];
+		if (ev.key == KEY_NONE_YET) {
+			struct pollfd p = {term_fd(), POLLIN, 0};
+			poll(&p, 1, 50);
+		} else if (ev.key < KEY_SPECIAL)
+			buf_add(&text, c, ev.key == KEY_RETURN ? (c[0] = ' ', 1) : utf8_encode((i32)ev.key, c));
+	} while (ev.key != KEY_PASTE_END && app_now_ms() < until);
+	if (a->prompt.open) {
+		prompt_insert(&a->prompt.p, text.s, text.n);
+		app_prompt_key(a, KEY_NONE_YET);
+	} else
+		app_message(a, "pasted text goes into prompts only");
+	buf_release(&text);
+}
+
+static bool take_keys(struct app *a)
+{
+	struct term_event ev;
+	bool any = false;
+	for (term_next(&ev); ev.key != KEY_NONE_YET && !a->quit; term_next(&ev)) {
+		any = true;
+		if (ev.key == KEY_RESIZED) {
+			int w, h;
+			term_size(&w, &h);
+			resize(a, w, h);
+		} else if (ev.key == KEY_MOUSE_EVENT)
+			app_mouse(a, &ev);
+		else if (ev.key == KEY_PASTE_BEGIN)
+			take_paste(a);
+		else
+			app_key(a, ev.key);
+		app_jobs_collect(a);
+	}
+	return any;
+}
+
+static void show(struct app *a)
+{
+	app_draw(a);
+	term_flush(&a->grid);
+	a->dirty = false;
+}
+
+static void run_terminal(struct app *a)
+{
+	int w, h;
+	term_size(&w, &h);
+	resize(a, w, h);
+	while (!a->quit) {
+		work_off(a);
+		if (a->dirty)
+			show(a);
+		struct pollfd p[2] = {{term_fd(), POLLIN, 0}, {a->wake_read, POLLIN, 0}};
+		int wait = timeout_ms(a), n = poll(p, 2, wait);
+		if (n == 0 || (n > 0 && p[1].revents))
+			a->dirty |= n == 0 && a->typed.n;
+		drain_wake_pipe(a);
+		if (p[0].revents & (POLLHUP | POLLERR | POLLNVAL))
+			break; /* the terminal has gone */
+		if (n != 0)
+			take_keys(a);
+	}
+}
+
+/* ---- scripts ---- */
+
+static void wait_idle(struct app *a)
+{
+	for (work_off(a); !app_jobs_idle(a); work_off(a)) {
+		struct pollfd p = {a->wake_read, POLLIN, 0};
+		poll(&p, 1, 1000);
+		drain_wake_pipe(a);
+	}
+}
+
+static int save_shot(struct app *a, const char *path, struct err *e)
+{
+	struct buf b = BUF_INIT;
+	grid_dump_svg(&a->grid, a->theme, &b);
+	int r = outfile_write_all(path, b.s, b.n, e);
+	buf_release(&b);
+	return r;
+}
+
+static void print_dump(struct app *a, const struct script_step *s)
+{
+	struct buf b = BUF_INIT;
+	if (s->text[0])
+		buf_addf(&b, "--- %s\n", s->text);
+	if (s->kind == SCRIPT_DUMP)
+		grid_dump(&a->grid, &b, true);
+	else
+		grid_dump_attrs(&a->grid, &b);
+	fwrite(b.s, 1, b.n, stdout);
+	buf_release(&b);
+}
+
+static int run_script(struct app *a, struct err *e)
+{
+	struct script_step s;
+	for (;;) {
+		wait_idle(a);
+		if (a->quit)
+			return 0;
+		app_draw(a);
+		script_next(a->script, &s);
+		if (s.kind == SCRIPT_END)
+			return 0;
+		if (s.kind == SCRIPT_KEY)
+			app_key(a, s.key);
+		else if (s.kind == SCRIPT_SIZE)
+			resize(a, s.w, s.h);
+		else if (s.kind == SCRIPT_SAY)
+			printf("%s\n", s.text);
+		else if (s.kind == SCRIPT_SHOT && save_shot(a, s.text, e))
+			return -1;
+		else if (s.kind == SCRIPT_DUMP || s.kind == SCRIPT_ATTRS)
+			print_dump(a, &s);
+	}
+}
+
+/* ---- start and end ---- */
+
+static int open_wake_pipe(struct app *a, struct err *e)
+{
+	int fd[2];
+	if (pipe2(fd, O_CLOEXEC | O_NONBLOCK))
+		return err_os(e, "cannot make a pipe");
+	a->wake_read = fd[0];
+	a->wake_write = fd[1];
+	return 0;
+}
+
+static int open_screen(struct app *a, const struct app_options *o, struct err *e)
+{
+	if (o->theme && style_parse_theme(o->theme, &a->theme))
+		return err_set(e, ERR_USAGE, "there is no theme '%s'; there are dark, light and mono", o->theme);
+	if (o->script) {
+		a->script_mode = true;
+		a->ascii = o->ascii;
+		if (!o->theme)
+			a->theme = THEME_DARK;
+		grid_init(&a->grid, o->w ? o->w : 80, o->h ? o->h : 24);
+		return (a->script = script_open(o->script, e)) ? 0 : -1;
+	}
+	struct term_options t = {o->theme, o->ascii};
+	if (term_open(&t, e))
+		return -1;
+	mem_on_exhaustion(term_emergency);
+	mapfile_on_sigbus(term_emergency);
+	a->ascii = term_is_ascii();
+	a->theme = term_theme();
+	grid_init(&a->grid, 80, 24);
+	return 0;
+}
+
+static void release(struct app *a)
+{
+	app_jobs_end(a, NULL);
+	app_free_views(a);
+	app_prompt_close(a);
+	app_menu_close(a);
+	app_search_release(&a->search);
+	for (size_t i = 0; i < a->n_histories; i++) {
+		history_release(&a->histories[i].h);
+		free(a->histories[i].name);
+	}
+	free(a->histories);
+	for (size_t i = 0; i < a->n_log; i++)
+		free(a->log[i]);
+	free(a->log);
+	free(a->popup_title);
+	free(a->popup_lines);
+	free(a->search_before);
+	free(a->text_search);
+	free(a->marks);
+	buf_release(&a->message);
+	keymap_release(&a->keymap);
+	script_free(a->script);
+	grid_release(&a->grid);
+	if (a->wake_read >= 0)
+		close(a->wake_read);
+	if (a->wake_write >= 0)
+		close(a->wake_write);
+	session_free(a->session);
+}
+
+static int start(struct app *a, const struct app_options *o, struct err *e)
+{
+	a->session = session_open(o->atlas, o->backend, e);
+	if (!a->session || open_wake_pipe(a, e) || open_screen(a, o, e))
+		return -1;
+	a->grid.ascii = a->ascii;
+	size_t words = (a->session->atlas->n_features + (size_t)63) / 64;
+	a->marks = xcalloc(words, sizeof *a->marks);
+	a->random = a->script_mode ? 1 : (u64)time(NULL) * 2654435761u;
+	app_keys_init(a);
+	app_push(a, &view_features, NULL);
+	if (!a->n_stack)
+		return err_set(e, ERR_FAILED, "%s", a->message.s);
+	const char *why = note_read_only(a->session->note);
+	if (why)
+		app_message(a, "read only: %s", why);
+	return 0;
+}
+
+int app_run(const struct app_options *o, struct err *e)
+{
+	struct app *a = xcalloc(1, sizeof *a);
+	a->options = o;
+	a->wake_read = a->wake_write = -1;
+	a->last_feature = a->jump_from = a->range_from = NO_FEATURE;
+	a->theme = THEME_DARK;
+	a->dirty = true;
+	buf_init(&a->message);
+	int r = start(a, o, e);
+	if (!r && a->script_mode)
+		r = run_script(a, e);
+	else if (!r)
+		run_terminal(a);
+	term_close();
+	release(a);
+	free(a);
+	return r;
+}
+
+/* ---- words, files, the editor ---- */
+
+static void log_message(struct app *a)
+{
+	a->log = xreallocarray(a->log, a->n_log + 1, sizeof *a->log);
+	a->log[a->n_log++] = xstrdup(a->message.s);
+	a->dirty = true;
+}
+
+void app_message(struct app *a, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	buf_clear(&a->message);
+	buf_vaddf(&a->message, fmt, ap);
+	va_end(ap);
+	a->message_bad = false;
+	log_message(a);
+}
+
+void app_error(struct app *a, const struct err *e)
+{
+	app_message(a, "%s", e->msg);
+	a->message_bad = true;
+}
+
+void app_popup(struct app *a, const char *title, const char *lines)
+{
+	free(a->popup_title);
+	free(a->popup_lines);
+	a->popup_title = xstrdup(title);
+	a->popup_lines = xstrdup(lines);
+	a->dirty = true;
+}
+
+void app_copy(struct app *a, const char *text)
+{
+	const char *how = getenv("FEATLAS_CLIPBOARD");
+	bool on = how && !strcmp(how, "osc52");
+	if (on && !a->script_mode)
+		term_copy(text);
+	app_message(a, on ? "copied: %s" : "%s   (FEATLAS_CLIPBOARD=osc52 lets this reach the clipboard)", text);
+}
+
+void app_save(struct app *a, const char *stem, const char *extension, const struct buf *text)
+{
+	struct err e = {0};
+	for (int i = 1; i < 1000; i++) {
+		char *path = xasprintf("featlas-%s-%d.%s", stem, i, extension);
+		bool there = access(path, F_OK) == 0;
+		if (!there && outfile_write_all(path, text->s, text->n, &e))
+			app_error(a, &e);
+		else if (!there)
+			app_message(a, "saved as %s", path);
+		free(path);
+		if (!there)
+			return;
+	}
+	app_message(a, "there are 999 files featlas-%s-N.%s here already", stem, extension);
+}
+
+static char *read_all(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	if (!f)
+		return NULL;
+	struct buf b = BUF_INIT;
+	char chunk[4096];
+	for (size_t n; (n = fread(chunk, 1, sizeof chunk, f)) > 0 && b.n < 1 << 20;)
+		buf_add(&b, chunk, n);
+	fclose(f);
+	while (b.n && b.s[b.n - 1] == '\n')
+		buf_remove(&b, b.n - 1, 1);
+	return buf_take(&b);
+}
+
+char *app_edit_text(struct app *a, const char *text)
+{
+	const char *dir = getenv("TMPDIR");
+	char *path = xasprintf("%s/featlas-XXXXXX", dir && dir[0] ? dir : "/tmp"), *got = NULL;
+	int fd = mkstemp(path);
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		app_message(a, "cannot write '%s': %s", path, strerror(errno));
+	else {
+		char *command = xasprintf("exec ${VISUAL:-${EDITOR:-vi}} '%s'", path);
+		if (!a->script_mode)
+			term_leave();
+		int status = system(command);
+		if (!a->script_mode)
+			term_return();
+		free(command);
+		if (status == 0)
+			got = read_all(path);
+		else
+			app_message(a, "the editor failed; nothing was changed");
+	}
+	if (fd >= 0) {
+		close(fd);
+		unlink(path);
+	}
+	free(path);
+	a->dirty = true;
+	if (got && !strcmp(got, text)) {
+		free(got);
+		got = NULL;
+		app_message(a, "nothing was changed");
+	}
+	return got;
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/* app_draw.c - the frame around a view: title, messages, footer, pop-ups. */
+#include "view/app_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *base_name(const char *path)
+{
+	size_t n = strlen(path);
+	while (n > 1 && path[n - 1] == '/')
+		n--;
+	const char *s = path + n;
+	while (s > path && s[-1] != '/')
+		s--;
+	return s;
+}
+
+static void backend_state_words(struct app *a, char out[64])
+{
+	if (a->session->backend)
+		backend_words(a->session->backend, out, 64);
+	else
+		snprintf(out, 64, "%s", "off");
+}
+
+/* Puts text at x if all of it fits before end; returns the new x. */
+static int put_if_fits(struct rect r, int x, int end, enum style s, const char *text)
+{
+	int w = text_width(text, strlen(text));
+	if (!w || x + w > end)
+		return x;
+	rect_puts(r, x, 0, s, text);
+	return x + w;
+}
+
+static void draw_title(struct app *a, struct rect r)
+{
+	const struct atlas *at = a->session->atlas;
+	struct view *v = app_top(a);
+	struct buf b = BUF_INIT;
+	char state[64], stamp[96];
+	rect_fill(r, 0, 0, r.w, 1, STYLE_TITLE, ' ');
+	backend_state_words(a, state);
+	int end = rect_puts_right(r, r.w - 1, 0, STYLE_TITLE, state) - 2;
+	size_t n = strcspn(base_name(at->folder), "/");
+	int x = 1 + rect_put_cut(r, 1, 0, MIN(end - 1, 24), STYLE_TITLE_WHERE, base_name(at->folder), n);
+	if (v->class->crumb)
+		v->class->crumb(v, &b);
+	else if (v->class->title)
+		buf_adds(&b, v->class->title);
+	if (b.n) {
+		x += rect_put(r, x, 0, MAX(end - x, 0), STYLE_TITLE_WHERE, " \u203a ", 5);
+		x += rect_put_cut(r, x, 0, MAX(end - x, 0), STYLE_TITLE_WHERE, b.s, b.n);
+	} else {
+		char model[80];
+		snprintf(model, sizeof model, "  %.70s", at->model.name);
+		x = put_if_fits(r, x, end, STYLE_TITLE, model);
+	}
+	snprintf(stamp, sizeof stamp, "  L%u %.40s \u00b7 %s", at->layer, at->place ? at->place : "",
+		 dict_info(at->dict)->rescale_by_decoder_norm ? "folded" : "as stored");
+	x = put_if_fits(r, x, end, STYLE_TITLE, stamp);
+	buf_clear(&b);
+	if (v->class->status)
+		v->class->status(v, &b);
+	if (b.n && x + 2 + text_width(b.s, b.n) <= end)
+		rect_puts_right(r, end, 0, STYLE_TITLE, b.s);
+	buf_release(&b);
+}
+
+static void draw_typed(struct app *a, struct rect r, int y)
+{
+	struct buf b = BUF_INIT;
+	if (a->count)
+		buf_addf(&b, "%d", a->count);
+	key_add_seq(&b, &a->typed);
+	if (a->big && a->last_key && !b.n) {
+		buf_adds(&b, "[");
+		key_add_name(&b, a->last_key);
+		buf_adds(&b, "]");
+	}
+	if (b.n)
+		rect_puts_right(r, r.w - 1, y, STYLE_PROMPT, b.s);
+	buf_release(&b);
+}
+
+static void draw_message(struct app *a, struct rect r, int y)
+{
+	if (a->prompt.open) {
+		prompt_draw(&a->prompt.p, r, y, a->prompt.label);
+		return;
+	}
+	rect_put_cut(r, 1, y, r.w - 2, a->message_bad ? STYLE_ERROR : STYLE_MESSAGE, a->message.s, a->message.n);
+	draw_typed(a, r, y);
+}
+
+static int draw_hint(struct app *a, struct rect r, int x, int y, int end, enum action action, const char *word)
+{
+	char key[32];
+	snprintf(key, sizeof key, "%s", app_key_words(a, action));
+	int w = text_width(key, strlen(key)) + 1 + text_width(word, strlen(word));
+	if (!key[0] || x + w > end)
+		return x;
+	x += rect_puts(r, x, y, STYLE_FOOTER_KEY, key) + 1;
+	x += rect_puts(r, x, y, STYLE_FOOTER, word);
+	return x + 2;
+}
+
+static void draw_footer(struct app *a, struct rect r, int y)
+{
+	static const struct {
+		const char *key, *word;
+	} always[] = {{"g", "go"}, {"?", "help"}, {":", "all"}};
+	struct view *v = app_top(a);
+	if (a->prompt.open && a->prompt.fault) {
+		int x = prompt_column(&a->prompt.p, r, a->prompt.label, a->prompt.fault_at);
+		int w = text_width(a->prompt.fault, strlen(a->prompt.fault)) + 2;
+		x = MAX(x, 0);
+		rect_puts(r, x, y, STYLE_ERROR, "^");
+		rect_put_cut(r, x + 2 + w > r.w && x > w ? x - w : x + 2, y, -1, STYLE_ERROR, a->prompt.fault,
+			     strlen(a->prompt.fault));
+		return;
+	}
+	int x = r.w - 23, end = x - 1;
+	for (size_t i = 0; i < ARRAY_LEN(always); i++) {
+		x += rect_puts(r, x, y, STYLE_FOOTER_KEY, always[i].key) + 1;
+		x += rect_puts(r, x, y, STYLE_FOOTER, always[i].word) + 2;
+	}
+	x = 1;
+	for (size_t i = 0; i < VIEW_MAX_HINTS && v->class->hints[i].action; i++)
+		x = draw_hint(a, r, x, y, end, v->class->hints[i].action, v->class->hints[i].word);
+}
+
+/* ---- boxes over the body ---- */
+
+static struct rect box(struct rect body, int w, int h, bool low)
+{
+	w = MIN(w, body.w);
+	h = MIN(h, body.h);
+	struct rect in = rect_sub(body, (body.w - w) / 2, low ? body.h - h : (body.h - h) / 2, w, h);
+	rect_fill(in, 0, 0, in.w, in.h, STYLE_POPUP, ' ');
+	for (int x = 0; x < in.w; x++) {
+		rect_cp(in, x, 0, STYLE_POPUP, 0x2500);
+		rect_cp(in, x, in.h - 1, STYLE_POPUP, 0x2500);
+	}
+	for (int y = 0; y < in.h; y++) {
+		bool top = y == 0, bottom = y == in.h - 1;
+		rect_cp(in, 0, y, STYLE_POPUP, top ? 0x250c : bottom ? 0x2514 : 0x2502);
+		rect_cp(in, in.w - 1, y, STYLE_POPUP, top ? 0x2510 : bottom ? 0x2518 : 0x2502);
+	}
+	return in;
+}
+
+static void box_title(struct rect in, const char *title)
+{
+	rect_puts(in, 2, 0, STYLE_POPUP_KEY, " ");
+	int w = rect_put_cut(in, 3, 0, in.w - 6, STYLE_POPUP_KEY, title, strlen(title));
+	rect_puts(in, 3 + w, 0, STYLE_POPUP_KEY, " ");
+}
+
+static void draw_popup(struct app *a, struct rect body)
+{
+	int w = text_width(a->popup_title, strlen(a->popup_title)) + 4, h = 0;
+	for (const char *s = a->popup_lines; *s; h++) {
+		size_t n = strcspn(s, "\n");
+		w = MAX(w, text_width(s, n));
+		s += n + (s[n] == '\n');
+	}
+	struct rect in = box(body, w + 4, h + 2, false);
+	int y = 1;
+	box_title(in, a->popup_title);
+	for (const char *s = a->popup_lines; *s && y < in.h - 1; y++) {
+		size_t n = strcspn(s, "\n");
+		rect_put_cut(in, 2, y, in.w - 4, STYLE_POPUP, s, n);
+		s += n + (s[n] == '\n');
+	}
+}
+
+static void draw_menu(struct app *a, struct rect body)
+{
+	int w = text_width(a->menu.title, strlen(a->menu.title)) + 4, h = (int)a->menu.n;
+	for (size_t i = 0; i < a->menu.n; i++)
+		w = MAX(w, text_width(a->menu.items[i].text, strlen(a->menu.items[i].text)) + 3);
+	struct rect in = box(body, w + 4, h + 2, false);
+	size_t shown = (size_t)MAX(in.h - 2, 1), top = a->menu.at >= shown ? a->menu.at - shown + 1 : 0;
+	box_title(in, a->menu.title);
+	for (size_t i = top; i < a->menu.n && i - top < shown; i++) {
+		int y = 1 + (int)(i - top);
+		const char *text = a->menu.items[i].text;
+		bool here = i == a->menu.at;
+		if (a->menu.items[i].key)
+			rect_cp(in, 2, y, STYLE_POPUP_KEY, a->menu.items[i].key);
+		rect_put_cut(in, 5, y, in.w - 7, STYLE_POPUP, text, strlen(text));
+		if (here) {
+			rect_restyle(in, 1, y, in.w - 2, STYLE_POPUP_CURSOR);
+			rect_cursor(in, 2, y);
+		}
+	}
+}
+
+/* Is it time to show what may follow the prefix that was typed? */
+static bool which_key_due(struct app *a)
+{
+	return a->typed.n && (a->script_mode || app_now_ms() - a->typed_at >= WHICH_KEY_MS);
+}
+
+static bool follows(struct app *a, const struct key_binding *b)
+{
+	const char *context = app_top(a)->class->name;
+	return !b->off && b->seq.n > a->typed.n &&
+	       !memcmp(b->seq.key, a->typed.key, (size_t)a->typed.n * sizeof b->seq.key[0]) &&
+	       (!strcmp(b->contexts, "all") || key_in_context(b->contexts, context));
+}
+
+static void draw_which_key(struct app *a, struct rect body)
+{
+	int n = 0;
+	for (size_t i = 0; i < a->keymap.n; i++)
+		n += follows(a, &a->keymap.list[i]);
+	int columns = body.w >= 76 ? 2 : 1, rows = (n + columns - 1) / columns;
+	struct rect in = box(body, body.w, rows + 2, true);
+	struct buf b = BUF_INIT;
+	key_add_seq(&b, &a->typed);
+	box_title(in, b.s);
+	int i = 0, each = (in.w - 2) / columns;
+	for (size_t k = 0; k < a->keymap.n; k++) {
+		if (!follows(a, &a->keymap.list[k]))
+			continue;
+		int x = 2 + i / rows * each, y = 1 + i % rows;
+		const char *help = app_action_info((enum action)a->keymap.list[k].action)->help;
+		i++;
+		if (y >= in.h - 1)
+			continue;
+		buf_clear(&b);
+		key_add_name(&b, a->keymap.list[k].seq.key[a->typed.n]);
+		rect_put(in, x, y, 3, STYLE_POPUP_KEY, b.s, b.n);
+		rect_put_cut(in, x + 3, y, each - 5, STYLE_POPUP, help, strlen(help));
+	}
+	buf_release(&b);
+}
+
+void app_draw(struct app *a)
+{
+	struct rect all = grid_rect(&a->grid);
+	a->grid.ascii = a->ascii;
+	grid_clear(&a->grid);
+	if (all.w < APP_MIN_W || all.h < APP_MIN_H) {
+		static const char words[] = "featlas needs a window of 40 x 10";
+		for (size_t at = 0, y = 0; words[at] && (int)y < all.h; y++)
+			at += (size_t)rect_put(all, 0, (int)y, all.w, STYLE_NORMAL, words + at, strlen(words + at));
+		return;
+	}
+	struct view *v = app_top(a);
+	struct rect body = rect_sub(all, 0, 1, all.w, all.h - 3);
+	draw_title(a, all);
+	v->w = body.w;
+	v->h = body.h;
+	v->class->draw(v, body);
+	draw_message(a, all, all.h - 2);
+	draw_footer(a, all, all.h - 1);
+	if (which_key_due(a))
+		draw_which_key(a, body);
+	if (a->menu.open)
+		draw_menu(a, body);
+	if (a->popup_lines)
+		draw_popup(a, body);
+}

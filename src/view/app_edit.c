@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/* app_edit.c - what a person writes: labels, notes, tags, ratings, bookmarks, undo. */
+#include "view/app_private.h"
+
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void app_undo_note(struct app *a, const char *fmt, ...)
+{
+	struct buf b = BUF_INIT;
+	va_list ap;
+	va_start(ap, fmt);
+	buf_vaddf(&b, fmt, ap);
+	va_end(ap);
+	app_message(a, "%s   u undo", b.s);
+	buf_release(&b);
+	app_changed(a, CHANGE_EDIT);
+}
+
+static bool no_edits(struct app *a)
+{
+	const char *why = note_read_only(a->session->note);
+	if (why)
+		app_message(a, "read only: %s", why);
+	return why != NULL;
+}
+
+static bool need_feature(struct app *a, u32 *f)
+{
+	if (app_current_feature(a, f))
+		return true;
+	app_message(a, "no feature is under the cursor");
+	return false;
+}
+
+/* ---- labels ---- */
+
+static bool commit_label(struct view *v, const char *text, void *context)
+{
+	struct app *a = v->app;
+	u32 f = (u32)(uintptr_t)context;
+	struct err e = {0};
+	if (note_set_label(a->session->note, f, text[0] ? text : NULL, &e)) {
+		app_error(a, &e);
+		return false;
+	}
+	app_undo_note(a, text[0] ? "#%u is \"%s\"" : "took your label of #%u away%s", f, text);
+	return true;
+}
+
+static void edit_label(struct app *a)
+{
+	u32 f;
+	if (no_edits(a) || !need_feature(a, &f))
+		return;
+	char *now = session_label_text(a->session, f), *label = xasprintf("label #%u: ", f);
+	struct app_prompt p = {.label = label, .initial = now, .history = "label", .commit = commit_label,
+			       .context = (void *)(uintptr_t)f};
+	app_prompt(app_top(a), &p);
+	free(now);
+	free(label);
+}
+
+static void edit_in_editor(struct app *a)
+{
+	u32 f;
+	struct err e = {0};
+	if (no_edits(a) || !need_feature(a, &f))
+		return;
+	char *label = session_label_text(a->session, f), *note = note_note(a->session->note, f);
+	char *text = xasprintf("%s\n\n%s\n", label, note ? note : "");
+	char *got = app_edit_text(a, text);
+	if (got) {
+		char *end = strchr(got, '\n'), *rest = end ? end + strspn(end, "\n") : got + strlen(got);
+		if (end)
+			*end = 0;
+		bool bad = strcmp(got, label) && note_set_label(a->session->note, f, got[0] ? got : NULL, &e);
+		if (bad || note_set_note(a->session->note, f, rest, &e))
+			app_error(a, &e);
+		else
+			app_undo_note(a, "label and note of #%u are kept", f);
+	}
+	free(got);
+	free(text);
+	free(note);
+	free(label);
+}
+
+static void accept_label(struct app *a, bool yes)
+{
+	u32 f;
+	struct err e = {0};
+	if (no_edits(a) || !need_feature(a, &f))
+		return;
+	char *text = session_label_text(a->session, f);
+	if (!text[0])
+		app_message(a, "#%u has no label to %s", f, yes ? "accept" : "reject");
+	else if (note_set_label(a->session->note, f, yes ? text : "", &e))
+		app_error(a, &e);
+	else
+		app_undo_note(a, yes ? "accepted \"%s\"" : "rejected \"%s\"", text);
+	free(text);
+}
+
+/* ---- tags, ratings ---- */
+
+static bool commit_tag(struct view *v, const char *tag, void *context)
+{
+	(void)context;
+	struct app *a = v->app;
+	struct err e = {0};
+	size_t n = 1;
+	u32 one, *list = app_n_marked(a) ? app_marked(a, &n) : &one;
+	bool now = false, bad = false;
+	if (!tag[0])
+		return true;
+	if (list == &one && !need_feature(a, &one))
+		return true;
+	for (size_t i = 0; i < n && !bad; i++)
+		bad = note_toggle_tag(a->session->note, list[i], tag, &now, &e) != 0;
+	if (bad)
+		app_error(a, &e);
+	else if (n == 1)
+		app_undo_note(a, now ? "tagged #%u %s" : "took the tag of #%u: %s", list[0], tag);
+	else
+		app_undo_note(a, "tag %s on %zu features", tag, n);
+	if (list != &one)
+		free(list);
+	return !bad;
+}
+
+static void ask_tag(struct app *a)
+{
+	u32 f;
+	if (no_edits(a) || (!app_n_marked(a) && !need_feature(a, &f)))
+		return;
+	struct app_prompt p = {.label = "tag: ", .history = "tag", .commit = commit_tag};
+	app_prompt(app_top(a), &p);
+}
+
+static void rate(struct app *a, u32 key)
+{
+	u32 f;
+	struct err e = {0};
+	if (!need_feature(a, &f))
+		return;
+	if (key < '0' || key > '5')
+		app_message(a, "a rating is 1 to 5, or 0 for none");
+	else if (note_set_rating(a->session->note, f, (int)(key - '0'), &e))
+		app_error(a, &e);
+	else
+		app_undo_note(a, key == '0' ? "took the rating of #%u away" : "rated #%u %c", f, (int)key);
+}
+
+/* ---- bookmarks ---- */
+
+static bool is_letter(u32 k)
+{
+	return (k >= 'a' && k <= 'z') || (k >= 'A' && k <= 'Z') || (k >= '0' && k <= '9');
+}
+
+static void set_bookmark(struct app *a, u32 key)
+{
+	u32 f;
+	struct err e = {0};
+	if (!need_feature(a, &f))
+		return;
+	if (!is_letter(key))
+		app_message(a, "a bookmark is a letter or a digit");
+	else if (note_set_bookmark(a->session->note, (char)key, f, &e))
+		app_error(a, &e);
+	else
+		app_undo_note(a, "bookmark %c is #%u", (int)key, f);
+}
+
+static void go_bookmark(struct app *a, u32 key)
+{
+	u32 f;
+	if (key == '\'' && a->jump_from != NO_FEATURE)
+		app_push_feature(a, a->jump_from);
+	else if (key == '\'')
+		app_message(a, "there is no place to go back to yet");
+	else if (is_letter(key) && note_bookmark(a->session->note, (char)key, &f) &&
+		 f < a->session->atlas->n_features)
+		app_push_feature(a, f);
+	else
+		app_message(a, "there is no such bookmark; m and a letter sets one");
+}
+
+void app_edit_pending(struct app *a, u32 key)
+{
+	if (a->pending == PENDING_RATE)
+		rate(a, key);
+	else if (a->pending == PENDING_BOOKMARK)
+		set_bookmark(a, key);
+	else if (a->pending == PENDING_GO_BOOKMARK)
+		go_bookmark(a, key);
+}
+
+static void wait_for(struct app *a, enum pending what, const char *words)
+{
+	if (what != PENDING_GO_BOOKMARK && no_edits(a))
+		return;
+	app_message(a, "%s", words);
+	a->pending = what;
+}
+
+static void undo(struct app *a, bool redo)
+{
+	char *said = NULL;
+	struct err e = {0};
+	if (no_edits(a))
+		return;
+	if ((redo ? note_redo : note_undo)(a->session->note, &said, &e))
+		app_error(a, &e);
+	else
+		app_message(a, "%s", said ? said : redo ? "made it again" : "took it back");
+	free(said);
+	app_changed(a, CHANGE_EDIT);
+}
+
+/* ---- the selection ---- */
+
+static void mark_one(struct app *a)
+{
+	u32 f;
+	if (!need_feature(a, &f))
+		return;
+	app_mark(a, f, !app_is_marked(a, f));
+	app_changed(a, CHANGE_MARKS);
+}
+
+static void mark_hits(struct app *a)
+{
+	if (!a->search.result.bits) {
+		app_message(a, "nothing is searched for; / does");
+		return;
+	}
+	for (u32 f = 0; f < a->session->atlas->n_features; f++)
+		if (app_is_hit(a, f))
+			app_mark(a, f, true);
+	app_message(a, "%zu features are selected", app_n_marked(a));
+	app_changed(a, CHANGE_MARKS);
+}
+
+bool app_edit_act(struct app *a, enum action action, int count)
+{
+	(void)count;
+	switch (action) {
+	case ACT_LABEL: edit_label(a); break;
+	case ACT_EDIT: edit_in_editor(a); break;
+	case ACT_ACCEPT: accept_label(a, true); break;
+	case ACT_REJECT: accept_label(a, false); break;
+	case ACT_TAG: ask_tag(a); break;
+	case ACT_RATE: wait_for(a, PENDING_RATE, "rating: 1 to 5, 0 for none"); break;
+	case ACT_BOOKMARK: wait_for(a, PENDING_BOOKMARK, "bookmark: a letter"); break;
+	case ACT_GO_BOOKMARK: wait_for(a, PENDING_GO_BOOKMARK, "go to bookmark: a letter, or ' for where you were"); break;
+	case ACT_UNDO: undo(a, false); break;
+	case ACT_REDO: undo(a, true); break;
+	case ACT_MARK: mark_one(a); break;
+	case ACT_MARK_HITS: mark_hits(a); break;
+	default: return false;
+	}
+	return true;
+}

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT */
+/* app_go.c - going from screen to screen, looking closer, saving. */
+#include "view/app_private.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void go_view(struct app *a, const struct view_class *c)
+{
+	struct target t = {.feature = NO_FEATURE};
+	u32 *ids = app_n_marked(a) ? app_marked(a, &t.n_ids) : NULL;
+	app_current_feature(a, &t.feature);
+	t.ids = ids;
+	app_push(a, c, &t);
+	free(ids);
+}
+
+static void go_feature(struct app *a)
+{
+	u32 f;
+	if (app_current_feature(a, &f))
+		app_push_feature(a, f);
+	else
+		app_message(a, "no feature is under the cursor");
+}
+
+static bool commit_id(struct view *v, const char *text, void *context)
+{
+	(void)context;
+	struct app *a = v->app;
+	struct err e = {0};
+	u32 f;
+	if (!text[0])
+		return true;
+	if (session_parse_id(a->session, text, &f, &e)) {
+		app_error(a, &e);
+		return false;
+	}
+	app_push_feature(a, f);
+	return true;
+}
+
+static void ask_id(struct app *a)
+{
+	struct app_prompt p = {.label = "#", .history = "id", .commit = commit_id};
+	app_prompt(app_top(a), &p);
+}
+
+/* [ and ]: in the order of the nearest list below. */
+static void step(struct app *a, int delta)
+{
+	u32 from, to;
+	if (!app_current_feature(a, &from)) {
+		app_message(a, "no feature is under the cursor");
+		return;
+	}
+	for (size_t i = a->at + 1; i-- > 0;) {
+		struct view *v = a->stack[i];
+		if (!v->class->step)
+			continue;
+		if (v->class->step(v, from, delta, &to))
+			app_show_feature(a, to);
+		else
+			app_message(a, "this is the %s of the list", delta > 0 ? "end" : "beginning");
+		return;
+	}
+}
+
+static u64 next_random(struct app *a)
+{
+	a->random += 0x9e3779b97f4a7c15u;
+	u64 z = a->random;
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+	return z ^ z >> 31;
+}
+
+static void go_random(struct app *a)
+{
+	const struct atlas *at = a->session->atlas;
+	for (int tries = 0; tries < 1000; tries++) {
+		u32 f = (u32)(next_random(a) % at->n_features);
+		struct store_stats st = {.density = 1};
+		if (at->store)
+			store_stats(at->store, f, &st);
+		if (st.density > 0) {
+			app_push_feature(a, f);
+			return;
+		}
+	}
+	app_message(a, "no live feature was found");
+}
+
+/* ---- pop-ups ---- */
+
+static void add_part(struct buf *b, const struct atlas *at, const char *part)
+{
+	const char *missing = atlas_missing(at, part);
+	buf_addf(b, "%-10s %s\n", part, missing ? missing : "there");
+}
+
+static void show_atlas(struct app *a)
+{
+	static const char *const parts[] = {"store", "vocab", "labels", "logits", "graph", "scores"};
+	const struct atlas *at = a->session->atlas;
+	const struct dict_info *d = dict_info(at->dict);
+	struct buf b = BUF_INIT;
+	buf_addf(&b, "folder     %s\nmodel      %s\nhook       %s\n", at->folder, at->model.name, at->hook);
+	buf_addf(&b, "dictionary %s, %u features, d %u", d->arch_name, d->n_features, d->d_in);
+	if (d->k)
+		buf_addf(&b, ", k %u", d->k);
+	buf_adds(&b, "\n");
+	if (at->store)
+		buf_addf(&b, "tokens     %llu indexed, %llu counted\n", (unsigned long long)store_n_indexed(at->store),
+			 (unsigned long long)store_n_kept(at->store));
+	buf_addf(&b, "edits      %s%s\n", note_path(a->session->note),
+		 note_exists(a->session->note) ? "" : " (made at the first edit)");
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		add_part(&b, at, parts[i]);
+	buf_addf(&b, "uuid       %s", at->uuid);
+	app_popup(a, "atlas", b.s);
+	buf_release(&b);
+}
+
+static void show_provenance(struct app *a)
+{
+	const struct atlas *at = a->session->atlas;
+	const struct dict_info *d = dict_info(at->dict);
+	struct buf b = BUF_INIT;
+	buf_addf(&b, "model %s%s%.12s\n", at->model.name, at->model.sha256[0] ? ", sha256 " : "", at->model.sha256);
+	buf_addf(&b, "hook %s (layer %u)\n", at->hook, at->layer);
+	buf_addf(&b, "%s, %u features, stored as %s\n", d->arch_name, d->n_features, dtype_name(d->dtype));
+	buf_addf(&b, "b_dec %s the input, decoder norm %s\n", d->apply_b_dec_to_input ? "subtracted from" : "not subtracted from",
+		 d->rescale_by_decoder_norm ? "folded in" : "as stored");
+	if (at->store)
+		buf_addf(&b, "figures over %llu of %llu tokens (masked: first, special, sinks)\n",
+			 (unsigned long long)store_n_kept(at->store), (unsigned long long)store_n_indexed(at->store));
+	buf_addf(&b, "build %s", at->build_id);
+	app_popup(a, "provenance", b.s);
+	buf_release(&b);
+}
+
+static void show_exact(struct app *a)
+{
+	struct view *v = app_top(a);
+	struct buf b = BUF_INIT;
+	if (v->class->exact)
+		v->class->exact(v, &b);
+	if (b.n)
+		app_popup(a, "exact", b.s);
+	else
+		app_message(a, "there is no number under the cursor");
+	buf_release(&b);
+}
+
+struct marks_list {
+	struct app *a;
+	struct app_menu_item items[62];
+	u32 feature[62];
+	size_t n;
+};
+
+static void add_bookmark(void *context, u32 feature, const char *name, const char *text, i64 when)
+{
+	struct marks_list *m = context;
+	(void)text;
+	(void)when;
+	if (m->n == ARRAY_LEN(m->items) || feature >= m->a->session->atlas->n_features)
+		return;
+	char *label = session_label_text(m->a->session, feature);
+	m->feature[m->n] = feature;
+	m->items[m->n++] = (struct app_menu_item){(u8)name[0], xasprintf("#%u %s", feature, label)};
+	free(label);
+}
+
+static void list_bookmarks(struct app *a, struct marks_list *m)
+{
+	struct err e = {0};
+	*m = (struct marks_list){.a = a};
+	if (note_each(a->session->note, NOTE_BOOKMARK, add_bookmark, m, &e))
+		app_error(a, &e);
+}
+
+static void release_bookmarks(struct marks_list *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		free((void *)(uintptr_t)m->items[i].text);
+}
+
+static void bookmark_chosen(struct view *v, size_t i)
+{
+	struct marks_list m;
+	list_bookmarks(v->app, &m);
+	if (i < m.n)
+		app_push_feature(v->app, m.feature[i]);
+	release_bookmarks(&m);
+}
+
+static void show_bookmarks(struct app *a)
+{
+	struct marks_list m;
+	list_bookmarks(a, &m);
+	if (m.n)
+		app_menu(app_top(a), "bookmarks", m.items, m.n, bookmark_chosen);
+	else
+		app_message(a, "no bookmark is set; m and a letter sets one");
+	release_bookmarks(&m);
+}
+
+static void history_chosen(struct view *v, size_t i)
+{
+	struct app *a = v->app;
+	if (i < a->n_stack)
+		a->at = i;
+}
+
+static void show_history(struct app *a)
+{
+	struct app_menu_item items[APP_STACK_MAX];
+	char *texts[APP_STACK_MAX];
+	size_t n = a->n_stack;
+	for (size_t i = 0; i < n; i++) {
+		struct view *v = a->stack[i];
+		struct buf b = BUF_INIT;
+		buf_adds(&b, i == a->at ? "* " : "  ");
+		if (v->class->crumb)
+			v->class->crumb(v, &b);
+		else
+			buf_adds(&b, v->class->title ? v->class->title : v->class->name);
+		texts[i] = buf_take(&b);
+		items[i] = (struct app_menu_item){i < 9 ? '1' + (u32)i : 0, texts[i]};
+	}
+	app_menu(app_top(a), "screens", items, n, history_chosen);
+	a->menu.at = a->at;
+	for (size_t i = 0; i < n; i++)
+		free(texts[i]);
+}
+
+/* ---- copying and saving ---- */
+
+static void copy_command(struct app *a)
+{
+	struct view *v = app_top(a);
+	struct buf b = BUF_INIT;
+	u32 f;
+	if (v->class->command)
+		v->class->command(v, &b);
+	else if (app_current_feature(a, &f))
+		buf_addf(&b, "featlas show %s %u", a->session->atlas->folder, f);
+	if (b.n)
+		app_copy(a, b.s);
+	else
+		app_message(a, "this screen has no command of its own");
+	buf_release(&b);
+}
+
+static void copy_id(struct app *a)
+{
+	u32 f;
+	if (!app_current_feature(a, &f)) {
+		app_message(a, "no feature is under the cursor");
+		return;
+	}
+	char *text = xasprintf("#%u", f);
+	app_copy(a, text);
+	free(text);
+}
+
+static void save_screen(struct app *a)
+{
+	struct buf b = BUF_INIT;
+	buf_clear(&a->message);
+	app_draw(a);
+	grid_dump(&a->grid, &b, true);
+	app_save(a, app_top(a)->class->name, "txt", &b);
+	buf_release(&b);
+}
+
+static void go_features(struct app *a)
+{
+	a->at = 0;
+	a->dirty = true;
+}
+
+const struct view_class *app_view_of(enum action action)
+{
+	static const struct {
+		enum action action;
+		const struct view_class *c;
+	} views[] = {
+#define VIEW(name, action) {action, &view_##name},
+#include "view/views.def"
+#undef VIEW
+	};
+	for (size_t i = 0; i < ARRAY_LEN(views); i++)
+		if (views[i].action == action)
+			return views[i].c;
+	return NULL;
+}
+
+bool app_go_act(struct app *a, enum action action, int count)
+{
+	const struct view_class *c = app_view_of(action);
+	if (c) {
+		go_view(a, c);
+		return true;
+	}
+	switch (action) {
+	case ACT_GO_FEATURES: go_features(a); break;
+	case ACT_GO_FEATURE: case ACT_OPEN: go_feature(a); break;
+	case ACT_GO_BOOKMARKS: show_bookmarks(a); break;
+	case ACT_GO_HISTORY: show_history(a); break;
+	case ACT_GO_ATLAS: show_atlas(a); break;
+	case ACT_GO_RANDOM: go_random(a); break;
+	case ACT_GO_ID: ask_id(a); break;
+	case ACT_QUERY: go_features(a); app_act(a, action, 0); break;
+	case ACT_NEXT_FEATURE: step(a, count ? count : 1); break;
+	case ACT_PREVIOUS_FEATURE: step(a, count ? -count : -1); break;
+	case ACT_SEARCH: app_search_prompt(a); break;
+	case ACT_NEXT_HIT: app_next_hit(a, 1); break;
+	case ACT_PREVIOUS_HIT: app_next_hit(a, -1); break;
+	case ACT_EXACT: show_exact(a); break;
+	case ACT_PROVENANCE: show_provenance(a); break;
+	case ACT_COPY: copy_id(a); break;
+	case ACT_COPY_COMMAND: copy_command(a); break;
+	case ACT_EXPORT: save_screen(a); break;
+	case ACT_REFRESH: app_changed(a, CHANGE_EDIT); break;
+	default: return false;
+	}
+	return true;
+}

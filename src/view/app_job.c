@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/* app_job.c - work beside the screen: threads, lanes, results that come back. */
+#include "view/app_private.h"
+
+#include "base/mem.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void work(void *arg)
+{
+	struct job_item *j = arg;
+	if (!progress_cancelled(&j->progress))
+		j->spec.work(j->context, &j->progress);
+}
+
+static void start_next(struct app *a)
+{
+	for (struct job_item *j = a->jobs; j; j = j->next) {
+		enum app_lane lane = j->spec.lane;
+		if (j->job || (lane != LANE_FREE && a->lane_busy[lane]))
+			continue;
+		a->lane_busy[lane] = true;
+		j->job = job_start(work, j, a->wake_write);
+	}
+}
+
+static u64 add(struct app *a, struct view *v, const struct app_job *spec, void (*done)(struct app *, void *), void *context)
+{
+	struct job_item *j = xcalloc(1, sizeof *j);
+	*j = (struct job_item){.view = v, .app = a, .spec = *spec, .done_app = done, .context = context};
+	j->number = ++a->next_job;
+	struct job_item **end = &a->jobs;
+	while (*end)
+		end = &(*end)->next;
+	*end = j;
+	start_next(a);
+	return j->number;
+}
+
+u64 app_job(struct view *v, const struct app_job *job, void *context)
+{
+	return add(v->app, v, job, NULL, context);
+}
+
+u64 app_own_job(struct app *a, const struct app_job *job, void (*done)(struct app *, void *), void *context)
+{
+	return add(a, NULL, job, done, context);
+}
+
+static void finish(struct app *a, struct job_item *j)
+{
+	if (j->job) {
+		job_join(j->job);
+		a->lane_busy[j->spec.lane] = false;
+	}
+	if (!j->dropped && !progress_cancelled(&j->progress)) {
+		if (j->view && j->spec.done)
+			j->spec.done(j->view, j->context);
+		else if (j->done_app)
+			j->done_app(a, j->context);
+		a->dirty = true;
+	}
+	if (j->spec.release)
+		j->spec.release(j->context);
+	free(j);
+}
+
+void app_jobs_collect(struct app *a)
+{
+	/* done may start jobs and close views: begin anew after each */
+	for (struct job_item **at = &a->jobs; *at;) {
+		struct job_item *j = *at;
+		if (j->job ? !job_done(j->job) : !j->dropped) {
+			at = &j->next;
+			continue;
+		}
+		*at = j->next;
+		finish(a, j);
+		at = &a->jobs;
+	}
+	start_next(a);
+}
+
+static void drop(struct app *a, struct job_item *j)
+{
+	if (j->dropped)
+		return;
+	j->dropped = true;
+	progress_cancel(&j->progress);
+	if (j->spec.lane == LANE_BACKEND && j->job && a->session->backend)
+		backend_cancel(a->session->backend);
+}
+
+void app_job_cancel(struct view *v)
+{
+	for (struct job_item *j = v->app->jobs; j; j = j->next)
+		if (j->view == v)
+			drop(v->app, j);
+}
+
+void app_jobs_drop_own(struct app *a)
+{
+	for (struct job_item *j = a->jobs; j; j = j->next)
+		if (!j->view)
+			drop(a, j);
+}
+
+static bool any_of(const struct app *a, const struct view *v)
+{
+	for (const struct job_item *j = a->jobs; j; j = j->next)
+		if (!v || j->view == v)
+			return true;
+	return false;
+}
+
+void app_jobs_end(struct app *a, struct view *v)
+{
+	for (struct job_item *j = a->jobs; j; j = j->next)
+		if (!v || j->view == v)
+			drop(a, j);
+	while (any_of(a, v)) {
+		app_jobs_collect(a);
+		if (!any_of(a, v))
+			return;
+		struct pollfd p = {a->wake_read, POLLIN, 0};
+		poll(&p, 1, 20);
+		char bytes[64];
+		while (read(a->wake_read, bytes, sizeof bytes) > 0)
+			;
+	}
+}
+
+bool app_job_runs(const struct view *v)
+{
+	for (const struct job_item *j = v->app->jobs; j; j = j->next)
+		if (j->view == v && !j->dropped)
+			return true;
+	return false;
+}
+
+const struct progress *app_job_progress(const struct view *v)
+{
+	const struct progress *newest = NULL;
+	for (const struct job_item *j = v->app->jobs; j; j = j->next)
+		if (j->view == v && !j->dropped)
+			newest = &j->progress;
+	return newest;
+}
+
+bool app_jobs_idle(const struct app *a)
+{
+	return !a->jobs;
+}
+
+void app_wake(struct app *a)
+{
+	if (atomic_exchange(&a->woken, true))
+		return;
+	/* a full pipe wakes as well */
+	ssize_t ignored = write(a->wake_write, "w", 1);
+	(void)ignored;
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/* app_keys.c - keys to actions: prefixes, counts, letters that follow, the mouse. */
+#include "view/app_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct action_info infos[N_ACTIONS] = {
+#define ACTION(id, name, group, contexts, keys, help) [ACT_##id] = {#id, name, group, contexts, help},
+#define BIND(id, contexts, keys)
+#include "view/actions.def"
+#undef ACTION
+#undef BIND
+};
+
+static const struct {
+	enum action action;
+	const char *contexts, *keys;
+} bindings[] = {
+#define ACTION(id, name, group, contexts, keys, help) {ACT_##id, contexts, keys},
+#define BIND(id, contexts, keys) {ACT_##id, contexts, keys},
+#include "view/actions.def"
+#undef ACTION
+#undef BIND
+};
+
+const struct action_info *app_action_info(enum action action)
+{
+	return &infos[action];
+}
+
+void app_keys_init(struct app *a)
+{
+	keymap_init(&a->keymap);
+	for (size_t i = 0; i < ARRAY_LEN(bindings); i++)
+		keymap_add(&a->keymap, bindings[i].keys, bindings[i].contexts, (int)bindings[i].action);
+}
+
+const char *app_key_words(struct app *a, enum action action)
+{
+	const struct key_binding *b = keymap_find(&a->keymap, app_top(a)->class->name, (int)action);
+	struct buf out = BUF_INIT;
+	if (b)
+		key_add_seq(&out, &b->seq);
+	snprintf(a->words, sizeof a->words, "%s", out.s);
+	buf_release(&out);
+	return a->words;
+}
+
+static void ask_to_quit(struct app *a)
+{
+	app_message(a, app_jobs_idle(a) ? "quit? y or n" : "something is still running; quit? y or n");
+	a->pending = PENDING_QUIT;
+}
+
+static void stop_or_quit(struct app *a)
+{
+	struct view *v = app_top(a);
+	if (!app_job_runs(v)) {
+		ask_to_quit(a);
+		return;
+	}
+	app_job_cancel(v);
+	app_message(a, "stopped");
+}
+
+static void cancel(struct app *a)
+{
+	a->range_from = NO_FEATURE;
+	buf_clear(&a->message);
+	a->dirty = true;
+}
+
+/* Actions about the program itself. */
+static bool program_act(struct app *a, enum action action)
+{
+	switch (action) {
+	case ACT_QUIT:
+		if (app_jobs_idle(a))
+			a->quit = true;
+		else
+			ask_to_quit(a);
+		return true;
+	case ACT_CLOSE: app_close_top(a); return true;
+	case ACT_STOP: stop_or_quit(a); return true;
+	case ACT_CANCEL: cancel(a); return true;
+	case ACT_REDRAW:
+		if (!a->script_mode)
+			term_redraw();
+		a->dirty = true;
+		return true;
+	case ACT_SUSPEND:
+		if (!a->script_mode)
+			term_suspend();
+		a->dirty = true;
+		return true;
+	case ACT_VIEW_BIG: a->big = !a->big; return true;
+	case ACT_BACK: app_back(a); return true;
+	case ACT_FORWARD: app_forward(a); return true;
+	default: return false;
+	}
+}
+
+void app_act(struct app *a, enum action action, int count)
+{
+	struct view *v = app_top(a);
+	a->dirty = true;
+	const char *why = v->class->why_not ? v->class->why_not(v, action) : NULL;
+	if (why) {
+		app_message(a, "%s", why);
+		return;
+	}
+	enum act_result r = v->class->act ? v->class->act(v, action, count) : VIEW_IGNORED;
+	if (r == VIEW_CLOSE)
+		app_close_top(a);
+	if (r != VIEW_IGNORED)
+		return;
+	if (program_act(a, action) || app_go_act(a, action, count) || app_edit_act(a, action, count))
+		return;
+	app_message(a, "%s does nothing on this screen", infos[action].name);
+}
+
+static void say_unbound(struct app *a)
+{
+	struct buf b = BUF_INIT;
+	key_add_seq(&b, &a->typed);
+	app_message(a, "%s is not a key here; ? shows those that are", b.s);
+	buf_release(&b);
+}
+
+static void pending_key(struct app *a, u32 key)
+{
+	enum pending what = a->pending;
+	a->pending = PENDING_NONE;
+	buf_clear(&a->message);
+	if (what == PENDING_QUIT)
+		a->quit = key == 'y' || key == 'Y' || key == KEY_RETURN || key == KEY_CTRL_C;
+	else if (key != KEY_ESCAPE && key != KEY_CTRL_C) {
+		a->pending = what;
+		app_edit_pending(a, key);
+		a->pending = PENDING_NONE;
+	}
+}
+
+static bool take_digit(struct app *a, u32 key)
+{
+	if (a->typed.n || key > '9' || key < (a->count ? '0' : '1'))
+		return false;
+	a->count = MIN(a->count, 99999999) * 10 + (int)(key - '0');
+	return true;
+}
+
+static void map_key(struct app *a, u32 key)
+{
+	int action = 0;
+	if (key == KEY_ESCAPE && (a->typed.n || a->count)) {
+		a->typed.n = 0;
+		a->count = 0;
+		return;
+	}
+	if (take_digit(a, key))
+		return;
+	a->typed.key[a->typed.n++] = key;
+	a->typed_at = app_now_ms();
+	enum key_match m = keymap_match(&a->keymap, app_top(a)->class->name, &a->typed, &action);
+	if (m == KEY_MATCH_PREFIX && a->typed.n < KEY_SEQ_MAX)
+		return;
+	int count = a->count;
+	a->count = 0;
+	if (m != KEY_MATCH_ACTION)
+		say_unbound(a);
+	a->typed.n = 0;
+	if (m == KEY_MATCH_ACTION)
+		app_act(a, (enum action)action, count);
+}
+
+void app_key(struct app *a, u32 key)
+{
+	a->dirty = true;
+	a->last_key = key;
+	if (a->popup_lines) {
+		free(a->popup_lines);
+		a->popup_lines = NULL;
+		return;
+	}
+	if (a->menu.open) {
+		app_menu_key(a, key);
+		return;
+	}
+	if (a->prompt.open) {
+		app_prompt_key(a, key);
+		return;
+	}
+	if (key > KEY_ALT) { /* an Esc and a key that came in one breath */
+		app_key(a, KEY_ESCAPE);
+		key -= KEY_ALT;
+	}
+	if (a->pending != PENDING_NONE) {
+		pending_key(a, key);
+		return;
+	}
+	struct view *v = app_top(a);
+	bool fresh = !a->typed.n && !a->count;
+	if (fresh && !app_job_runs(v))
+		buf_clear(&a->message);
+	if (fresh && v->class->key && v->class->key(v, key))
+		return;
+	map_key(a, key);
+}
+
+void app_mouse(struct app *a, const struct term_event *ev)
+{
+	struct view *v = app_top(a);
+	a->dirty = true;
+	if (a->popup_lines || a->menu.open || a->prompt.open) {
+		if (ev->button == 1)
+			app_key(a, KEY_ESCAPE);
+		return;
+	}
+	if (ev->button != 1) {
+		app_act(a, ev->button == 4 ? ACT_UP : ACT_DOWN, 3);
+		return;
+	}
+	if (ev->y >= 1 && ev->y < a->grid.h - 2 && v->class->click)
+		v->class->click(v, ev->x, ev->y - 1, ev->times);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* app_private.h - the app's own state, shared by the app_*.c files only. */
+#ifndef FEATLAS_APP_PRIVATE_H
+#define FEATLAS_APP_PRIVATE_H
+
+#include "base/pool.h"
+#include "ui/key.h"
+#include "ui/prompt.h"
+#include "ui/script.h"
+#include "ui/term.h"
+#include "view/app.h"
+
+enum { APP_MIN_W = 40, APP_MIN_H = 10, APP_STACK_MAX = 100, WHICH_KEY_MS = 400, TICK_MS = 200 };
+
+struct job_item {
+	struct view *view; /* NULL: the app's own, or cancelled */
+	struct app *app;
+	struct app_job spec;
+	void (*done_app)(struct app *a, void *context);
+	void *context;
+	struct progress progress;
+	struct job *job;   /* NULL: queued */
+	u64 number;
+	bool dropped;      /* done is not to be called */
+	struct job_item *next;
+};
+
+struct search_state { /* the label search that stands */
+	char *text;
+	struct search_pattern *pattern;
+	struct search_result result; /* bits NULL: none */
+	f64 ms;
+};
+
+enum pending { /* what the next key means */
+	PENDING_NONE, PENDING_BOOKMARK, PENDING_GO_BOOKMARK, PENDING_RATE, PENDING_QUIT,
+};
+
+struct named_history {
+	char *name;
+	struct history h;
+};
+
+struct app {
+	struct session *session;
+	const struct app_options *options;
+	struct grid grid;
+	struct keymap keymap;
+	bool quit, dirty, script_mode, ascii, big;
+	struct script *script;
+	enum theme theme;
+
+	struct view *stack[APP_STACK_MAX];
+	size_t n_stack, at; /* at < n_stack */
+	u64 next_id;
+	u32 last_feature, jump_from; /* NO_FEATURE */
+
+	struct key_seq typed;
+	int count;
+	i64 typed_at; /* ms */
+	enum pending pending;
+	u32 last_key;
+
+	struct buf message;
+	bool message_bad;
+	char **log;
+	size_t n_log;
+
+	char *popup_title, *popup_lines;
+
+	struct {
+		bool open;
+		struct app_prompt spec;
+		char *label, *fault;
+		size_t fault_at;
+		struct prompt p;
+		struct view *view;
+	} prompt;
+	struct named_history *histories;
+	size_t n_histories;
+
+	struct {
+		bool open;
+		struct view *view;
+		char *title;
+		struct app_menu_item *items;
+		size_t n, at;
+		void (*chosen)(struct view *v, size_t index);
+	} menu;
+
+	struct job_item *jobs;
+	bool lane_busy[N_LANES];
+	u64 next_job;
+	int wake_read, wake_write;
+	atomic_bool woken;
+	i64 tick_at;
+
+	struct search_state search;
+	u64 search_generation;
+	char *search_before;      /* to restore on Esc */
+	char *text_search;        /* of views with text_rows */
+
+	u64 *marks;               /* a bit a feature */
+	size_t n_marks;
+	u32 range_from;           /* v, or NO_FEATURE */
+
+	u64 random;
+	char words[32];
+};
+
+i64 app_now_ms(void);
+struct view *app_top(struct app *a);
+void app_changed(struct app *a, enum view_change what);
+/* Runs an action on the top view, else the app's own meaning of it. */
+void app_act(struct app *a, enum action action, int count);
+const struct action_info *app_action_info(enum action action);
+
+struct action_info {
+	const char *id, *name, *group, *contexts, *help;
+};
+
+/* app_keys.c */
+void app_keys_init(struct app *a);
+void app_key(struct app *a, u32 key);
+void app_mouse(struct app *a, const struct term_event *ev);
+
+/* app_stack.c */
+void app_show_feature(struct app *a, u32 feature); /* replaces the page on top if it is one */
+void app_close_top(struct app *a);
+void app_forward(struct app *a);
+void app_free_views(struct app *a);
+
+/* app_job.c */
+void app_jobs_init(struct app *a);
+u64 app_own_job(struct app *a, const struct app_job *job, void (*done)(struct app *a, void *context), void *context);
+void app_jobs_collect(struct app *a); /* calls done for what has ended */
+bool app_jobs_idle(const struct app *a);
+void app_jobs_end(struct app *a, struct view *v); /* cancels and waits; NULL: all */
+void app_jobs_drop_own(struct app *a);            /* cancels the app's own */
+
+/* app_search.c */
+void app_search_prompt(struct app *a);
+void app_search_set(struct app *a, const char *text); /* "" clears */
+void app_next_hit(struct app *a, int direction);
+void app_search_release(struct search_state *s);
+
+/* app_edit.c: true if the action was one of its */
+bool app_edit_act(struct app *a, enum action action, int count);
+void app_edit_pending(struct app *a, u32 key);
+
+/* app_draw.c */
+void app_draw(struct app *a);
+
+/* app_prompt.c */
+void app_prompt_key(struct app *a, u32 key);
+void app_prompt_close(struct app *a);
+void app_menu_key(struct app *a, u32 key);
+void app_menu_close(struct app *a);
+
+/* app_go.c */
+bool app_go_act(struct app *a, enum action action, int count);
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* app_prompt.c - the prompt in the message line, and menus. */
+#include "view/app_private.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct history *history_named(struct app *a, const char *name)
+{
+	if (!name)
+		return NULL;
+	for (size_t i = 0; i < a->n_histories; i++)
+		if (!strcmp(a->histories[i].name, name))
+			return &a->histories[i].h;
+	a->histories = xreallocarray(a->histories, a->n_histories + 1, sizeof *a->histories);
+	struct named_history *h = &a->histories[a->n_histories++];
+	h->name = xstrdup(name);
+	history_open(&h->h, name, !a->script_mode);
+	return &h->h;
+}
+
+void app_prompt(struct view *v, const struct app_prompt *p)
+{
+	struct app *a = v->app;
+	app_prompt_close(a);
+	a->prompt.open = true;
+	a->prompt.spec = *p;
+	a->prompt.label = xstrdup(p->label);
+	a->prompt.view = v;
+	prompt_init(&a->prompt.p, p->initial, history_named(a, p->history));
+	buf_clear(&a->message);
+	a->dirty = true;
+}
+
+static void forget_fault(struct app *a)
+{
+	free(a->prompt.fault);
+	a->prompt.fault = NULL;
+}
+
+void app_prompt_close(struct app *a)
+{
+	if (!a->prompt.open)
+		return;
+	a->prompt.open = false;
+	free(a->prompt.label);
+	forget_fault(a);
+	prompt_release(&a->prompt.p);
+}
+
+void app_prompt_fault(struct app *a, size_t at, const char *sentence)
+{
+	forget_fault(a);
+	a->prompt.fault_at = at;
+	a->prompt.fault = xstrdup(sentence);
+}
+
+static void commit(struct app *a)
+{
+	struct app_prompt spec = a->prompt.spec;
+	struct view *v = a->prompt.view;
+	char *text = xstrdup(a->prompt.p.text.s);
+	struct history *h = a->prompt.p.history;
+	if (spec.commit(v, text, spec.context)) {
+		if (h)
+			history_add(h, text);
+		/* commit may have opened the next prompt */
+		if (a->prompt.open && a->prompt.spec.commit == spec.commit)
+			app_prompt_close(a);
+	}
+	free(text);
+}
+
+void app_prompt_key(struct app *a, u32 key)
+{
+	struct app_prompt spec = a->prompt.spec;
+	struct view *v = a->prompt.view;
+	enum prompt_event ev = key == KEY_NONE_YET ? PROMPT_CHANGED : prompt_key(&a->prompt.p, key);
+	a->dirty = true;
+	switch (ev) {
+	case PROMPT_COMMIT:
+		commit(a);
+		return;
+	case PROMPT_CANCEL:
+		app_prompt_close(a);
+		if (spec.cancel)
+			spec.cancel(v, spec.context);
+		return;
+	case PROMPT_CHANGED:
+		forget_fault(a);
+		if (spec.change)
+			spec.change(v, a->prompt.p.text.s, spec.context);
+		return;
+	default:
+		return;
+	}
+}
+
+/* ---- menus ---- */
+
+void app_menu(struct view *v, const char *title, const struct app_menu_item *items, size_t n,
+	      void (*chosen)(struct view *v, size_t index))
+{
+	struct app *a = v->app;
+	app_menu_close(a);
+	a->menu.open = n > 0;
+	if (!n)
+		return;
+	a->menu.view = v;
+	a->menu.title = xstrdup(title);
+	a->menu.items = xcalloc(n, sizeof *a->menu.items);
+	for (size_t i = 0; i < n; i++)
+		a->menu.items[i] = (struct app_menu_item){items[i].key, xstrdup(items[i].text)};
+	a->menu.n = n;
+	a->menu.at = 0;
+	a->menu.chosen = chosen;
+	a->dirty = true;
+}
+
+void app_menu_close(struct app *a)
+{
+	if (!a->menu.open)
+		return;
+	a->menu.open = false;
+	for (size_t i = 0; i < a->menu.n; i++)
+		free((void *)(uintptr_t)a->menu.items[i].text);
+	free(a->menu.items);
+	free(a->menu.title);
+}
+
+static void choose(struct app *a, size_t i)
+{
+	struct view *v = a->menu.view;
+	void (*chosen)(struct view *, size_t) = a->menu.chosen;
+	app_menu_close(a);
+	chosen(v, i);
+}
+
+void app_menu_key(struct app *a, u32 key)
+{
+	size_t n = a->menu.n;
+	a->dirty = true;
+	for (size_t i = 0; i < n; i++)
+		if (a->menu.items[i].key == key) {
+			choose(a, i);
+			return;
+		}
+	if (key == KEY_RETURN)
+		choose(a, a->menu.at);
+	else if (key == KEY_ARROW_DOWN || key == 'j' || key == KEY_CTRL('n'))
+		a->menu.at = MIN(a->menu.at + 1, n - 1);
+	else if (key == KEY_ARROW_UP || key == 'k' || key == KEY_CTRL('p'))
+		a->menu.at -= a->menu.at > 0;
+	else if (key == KEY_ESCAPE || key == KEY_CTRL_C || key == 'q')
+		app_menu_close(a);
+}

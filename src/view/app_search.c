@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+/* app_search.c - the label search, live as one types.
+ *
+ * The pattern is compiled at once; the scan is a job.  A newer pattern drops the older job.
+ * While a pattern is bad the last good hits stay, and a caret stands under the fault.
+ */
+#include "view/app_private.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct scan { /* everything the worker needs, its own */
+	struct app *app;
+	const struct atlas *atlas;
+	struct pool *pool;
+	char *text;
+	struct search_pattern *pattern;
+	struct label *people;
+	size_t n_people;
+	u64 *hidden; /* or NULL */
+	struct search_result result;
+	struct err e;
+	int failed;
+	u64 generation;
+	f64 ms;
+};
+
+void app_search_release(struct search_state *s)
+{
+	free(s->text);
+	search_pattern_free(s->pattern);
+	search_result_release(&s->result);
+	*s = (struct search_state){0};
+}
+
+static f64 now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (f64)t.tv_sec * 1e3 + (f64)t.tv_nsec / 1e6;
+}
+
+static void scan_work(void *context, struct progress *p)
+{
+	struct scan *s = context;
+	f64 start = now();
+	s->failed = search_labels(s->pattern, s->pool, s->atlas->labels, s->people, s->n_people, s->hidden,
+				  s->atlas->n_features, &s->result, p, &s->e);
+	s->ms = now() - start;
+}
+
+static void scan_done(struct app *a, void *context)
+{
+	struct scan *s = context;
+	if (s->generation != a->search_generation)
+		return;
+	if (s->failed) {
+		app_error(a, &s->e);
+		return;
+	}
+	app_search_release(&a->search);
+	a->search = (struct search_state){s->text, s->pattern, s->result, s->ms};
+	s->text = NULL;
+	s->pattern = NULL;
+	s->result = (struct search_result){0};
+	app_changed(a, CHANGE_HITS);
+}
+
+static void scan_release(void *context)
+{
+	struct scan *s = context;
+	for (size_t i = 0; i < s->n_people; i++)
+		free((void *)(uintptr_t)s->people[i].text.p);
+	free(s->people);
+	free(s->hidden);
+	free(s->text);
+	search_pattern_free(s->pattern);
+	search_result_release(&s->result);
+	free(s);
+}
+
+/* The worker reads while the person may edit: it gets copies. */
+static void copy_people(struct session *session, struct scan *s)
+{
+	const u64 *hidden;
+	const struct label *people = session_people(session, &s->n_people, &hidden);
+	s->people = xcalloc(s->n_people + 1, sizeof *s->people);
+	for (size_t i = 0; i < s->n_people; i++) {
+		s->people[i] = people[i];
+		s->people[i].text.p = (const u8 *)xstrndup((const char *)people[i].text.p, people[i].text.n);
+	}
+	size_t bytes = ((size_t)session->atlas->n_features + 63) / 64 * sizeof *hidden;
+	if (hidden)
+		s->hidden = memcpy(xmalloc(bytes), hidden, bytes);
+}
+
+void app_search_set(struct app *a, const char *text)
+{
+	struct err e = {0};
+	size_t at = 0;
+	a->dirty = true;
+	if (!text[0]) {
+		app_jobs_drop_own(a);
+		a->search_generation++;
+		app_search_release(&a->search);
+		app_changed(a, CHANGE_HITS);
+		return;
+	}
+	struct search_pattern *p = search_compile(text, SEARCH_SMART, &at, &e);
+	if (!p) {
+		if (a->prompt.open)
+			app_prompt_fault(a, at, e.msg);
+		else
+			app_error(a, &e);
+		return;
+	}
+	app_jobs_drop_own(a);
+	struct scan *s = xcalloc(1, sizeof *s);
+	*s = (struct scan){.app = a, .atlas = a->session->atlas, .pool = a->session->pool, .pattern = p};
+	s->text = xstrdup(text);
+	s->generation = ++a->search_generation;
+	copy_people(a->session, s);
+	struct app_job job = {.lane = LANE_POOL, .what = "searching", .work = scan_work, .release = scan_release};
+	app_own_job(a, &job, scan_done, s);
+}
+
+static void change(struct view *v, const char *text, void *context)
+{
+	(void)context;
+	app_search_set(v->app, text);
+}
+
+static bool commit(struct view *v, const char *text, void *context)
+{
+	(void)text;
+	(void)context;
+	struct app *a = v->app;
+	if (a->prompt.fault)
+		return false;
+	free(a->search_before);
+	a->search_before = NULL;
+	return true;
+}
+
+static void restore(struct view *v, void *context)
+{
+	(void)context;
+	struct app *a = v->app;
+	char *before = a->search_before;
+	a->search_before = NULL;
+	app_search_set(a, before ? before : "");
+	free(before);
+}
+
+static bool commit_text(struct view *v, const char *text, void *context)
+{
+	(void)context;
+	free(v->app->text_search);
+	v->app->text_search = xstrdup(text);
+	app_next_hit(v->app, 1);
+	return true;
+}
+
+void app_search_prompt(struct app *a)
+{
+	struct view *v = app_top(a);
+	if (v->class->text_rows) {
+		struct app_prompt p = {.label = "/", .history = "text", .commit = commit_text};
+		app_prompt(v, &p);
+		return;
+	}
+	free(a->search_before);
+	a->search_before = a->search.text ? xstrdup(a->search.text) : NULL;
+	struct app_prompt p = {.label = "/", .history = "search", .commit = commit, .change = change, .cancel = restore};
+	app_prompt(v, &p);
+}
+
+/* ---- n N ---- */
+
+static void next_row(struct app *a, int direction)
+{
+	struct view *v = app_top(a);
+	struct err e = {0};
+	if (!a->text_search || !a->text_search[0]) {
+		app_message(a, "nothing is searched for; / does");
+		return;
+	}
+	struct search_pattern *p = search_compile(a->text_search, SEARCH_SMART, NULL, &e);
+	if (!p) {
+		app_error(a, &e);
+		return;
+	}
+	size_t n = v->class->n_rows(v), row = v->class->row(v);
+	struct buf text = BUF_INIT;
+	bool found = false;
+	for (size_t i = 1; i <= n && !found; i++) {
+		size_t at = direction > 0 ? (row + i) % n : (row + n - i % n) % n;
+		buf_clear(&text);
+		found = v->class->row_text(v, at, &text) && search_match(p, text.s, text.n, NULL, NULL) > 0;
+		if (found)
+			v->class->go_row(v, at);
+	}
+	if (!found)
+		app_message(a, "no line matches");
+	buf_release(&text);
+	search_pattern_free(p);
+}
+
+void app_next_hit(struct app *a, int direction)
+{
+	u32 n = a->session->atlas->n_features, at;
+	if (app_top(a)->class->text_rows) {
+		next_row(a, direction);
+		return;
+	}
+	if (!a->search.result.bits || !a->search.result.n_hits) {
+		app_message(a, a->search.text ? "no label matches" : "nothing is searched for; / does");
+		return;
+	}
+	if (!app_current_feature(a, &at))
+		at = 0;
+	for (u32 i = 1; i <= n; i++) {
+		u32 f = direction > 0 ? (at + i) % n : (at + n - i % n) % n;
+		if (app_is_hit(a, f)) {
+			app_show_feature(a, f);
+			return;
+		}
+	}
+}
+
+const u64 *app_hits(struct app *a)
+{
+	return a->search.result.bits;
+}
+
+bool app_is_hit(struct app *a, u32 feature)
+{
+	const u64 *b = a->search.result.bits;
+	return b && (b[feature / 64] >> (feature % 64) & 1);
+}
+
+const struct search_pattern *app_pattern(struct app *a)
+{
+	return a->search.pattern;
+}
+
+void app_add_search_words(struct app *a, struct buf *out)
+{
+	if (a->search.text)
+		buf_addf(out, "/%s", a->search.text);
+}
+
+void app_add_search_time(struct app *a, struct buf *out)
+{
+	if (!a->search.text)
+		return;
+	if (a->search.result.n_gave_up)
+		buf_addf(out, " \u00b7 %llu labels gave up", (unsigned long long)a->search.result.n_gave_up);
+	if (!a->script_mode)
+		buf_addf(out, " \u00b7 %.1f ms", a->search.ms);
+}
+
+static void add_quoted(struct buf *out, const char *s)
+{
+	buf_addc(out, '\'');
+	for (; *s; s++)
+		if (*s == '\'')
+			buf_adds(out, "'\\''");
+		else
+			buf_addc(out, *s);
+	buf_addc(out, '\'');
+}
+
+void app_add_search_command(struct app *a, const char *query, struct buf *out)
+{
+	if (!query && !a->search.text)
+		return;
+	buf_addf(out, "featlas search %s ", a->session->atlas->folder);
+	if (query)
+		buf_adds(out, "--query ");
+	add_quoted(out, query ? query : a->search.text);
+}
+
+/* ---- the selection ---- */
+
+bool app_is_marked(struct app *a, u32 feature)
+{
+	return a->marks[feature / 64] >> (feature % 64) & 1;
+}
+
+void app_mark(struct app *a, u32 feature, bool on)
+{
+	if (app_is_marked(a, feature) == on)
+		return;
+	a->marks[feature / 64] ^= (u64)1 << (feature % 64);
+	a->n_marks += on ? 1 : (size_t)-1;
+	a->dirty = true;
+}
+
+size_t app_n_marked(struct app *a)
+{
+	return a->n_marks;
+}
+
+u32 *app_marked(struct app *a, size_t *n)
+{
+	u32 *list = xcalloc(a->n_marks + 1, sizeof *list);
+	*n = 0;
+	for (u32 f = 0; f < a->session->atlas->n_features; f++)
+		if (app_is_marked(a, f))
+			list[(*n)++] = f;
+	return list;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* order.c - sorting features on a worker. */
+#include "view/order.h"
+
+#include "base/mem.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct order_word order_words[N_ORDERS] = {
+	{'i', "id"},
+	{'d', "density: share of tokens where it fires"},
+	{'m', "max: the largest activation"},
+	{'e', "detects: do its peaks stand on the tokens it promotes"},
+	{'w', "writes: does the model write about its topic when it is added"},
+	{'r', "your rating"},
+};
+
+struct item {
+	f32 key;
+	u32 id;
+};
+
+struct order_work *order_work_new(const struct atlas *atlas, enum order_by by, bool reverse, const u64 *a, const u64 *b)
+{
+	struct order_work *w = xcalloc(1, sizeof *w);
+	size_t words = ((size_t)atlas->n_features + 63) / 64;
+	*w = (struct order_work){.atlas = atlas, .by = by, .reverse = reverse};
+	if (by == ORDER_RATING)
+		w->ratings = xcalloc(atlas->n_features, 1);
+	if (!a && !b)
+		return w;
+	w->keep = xcalloc(words, sizeof *w->keep);
+	for (size_t i = 0; i < words; i++)
+		w->keep[i] = (a ? a[i] : UINT64_MAX) & (b ? b[i] : UINT64_MAX);
+	return w;
+}
+
+void order_work_free(void *work)
+{
+	struct order_work *w = work;
+	free(w->keep);
+	free(w->ratings);
+	free(w->order);
+	free(w);
+}
+
+static f32 key_of(const struct order_work *w, u32 f)
+{
+	struct store_stats st = {NAN, NAN, NAN, 0};
+	struct atlas_scores sc;
+	switch (w->by) {
+	case ORDER_DENSITY: case ORDER_MAX:
+		if (w->atlas->store)
+			store_stats(w->atlas->store, f, &st);
+		return w->by == ORDER_MAX ? st.max : st.density;
+	case ORDER_DETECTS: case ORDER_WRITES:
+		atlas_scores(w->atlas, f, &sc);
+		return w->by == ORDER_DETECTS ? sc.input : sc.topic;
+	case ORDER_RATING: return w->ratings[f];
+	default: return 0;
+	}
+}
+
+static int by_key(const void *pa, const void *pb)
+{
+	const struct item *a = pa, *b = pb;
+	bool na = isnan(a->key), nb = isnan(b->key);
+	if (na != nb)
+		return na - nb;
+	if (!na && a->key != b->key)
+		return a->key > b->key ? -1 : 1;
+	return a->id < b->id ? -1 : a->id > b->id;
+}
+
+/* What is absent stays last whichever way. */
+static void turn(struct item *list, u32 n)
+{
+	u32 end = n;
+	while (end > 0 && isnan(list[end - 1].key))
+		end--;
+	for (u32 i = 0; i < end / 2; i++) {
+		struct item swap = list[i];
+		list[i] = list[end - 1 - i];
+		list[end - 1 - i] = swap;
+	}
+}
+
+void order_run(void *work, struct progress *p)
+{
+	struct order_work *w = work;
+	u32 total = w->atlas->n_features, n = 0;
+	struct item *list = mem_try(MAX(total, 1), sizeof *list, "a sorted list", &w->e);
+	w->order = list ? mem_try(MAX(total, 1), sizeof *w->order, "a sorted list", &w->e) : NULL;
+	w->failed = !w->order;
+	for (u32 f = 0; !w->failed && f < total && !progress_cancelled(p); f++)
+		if (!w->keep || (w->keep[f / 64] >> (f % 64) & 1))
+			list[n++] = (struct item){w->by == ORDER_ID ? 0 : key_of(w, f), f};
+	if (!w->failed && w->by != ORDER_ID)
+		qsort(list, n, sizeof *list, by_key);
+	if (w->reverse)
+		turn(list, n);
+	for (u32 i = 0; !w->failed && i < n; i++)
+		w->order[i] = list[i].id;
+	w->n = n;
+	free(list);
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/* view.c - drawing that several views share: labels, numbers, tokens with heat. */
+#include "view/view.h"
+
+#include "view/app.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void strip_zero(char *s)
+{
+	char *at = s[0] == '-' ? s + 1 : s;
+	if (at[0] == '0' && at[1] == '.')
+		memmove(at, at + 1, strlen(at));
+}
+
+void view_format_density(char out[16], f32 x)
+{
+	if (isnan(x))
+		strcpy(out, "-");
+	else if (x <= 0)
+		strcpy(out, "0");
+	else {
+		char b[32];
+		snprintf(b, sizeof b, "%.1e", (f64)x);
+		char *e = strchr(b, 'e');
+		snprintf(out, 16, "%.*se%d", (int)(e - b), b, atoi(e + 1));
+	}
+}
+
+void view_format_value(char out[16], f32 x)
+{
+	f64 a = fabs((f64)x);
+	if (isnan(x))
+		strcpy(out, "-");
+	else if (a >= 99999.5)
+		snprintf(out, 16, "%.0e", (f64)x);
+	else
+		snprintf(out, 16, a < 9.995 ? "%.2f" : a < 99.95 ? "%.1f" : "%.0f", (f64)x);
+}
+
+void view_format_score(char out[16], f32 x)
+{
+	if (isnan(x))
+		strcpy(out, "-");
+	else if (fabs((f64)x) >= 0.995)
+		snprintf(out, 16, "%.1f", (f64)x);
+	else {
+		snprintf(out, 16, "%.2f", (f64)x);
+		strip_zero(out);
+	}
+}
+
+static enum style label_style(const struct label *l)
+{
+	return l->kind == LABEL_PERSON ? STYLE_LABEL_PERSON : l->kind == LABEL_MACHINE ? STYLE_LABEL : STYLE_LABEL_AUTO;
+}
+
+static void underline_match(struct view *v, struct rect r, int x, int y, int used, const char *s, size_t n)
+{
+	const struct search_pattern *p = app_pattern(v->app);
+	size_t start, end;
+	if (!p || search_match(p, s, n, &start, &end) != 1 || end <= start)
+		return;
+	int from = text_width(s, start), to = text_width(s, end);
+	if (from < used)
+		rect_restyle(r, x + from, y, MIN(to, used) - from, STYLE_HIT);
+}
+
+int view_put_label(struct view *v, struct rect r, int x, int y, int max, u32 feature)
+{
+	struct session *session = app_session(v->app);
+	struct label l;
+	if (!session_label(session, feature, &l)) {
+		const char *none = session_is_rejected(session, feature) ? "(rejected)" : "-";
+		return rect_put_cut(r, x, y, max, STYLE_DIM, none, strlen(none));
+	}
+	const char *s = (const char *)l.text.p;
+	int used = rect_put_cut(r, x, y, max, label_style(&l), s, l.text.n);
+	if (app_is_hit(v->app, feature))
+		underline_match(v, r, x, y, used, s, l.text.n);
+	return used;
+}
+
+int view_put_feature(struct view *v, struct rect r, int x, int y, int max, u32 feature)
+{
+	char id[16];
+	int n = snprintf(id, sizeof id, "#%u", feature);
+	int used = rect_put(r, x, y, max, STYLE_ID, id, (size_t)n);
+	if (max >= 0 && used + 2 >= max)
+		return used;
+	used++;
+	return used + view_put_label(v, r, x + used, y, max < 0 ? -1 : max - used, feature);
+}
+
+int view_put_sentence(struct rect r, int x, int y, const char *sentence)
+{
+	int rows = 0, w = r.w - x;
+	while (*sentence && y + rows < r.h && w > 0) {
+		size_t n = text_clip(sentence, strlen(sentence), w, NULL), cut = n;
+		if (sentence[n])
+			while (cut > 0 && sentence[cut] != ' ')
+				cut--;
+		if (!cut)
+			cut = n;
+		rect_put(r, x, y + rows++, w, STYLE_DIM, sentence, cut);
+		sentence += cut;
+		sentence += strspn(sentence, " ");
+	}
+	return rows;
+}
+
+int view_put_logits(struct view *v, struct rect r, int x, int y, int max, const struct atlas_token *t, size_t n)
+{
+	struct buf b = BUF_INIT;
+	int used = 0;
+	for (size_t i = 0; i < n; i++) {
+		char value[16];
+		buf_clear(&b);
+		session_add_token(app_session(v->app), &b, t[i].token);
+		const char *s = b.s + strspn(b.s, " ");
+		snprintf(value, sizeof value, "%.1f", (f64)t[i].value);
+		strip_zero(value);
+		int w = text_width(s, strlen(s)), need = w + 1 + (int)strlen(value);
+		if (used + need + (i ? 2 : 0) > max - 2) {
+			if (i && used + 2 <= max)
+				used += rect_puts(r, x + used, y, STYLE_DIM, " >");
+			break;
+		}
+		used += i ? 2 : 0;
+		used += rect_puts(r, x + used, y, STYLE_NORMAL, s) + 1;
+		used += rect_puts(r, x + used, y, STYLE_NUMBER, value);
+	}
+	buf_release(&b);
+	return used;
+}
+
+/* ---- tokens ---- */
+
+static enum style token_style(const struct view_tokens *t, size_t i)
+{
+	if ((int)i == t->cursor)
+		return STYLE_TOKEN;
+	if ((int)i == t->peak)
+		return STYLE_PEAK;
+	if (t->flags && (t->flags[i] & TOKEN_MASKED))
+		return STYLE_MASKED;
+	return t->acts && t->max > 0 ? style_heat(t->acts[i] / t->max) : STYLE_NORMAL;
+}
+
+static int token_width(struct view *v, u32 token, struct buf *b)
+{
+	buf_clear(b);
+	session_add_token(app_session(v->app), b, token);
+	return text_width(b->s, b->n);
+}
+
+int view_put_tokens(struct view *v, struct rect r, int x, int y, int max, const struct view_tokens *t, size_t first)
+{
+	struct buf b = BUF_INIT;
+	int used = 0;
+	if (max < 0 || max > r.w - x)
+		max = r.w - x;
+	for (size_t i = first; i < t->n; i++) {
+		int w = token_width(v, t->tokens[i], &b);
+		const char *s = b.s;
+		size_t n = b.n;
+		if (i == first && i > 0 && n > 1 && s[0] == ' ')
+			s++, n--, w--;
+		if (used + w > max) {
+			rect_put(r, x + used, y, max - used, token_style(t, i), s, n);
+			rect_cp(r, x + max - 1, y, STYLE_DIM, '>');
+			used = max;
+			break;
+		}
+		used += rect_put(r, x + used, y, w, token_style(t, i), s, n);
+	}
+	buf_release(&b);
+	return used;
+}
+
+size_t view_first_token(struct view *v, const struct view_tokens *t, int anchor, int max)
+{
+	struct buf b = BUF_INIT;
+	if (anchor < 0)
+		return 0;
+	int limit = max * 2 / 3, used = 0;
+	size_t i = (size_t)anchor;
+	used = token_width(v, t->tokens[i], &b);
+	while (i > 0) {
+		int w = token_width(v, t->tokens[i - 1], &b);
+		if (used + w > limit)
+			break;
+		used += w;
+		i--;
+	}
+	buf_release(&b);
+	return i;
+}
+
+int view_wrap_tokens(struct view *v, struct rect r, int x, int y, int w, int h, const struct view_tokens *t,
+		     int skip_rows, int *cursor_y)
+{
+	struct buf b = BUF_INIT;
+	int row = -skip_rows, col = 0;
+	if (cursor_y)
+		*cursor_y = -1;
+	for (size_t i = 0; i < t->n; i++) {
+		int tw = token_width(v, t->tokens[i], &b);
+		const char *s = b.s;
+		size_t n = b.n;
+		if (col && col + tw > w) {
+			row++;
+			col = 0;
+			if (n > 1 && s[0] == ' ')
+				s++, n--;
+		}
+		if ((int)i == t->cursor && cursor_y)
+			*cursor_y = row + skip_rows;
+		if (row >= 0 && row < h) {
+			if ((int)i == t->cursor)
+				rect_cursor(r, x + col, y + row);
+			rect_put(r, x + col, y + row, w - col, token_style(t, i), s, n);
+		}
+		col += text_width(s, n);
+		if (n >= 3 && !memcmp(s + n - 3, "\u21b5", 3)) { /* a line ends where the text's does */
+			row++;
+			col = 0;
+		}
+	}
+	buf_release(&b);
+	return row + skip_rows + (col > 0 || !t->n);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* view_messages.c - everything that was said in this session. */
+#include "view/app_private.h"
+
+#include "view/list_act.h"
+
+#include <string.h>
+
+static int open(struct view *v, const struct target *t, struct err *e)
+{
+	struct list *l = view_state(v);
+	(void)t;
+	(void)e;
+	list_resize(l, v->app->n_log, v->h);
+	list_go(l, UINT64_MAX / 2);
+	return 0;
+}
+
+static void draw(struct view *v, struct rect r)
+{
+	struct list *l = view_state(v);
+	struct app *a = v->app;
+	list_resize(l, a->n_log, r.h);
+	if (!a->n_log)
+		rect_puts(r, 1, 1, STYLE_DIM, "nothing was said yet");
+	for (int y = 0; y < r.h && l->top + (u64)y < l->n; y++) {
+		const char *s = a->log[l->top + (u64)y];
+		rect_put_cut(r, 1, y, r.w - 2, STYLE_NORMAL, s, strlen(s));
+		if (l->top + (u64)y == l->at) {
+			rect_cursor_row(r, y);
+			rect_cursor(r, 0, y);
+		}
+	}
+}
+
+static enum act_result act(struct view *v, enum action a, int count)
+{
+	return list_act(view_state(v), a, count) ? VIEW_HANDLED : VIEW_IGNORED;
+}
+
+static size_t n_rows(struct view *v)
+{
+	return v->app->n_log;
+}
+
+static bool row_text(struct view *v, size_t row, struct buf *out)
+{
+	if (row >= v->app->n_log)
+		return false;
+	buf_adds(out, v->app->log[row]);
+	return true;
+}
+
+static void go_row(struct view *v, size_t row)
+{
+	list_go(view_state(v), row);
+}
+
+static size_t row(struct view *v)
+{
+	return ((struct list *)view_state(v))->at;
+}
+
+const struct view_class view_messages = {
+	.name = "messages",
+	.title = "messages",
+	.size = sizeof(struct list),
+	.text_rows = true,
+	.hints = {{ACT_SEARCH, "search"}, {ACT_NEXT_HIT, "next"}, {ACT_CLOSE, "close"}},
+	.open = open,
+	.draw = draw,
+	.act = act,
+	.n_rows = n_rows,
+	.row_text = row_text,
+	.go_row = go_row,
+	.row = row,
+};

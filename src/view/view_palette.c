@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/* view_palette.c - every action by its name, narrowed as one types; a number goes to a feature. */
+#include "view/app_private.h"
+
+#include "ui/list.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct palette {
+	struct prompt prompt;
+	struct list list;
+	struct {
+		enum action action;
+		int score;
+	} found[N_ACTIONS];
+	size_t n;
+};
+
+/* Characters of the wish in order, more for runs and for the beginnings of words; 0: no. */
+static int fuzzy(const char *wish, const char *name)
+{
+	int score = 1, run = 0;
+	for (const char *s = name; *wish; s++) {
+		if (!*s)
+			return 0;
+		char a = *wish, b = *s;
+		if (a >= 'A' && a <= 'Z')
+			a |= 32;
+		if (b >= 'A' && b <= 'Z')
+			b |= 32;
+		if (a != b) {
+			run = 0;
+			continue;
+		}
+		bool begins = s == name || s[-1] == '-' || s[-1] == ' ';
+		score += 1 + 3 * run + (begins ? 4 : 0) + (s == name ? 4 : 0);
+		run++;
+		wish++;
+	}
+	return score;
+}
+
+static void narrow(struct palette *s)
+{
+	const char *wish = s->prompt.text.s;
+	s->n = 0;
+	for (int i = 1; i < N_ACTIONS; i++) {
+		const struct action_info *info = app_action_info((enum action)i);
+		int score = fuzzy(wish, info->name) * 4;
+		if (!score && strlen(wish) >= 3 && strstr(info->help, wish))
+			score = 1;
+		if (!score || i == ACT_PALETTE)
+			continue;
+		size_t at = s->n++;
+		while (at > 0 && s->found[at - 1].score < score) {
+			s->found[at] = s->found[at - 1];
+			at--;
+		}
+		s->found[at].action = (enum action)i;
+		s->found[at].score = score;
+	}
+	s->list.at = s->list.top = 0;
+}
+
+static int open(struct view *v, const struct target *t, struct err *e)
+{
+	struct palette *s = view_state(v);
+	(void)t;
+	(void)e;
+	prompt_init(&s->prompt, NULL, NULL);
+	narrow(s);
+	return 0;
+}
+
+static void close(struct view *v)
+{
+	prompt_release(&((struct palette *)view_state(v))->prompt);
+}
+
+static struct view *below(struct view *v)
+{
+	return v->app->at ? v->app->stack[v->app->at - 1] : v;
+}
+
+static void draw_line(struct view *v, struct rect r, int y, enum action action)
+{
+	const struct action_info *info = app_action_info(action);
+	struct view *under = below(v);
+	const char *why = under->class->why_not ? under->class->why_not(under, action) : NULL;
+	const struct key_binding *k = keymap_find(&v->app->keymap, under->class->name, (int)action);
+	struct buf keys = BUF_INIT;
+	if (k)
+		key_add_seq(&keys, &k->seq);
+	rect_put(r, 2, y, 20, why ? STYLE_DIM : STYLE_NORMAL, info->name, strlen(info->name));
+	rect_put(r, 23, y, 6, STYLE_FOOTER_KEY, keys.s, keys.n);
+	const char *words = why ? why : info->help;
+	rect_put_cut(r, 30, y, r.w - 31, STYLE_DIM, words, strlen(words));
+	buf_release(&keys);
+}
+
+static void draw(struct view *v, struct rect r)
+{
+	struct palette *s = view_state(v);
+	struct rect rows = rect_sub(r, 0, 1, r.w, r.h - 1);
+	list_resize(&s->list, s->n, rows.h);
+	for (int y = 0; y < rows.h && s->list.top + (u64)y < s->n; y++) {
+		draw_line(v, rows, y, s->found[s->list.top + (u64)y].action);
+		if (s->list.top + (u64)y == s->list.at) {
+			rect_puts(rows, 0, y, STYLE_MARK, ">");
+			rect_cursor_row(rows, y);
+		}
+	}
+	prompt_draw(&s->prompt, r, 0, ":");
+}
+
+static void commit(struct view *v)
+{
+	struct palette *s = view_state(v);
+	struct app *a = v->app;
+	struct err e = {0};
+	enum action action = s->n ? s->found[s->list.at].action : ACT_NONE;
+	bool number = s->prompt.text.n && strspn(s->prompt.text.s, "#0123456789") == s->prompt.text.n;
+	u32 f = NO_FEATURE;
+	if (number && session_parse_id(a->session, s->prompt.text.s, &f, &e)) {
+		app_error(a, &e);
+		return;
+	}
+	if (!number && action == ACT_NONE) {
+		app_message(a, "no action has such a name");
+		return;
+	}
+	app_close_top(a);
+	if (number)
+		app_push_feature(a, f);
+	else
+		app_act(a, action, 0);
+}
+
+static bool key(struct view *v, u32 k)
+{
+	struct palette *s = view_state(v);
+	if (k == KEY_ARROW_DOWN || k == KEY_CTRL('n') || k == KEY_TAB) {
+		list_move(&s->list, 1);
+		return true;
+	}
+	if (k == KEY_ARROW_UP || k == KEY_CTRL('p') || k == KEY_BACKTAB) {
+		list_move(&s->list, -1);
+		return true;
+	}
+	if (k == KEY_PAGE_DOWN || k == KEY_PAGE_UP) {
+		list_scroll(&s->list, k == KEY_PAGE_DOWN ? s->list.h : -s->list.h);
+		return true;
+	}
+	if (k == KEY_FUNCTION_1 || k == KEY_CTRL('l') || k == KEY_CTRL_Z)
+		return false;
+	switch (prompt_key(&s->prompt, k)) {
+	case PROMPT_COMMIT: commit(v); break;
+	case PROMPT_CANCEL: app_close_top(v->app); break;
+	case PROMPT_CHANGED: narrow(s); break;
+	default: break;
+	}
+	return true;
+}
+
+const struct view_class view_palette = {
+	.name = "palette",
+	.title = "all actions",
+	.size = sizeof(struct palette),
+	.hints = {{ACT_OPEN, "do it"}},
+	.open = open,
+	.close = close,
+	.draw = draw,
+	.key = key,
+};
