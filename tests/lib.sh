@@ -31,13 +31,13 @@ tab=$(printf '\t')
 
 pass_() {
 	n_tests=$((n_tests + 1))
-	echo "ok $n_tests - $1"
+	printf 'ok %d - %s\n' "$n_tests" "$1"
 }
 
 fail_() { # name, what to say
 	n_tests=$((n_tests + 1))
 	n_failed=$((n_failed + 1))
-	echo "not ok $n_tests - $1"
+	printf 'not ok %d - %s\n' "$n_tests" "$1"
 	printf '%s\n' "$2" | head -40 | sed 's/^/# /'
 }
 

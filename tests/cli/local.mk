@@ -6,3 +6,14 @@ TESTS += tests/cli/info.t tests/cli/verify.t
 EXTRA_DIST += tests/cli/info.t tests/cli/verify.t
 TESTS += tests/cli/llama.t
 EXTRA_DIST += tests/cli/llama.t
+# see tests/local.mk; TAP in shell, with tests/lib.sh; one suite a line, sorted
+cli_suites = \
+tests/cli/export.t \
+tests/cli/info.t \
+tests/cli/label.t \
+tests/cli/manual.t \
+tests/cli/search.t \
+tests/cli/show.t \
+tests/cli/verify.t
+TESTS += $(cli_suites)
+EXTRA_DIST += tests/lib.sh $(cli_suites)
