@@ -20,7 +20,19 @@ src/view/view.c \
 src/view/view.h \
 src/view/view_feature.c \
 src/view/view_features.c \
+src/view/view_graph.c \
+src/view/view_graph.h \
+src/view/view_graph_draw.c \
+src/view/view_graph_export.c \
 src/view/view_help.c \
 src/view/view_messages.c \
 src/view/view_palette.c \
+src/view/view_steer.c \
+src/view/view_steer.h \
+src/view/view_steer_draw.c \
+src/view/view_steer_past.c \
+src/view/view_steer_run.c \
+src/view/view_text.c \
+src/view/view_text.h \
+src/view/view_text_draw.c \
 src/view/views.def

@@ -121,7 +121,7 @@ int view_put_logits(struct view *v, struct rect r, int x, int y, int max, const 
 		buf_clear(&b);
 		session_add_token(app_session(v->app), &b, t[i].token);
 		const char *s = b.s + strspn(b.s, " ");
-		snprintf(value, sizeof value, "%.1f", (f64)t[i].value);
+		snprintf(value, sizeof value, fabs((f64)t[i].value) < 0.095 ? "%.2f" : "%.1f", (f64)t[i].value);
 		strip_zero(value);
 		int w = text_width(s, strlen(s)), need = w + 1 + (int)strlen(value);
 		if (used + need + (i ? 2 : 0) > max - 2) {
@@ -139,11 +139,21 @@ int view_put_logits(struct view *v, struct rect r, int x, int y, int max, const 
 
 /* ---- tokens ---- */
 
+/* A token's own blank before it stays plain where it is singled out: the word is what is meant. */
+static int put_token(struct rect r, int x, int y, int max, enum style s, const char *text, size_t n)
+{
+	bool single = s == STYLE_PEAK || s == STYLE_TOKEN;
+	if (!single || n < 2 || text[0] != ' ' || max < 2)
+		return rect_put(r, x, y, max, s, text, n);
+	rect_put(r, x, y, 1, STYLE_NORMAL, " ", 1);
+	return 1 + rect_put(r, x + 1, y, max - 1, s, text + 1, n - 1);
+}
+
 static enum style token_style(const struct view_tokens *t, size_t i)
 {
 	if ((int)i == t->cursor)
 		return STYLE_TOKEN;
-	if ((int)i == t->peak)
+	if ((int)i == t->peak && !(t->acts && t->acts[i] <= 0))
 		return STYLE_PEAK;
 	if (t->flags && (t->flags[i] & TOKEN_MASKED))
 		return STYLE_MASKED;
@@ -170,12 +180,12 @@ int view_put_tokens(struct view *v, struct rect r, int x, int y, int max, const 
 		if (i == first && i > 0 && n > 1 && s[0] == ' ')
 			s++, n--, w--;
 		if (used + w > max) {
-			rect_put(r, x + used, y, max - used, token_style(t, i), s, n);
+			put_token(r, x + used, y, max - used, token_style(t, i), s, n);
 			rect_cp(r, x + max - 1, y, STYLE_DIM, '>');
 			used = max;
 			break;
 		}
-		used += rect_put(r, x + used, y, w, token_style(t, i), s, n);
+		used += put_token(r, x + used, y, w, token_style(t, i), s, n);
 	}
 	buf_release(&b);
 	return used;
@@ -222,7 +232,7 @@ int view_wrap_tokens(struct view *v, struct rect r, int x, int y, int w, int h, 
 		if (row >= 0 && row < h) {
 			if ((int)i == t->cursor)
 				rect_cursor(r, x + col, y + row);
-			rect_put(r, x + col, y + row, w - col, token_style(t, i), s, n);
+			put_token(r, x + col, y + row, w - col, token_style(t, i), s, n);
 		}
 		col += text_width(s, n);
 		if (n >= 3 && !memcmp(s + n - 3, "\u21b5", 3)) { /* a line ends where the text's does */

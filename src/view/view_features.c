@@ -470,6 +470,7 @@ static void sort_chosen(struct view *v, size_t i)
 	struct features *s = view_state(v);
 	s->by = (enum order_by)i;
 	s->reverse = false;
+	s->anchor = NO_FEATURE;
 	make_order(v);
 }
 
@@ -545,7 +546,11 @@ static enum act_result act(struct view *v, enum action a, int count)
 	case ACT_NEXT_HIT: next_hit(v, 1); chose(v); break;
 	case ACT_PREVIOUS_HIT: next_hit(v, -1); chose(v); break;
 	case ACT_SORT: sort_menu(v); break;
-	case ACT_REVERSE: s->reverse = !s->reverse; make_order(v); break;
+	case ACT_REVERSE:
+		s->reverse = !s->reverse;
+		s->anchor = NO_FEATURE;
+		make_order(v);
+		break;
 	case ACT_VIEW_HITS: s->hits_only = !s->hits_only; make_order(v); break;
 	case ACT_QUERY: ask_query(v); break;
 	case ACT_REFRESH: make_order(v); break;
