@@ -67,9 +67,10 @@ static size_t children(const struct plan *p, u32 node, u32 *out)
 		if (graph_node(p->g, i)->parent == node)
 			pool[n++] = i;
 	while (done < n) {
+		u32 last = done ? out[done - 1] : 0;
 		size_t best = done;
 		for (size_t k = done + 1; done && k < n; k++)
-			if (edge_weight(p->g, out[done - 1], pool[k]) > edge_weight(p->g, out[done - 1], pool[best]))
+			if (edge_weight(p->g, last, pool[k]) > edge_weight(p->g, last, pool[best]))
 				best = k;
 		u32 chosen = pool[best];
 		memmove(&pool[done + 1], &pool[done], (best - done) * sizeof *pool);
@@ -271,7 +272,8 @@ static bool all_wide(const struct plan *p, const struct layout_box *out)
 	return true;
 }
 
-void layout_graph(const struct graph *g, const i32 *label_width, i32 width, i32 height, struct layout_box *out)
+void layout_graph(const struct graph *g, const i32 *label_width, i32 width, i32 height,
+		  struct layout_box *out)
 {
 	size_t n = graph_n_nodes(g);
 	memset(out, 0, n * sizeof *out);

@@ -20,7 +20,8 @@ struct layout_box {
 };
 
 /* label_width: cells each node's label would like, at least 1.  area: width x height. */
-void layout_graph(const struct graph *g, const i32 *label_width, i32 width, i32 height, struct layout_box *out);
+void layout_graph(const struct graph *g, const i32 *label_width, i32 width, i32 height,
+		  struct layout_box *out);
 
 enum layout_direction { LAYOUT_LEFT, LAYOUT_DOWN, LAYOUT_UP, LAYOUT_RIGHT };
 

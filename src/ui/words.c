@@ -154,9 +154,11 @@ void words_diff(const char *a, size_t na, const char *b, size_t nb, bool *change
 	/* common[i][k]: words in common of x from i on and y from k on */
 	u16 *common = xcalloc((x->n + 1) * w, sizeof *common);
 	for (size_t i = x->n; i-- > 0;)
-		for (size_t k = y->n; k-- > 0;)
-			common[i * w + k] = same(x, i, y, k) ? (u16)(common[(i + 1) * w + k + 1] + 1)
-							     : MAX(common[(i + 1) * w + k], common[i * w + k + 1]);
+		for (size_t k = y->n; k-- > 0;) {
+			const u16 *below = common + (i + 1) * w + k;
+			u16 longest = MAX(below[0], common[i * w + k + 1]);
+			common[i * w + k] = same(x, i, y, k) ? (u16)(below[1] + 1) : longest;
+		}
 	memset(changed, 0, nb);
 	for (size_t i = 0, k = 0; k < y->n;) {
 		if (i < x->n && same(x, i, y, k)) {

@@ -132,7 +132,8 @@ static void walk_list(struct graph_view *s, enum layout_direction d)
 		s->current = s->order[row - 1];
 	else if (d == LAYOUT_LEFT && nd->parent != GRAPH_NONE)
 		s->current = nd->parent;
-	else if (d == LAYOUT_RIGHT && row + 1 < n && graph_node(s->graph, s->order[row + 1])->parent == s->current)
+	else if (d == LAYOUT_RIGHT && row + 1 < n &&
+		 graph_node(s->graph, s->order[row + 1])->parent == s->current)
 		s->current = s->order[row + 1];
 }
 
@@ -155,7 +156,8 @@ static void expand(struct view *v, int count)
 	u32 feature = id_of(s, s->current);
 	size_t n = graph_expand(s->graph, s->current, count > 0 ? (size_t)count : STEP);
 	if (!n && graph_n_nodes(s->graph) == GRAPH_MAX_NODES)
-		app_message(v->app, "%d nodes are as many as a drawing holds; - takes some away", GRAPH_MAX_NODES);
+		app_message(v->app, "%d nodes are as many as a drawing holds; - takes some away",
+			    GRAPH_MAX_NODES);
 	else if (!n)
 		app_message(v->app, "all %u neighbours of #%u are shown",
 			    (unsigned)graph_node(s->graph, s->current)->n_listed, (unsigned)feature);
@@ -398,7 +400,8 @@ static void exact(struct view *v, struct buf *out)
 static void command(struct view *v, struct buf *out)
 {
 	struct graph_view *s = view_state(v);
-	buf_addf(out, "featlas near '%s' %u -k %d", atlas_of(v)->folder, (unsigned)id_of(s, s->current), GRAPH_LIST);
+	u32 id = id_of(s, s->current);
+	buf_addf(out, "featlas near '%s' %u -k %d", atlas_of(v)->folder, (unsigned)id, GRAPH_LIST);
 }
 
 /* ] and [ follow the list. */

@@ -87,7 +87,8 @@ static char slope(int dx, int dy)
 }
 
 /* Bresenham's line between the middles of two boxes. */
-static void stroke(struct strokes *k, const struct layout_box *a, const struct layout_box *b, enum style style)
+static void stroke(struct strokes *k, const struct layout_box *a, const struct layout_box *b,
+		   enum style style)
 {
 	int sx = k->ascii ? 1 : 2, sy = k->ascii ? 1 : 4;
 	int x0 = (2 * a->x + a->w) * sx / 2, x1 = (2 * b->x + b->w) * sx / 2;

@@ -18,9 +18,10 @@ f32 steer_coefficient(struct view *v, const struct steer_spec *row)
 
 struct steer_request steer_request(const struct steer_ask *ask)
 {
-	return (struct steer_request){.prompt = ask->prompt, .chat = ask->chat, .specs = ask->row, .n_specs = ask->n_rows,
-				      .where = ask->where, .seed = ask->seed, .temperature = ask->temperature,
-				      .n_tokens = ask->n_tokens, .want_rows = true};
+	return (struct steer_request){.prompt = ask->prompt, .chat = ask->chat, .specs = ask->row,
+				      .n_specs = ask->n_rows, .where = ask->where, .seed = ask->seed,
+				      .temperature = ask->temperature, .n_tokens = ask->n_tokens,
+				      .want_rows = true};
 }
 
 /* ---- rows ---- */
@@ -45,7 +46,7 @@ static bool add_row(struct view *v, u32 feature)
 	return true;
 }
 
-static void after_change(struct view *v)
+void steer_changed(struct view *v)
 {
 	struct steer_view *s = view_state(v);
 	if (s->rerun && s->ask.n_rows)
@@ -59,7 +60,7 @@ static void remove_row(struct view *v)
 		(s->ask.n_rows - s->row - 1) * sizeof *s->ask.row);
 	s->ask.n_rows--;
 	s->row = MIN(s->row, s->ask.n_rows ? s->ask.n_rows - 1 : 0);
-	after_change(v);
+	steer_changed(v);
 }
 
 static bool commit_feature(struct view *v, const char *text, void *context)
@@ -72,7 +73,7 @@ static bool commit_feature(struct view *v, const char *text, void *context)
 		return false;
 	}
 	if (add_row(v, id))
-		after_change(v);
+		steer_changed(v);
 	return true;
 }
 
@@ -86,7 +87,7 @@ static void add_feature(struct view *v)
 		;
 	free(ids);
 	if (s->ask.n_rows > before)
-		after_change(v);
+		steer_changed(v);
 	else
 		app_prompt(v, &(struct app_prompt){.label = "add feature: #", .commit = commit_feature});
 }
@@ -96,7 +97,7 @@ static void change_strength(struct view *v, f32 by)
 	struct steer_view *s = view_state(v);
 	struct steer_spec *row = &s->ask.row[s->row];
 	row->strength = MIN(MAX(row->strength + by, -MOST), MOST);
-	after_change(v);
+	steer_changed(v);
 }
 
 static void next_method(struct view *v)
@@ -104,7 +105,7 @@ static void next_method(struct view *v)
 	struct steer_view *s = view_state(v);
 	struct steer_spec *row = &s->ask.row[s->row];
 	row->method = (row->method + 1) % N_STEER_METHODS;
-	after_change(v);
+	steer_changed(v);
 }
 
 /* ---- a strength typed digit by digit, at work as it is typed ---- */
@@ -154,7 +155,7 @@ static bool key(struct view *v, u32 k)
 	return k == KEY_ESCAPE;
 }
 
-/* ---- the prompt and the options ---- */
+/* ---- the prompt ---- */
 
 static bool commit_prompt(struct view *v, const char *text, void *context)
 {
@@ -167,7 +168,7 @@ static bool commit_prompt(struct view *v, const char *text, void *context)
 	char *copy = xstrdup(text);
 	free(s->ask.prompt);
 	s->ask.prompt = copy;
-	after_change(v);
+	steer_changed(v);
 	return true;
 }
 
@@ -180,87 +181,14 @@ static void edit_prompt(struct view *v)
 	free(text);
 }
 
-/* A number between limits; says what is wrong with any other text. */
-static bool number(struct view *v, const char *text, f64 least, f64 most, f64 *out)
-{
-	char *end;
-	*out = strtod(text, &end);
-	if (end != text && !*end && *out >= least && *out <= most)
-		return true;
-	app_message(v->app, "'%s' is not a number from %g to %g", text, least, most);
-	return false;
-}
-
-static bool commit_seed(struct view *v, const char *text, void *context)
-{
-	struct steer_view *s = view_state(v);
-	f64 x;
-	(void)context;
-	if (!number(v, text, 0, 1e15, &x))
-		return false;
-	s->ask.seed = (u64)x;
-	after_change(v);
-	return true;
-}
-
-static bool commit_temperature(struct view *v, const char *text, void *context)
-{
-	struct steer_view *s = view_state(v);
-	f64 x;
-	(void)context;
-	if (!number(v, text, 0, 10, &x))
-		return false;
-	s->ask.temperature = (f32)x;
-	after_change(v);
-	return true;
-}
-
-static bool commit_length(struct view *v, const char *text, void *context)
-{
-	struct steer_view *s = view_state(v);
-	f64 x;
-	(void)context;
-	if (!number(v, text, 1, 2000, &x))
-		return false;
-	s->ask.n_tokens = (u32)x;
-	after_change(v);
-	return true;
-}
-
-static void option_chosen(struct view *v, size_t index)
-{
-	static const struct {
-		const char *label;
-		bool (*commit)(struct view *v, const char *text, void *context);
-	} asks[] = {{"seed: ", commit_seed}, {"temperature: ", commit_temperature}, {"tokens: ", commit_length}};
-	struct steer_view *s = view_state(v);
-	if (index < ARRAY_LEN(asks)) {
-		app_prompt(v, &(struct app_prompt){.label = asks[index].label, .commit = asks[index].commit});
-		return;
-	}
-	if (index == ARRAY_LEN(asks))
-		s->ask.where = (s->ask.where + 1) % 3;
-	else
-		s->ask.chat = !s->ask.chat;
-	after_change(v);
-}
-
-static void options(struct view *v)
-{
-	static const struct app_menu_item items[] = {
-		{'s', "seed"}, {'t', "temperature, 0: always the likeliest token"}, {'n', "how many tokens"},
-		{'w', "where: reply, prompt, both"}, {'c', "chat template, or the bare text"}};
-	app_menu(v, "options", items, ARRAY_LEN(items), option_chosen);
-}
-
 /* ---- life ---- */
 
 static int open_steer(struct view *v, const struct target *t, struct err *e)
 {
 	struct steer_view *s = view_state(v);
 	(void)e;
-	s->ask = (struct steer_ask){.prompt = xstrdup(t && t->text ? t->text : "What did you do last weekend?"),
-				    .chat = true, .seed = 1, .n_tokens = 60};
+	const char *prompt = t && t->text ? t->text : "What did you do last weekend?";
+	s->ask = (struct steer_ask){.prompt = xstrdup(prompt), .chat = true, .seed = 1, .n_tokens = 60};
 	for (size_t i = 0; t && i < t->n_ids; i++)
 		if (!add_row(v, t->ids[i]))
 			break;
@@ -331,7 +259,9 @@ static const char *why_not(struct view *v, enum action a)
 		return rows ? NULL : "no feature here: a adds one";
 	case ACT_OPEN:
 	case ACT_REFRESH:
-		return rows || (a == ACT_OPEN && s->in_list) ? NULL : "nothing to steer with: a adds a feature";
+		if (rows || (a == ACT_OPEN && s->in_list))
+			return NULL;
+		return "nothing to steer with: a adds a feature";
 	case ACT_NEXT_PANE:
 	case ACT_PREVIOUS_PANE:
 		return json_array_size(s->past) ? NULL : "no recorded runs; what is run here is kept";
@@ -429,14 +359,14 @@ static enum act_result act(struct view *v, enum action a, int count)
 		s->scroll = MAX(s->scroll - page, 0);
 		return VIEW_HANDLED;
 	case ACT_TYPE:
-		app_prompt(v, &(struct app_prompt){.label = "prompt: ", .initial = s->ask.prompt, .history = "steer",
-						   .commit = commit_prompt});
+		app_prompt(v, &(struct app_prompt){.label = "prompt: ", .initial = s->ask.prompt,
+						   .history = "steer", .commit = commit_prompt});
 		return VIEW_HANDLED;
 	case ACT_EDIT:
 		edit_prompt(v);
 		return VIEW_HANDLED;
 	case ACT_OPTIONS:
-		options(v);
+		steer_options(v);
 		return VIEW_HANDLED;
 	default:
 		break;
@@ -498,8 +428,11 @@ static void command(struct view *v, struct buf *out)
 	add_quoted(out, s->ask.prompt);
 	for (size_t i = 0; i < s->ask.n_rows; i++) {
 		const struct steer_spec *row = &s->ask.row[i];
-		buf_addf(out, " --feature %u:%g%s:%s", (unsigned)row->feature, (double)row->strength,
-			 row->times_max && row->method != STEER_SCALE ? "x" : "", steer_spec_method(row->method));
+		buf_addf(out, " --feature %u", (unsigned)row->feature);
+		if (row->method != STEER_ABLATE)
+			buf_addf(out, ":%g%s", (double)row->strength,
+				 row->times_max && row->method != STEER_SCALE ? "x" : "");
+		buf_addf(out, ":%s", steer_spec_method(row->method));
 	}
 	buf_addf(out, " -n %u --seed %llu --temperature %g", (unsigned)s->ask.n_tokens,
 		 (unsigned long long)s->ask.seed, (double)s->ask.temperature);
@@ -510,7 +443,8 @@ static void exact(struct view *v, struct buf *out)
 	struct steer_view *s = view_state(v);
 	for (size_t i = 0; i < s->ask.n_rows; i++)
 		buf_addf(out, "#%u %s: coefficient %.9g\n", (unsigned)s->ask.row[i].feature,
-			 steer_spec_method(s->ask.row[i].method), (double)steer_coefficient(v, &s->ask.row[i]));
+			 steer_spec_method(s->ask.row[i].method),
+			 (double)steer_coefficient(v, &s->ask.row[i]));
 	command(v, out);
 	buf_adds(out, " --json");
 }
@@ -539,7 +473,8 @@ const struct view_class view_steer = {
 	.title = "steer",
 	.size = sizeof(struct steer_view),
 	.hints = {{ACT_RIGHT, "strength"}, {ACT_SORT, "method"}, {ACT_ROW_ADD, "add"}, {ACT_OPEN, "run"},
-		  {ACT_TYPE, "prompt"}, {ACT_COMPARE, "diff"}, {ACT_OPTIONS, "options"}, {ACT_NEXT_PANE, "runs"}},
+		  {ACT_TYPE, "prompt"}, {ACT_COMPARE, "diff"}, {ACT_OPTIONS, "options"},
+		  {ACT_NEXT_PANE, "runs"}},
 	.open = open_steer,
 	.close = close_steer,
 	.draw = steer_draw,

@@ -62,7 +62,10 @@ struct steer_view {
 	int scroll, scroll_end;  /* lines of the streams above the pane, and how many there can be */
 };
 
-/* ---- numbers (view_steer.c) ---- */
+/* ---- the screen itself (view_steer.c, view_steer_options.c) ---- */
+/* Rows, prompt or options have changed: runs again where that is switched on. */
+void steer_changed(struct view *v);
+void steer_options(struct view *v); /* a menu */
 /* The coefficient of a row; NaN where its maximum is not known. */
 f32 steer_coefficient(struct view *v, const struct steer_spec *row);
 struct steer_request steer_request(const struct steer_ask *ask); /* borrows from ask */
@@ -70,7 +73,8 @@ struct steer_request steer_request(const struct steer_ask *ask); /* borrows from
 /* ---- recorded runs (view_steer_past.c) ---- */
 struct steer_live *steer_live_new(struct view *v, const struct steer_ask *ask);
 void steer_live_drop(struct steer_live *l); /* NULL is fine */
-void steer_live_add(struct steer_live *l, int stream, const char *text, size_t n, const f32 *act /* or NULL */);
+/* act: [STEER_ROWS], or NULL. */
+void steer_live_add(struct steer_live *l, int stream, const char *text, size_t n, const f32 *act);
 void steer_load_past(struct view *v); /* runs.jsonl of the atlas */
 /* Shows a recorded run as if it came now, and sets rows, prompt and options from it. */
 void steer_play(struct view *v, const json_t *run);

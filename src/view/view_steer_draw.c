@@ -17,34 +17,36 @@ static void draw_prompt(struct view *v, struct rect r, int y)
 {
 	struct steer_view *s = view_state(v);
 	struct buf tail = BUF_INIT;
-	buf_addf(&tail, "%s%s \xc2\xb7 seed %llu \xc2\xb7 T %g \xc2\xb7 %u tokens", s->rerun ? "zr \xc2\xb7 " : "",
-		 s->ask.chat ? "chat" : "plain", (unsigned long long)s->ask.seed, (double)s->ask.temperature,
-		 (unsigned)s->ask.n_tokens);
+	buf_addf(&tail, "%s%s \xc2\xb7 seed %llu \xc2\xb7 ", s->rerun ? "zr \xc2\xb7 " : "",
+		 s->ask.chat ? "chat" : "plain", (unsigned long long)s->ask.seed);
+	buf_addf(&tail, "T %g \xc2\xb7 %u tokens", (double)s->ask.temperature, (unsigned)s->ask.n_tokens);
 	int w = text_width(tail.s, tail.n);
 	bool fits = r.w - w >= 36;
 	rect_puts(r, 1, y, STYLE_PROMPT, "prompt");
-	rect_put_cut(r, 9, y, r.w - 10 - (fits ? w + 2 : 0), STYLE_NORMAL, s->ask.prompt, strlen(s->ask.prompt));
+	int room = r.w - 10 - (fits ? w + 2 : 0);
+	rect_put_cut(r, 9, y, room, STYLE_NORMAL, s->ask.prompt, strlen(s->ask.prompt));
 	if (fits)
 		rect_puts_right(r, r.w - 1, y, STYLE_DIM, tail.s);
 	buf_release(&tail);
 }
 
 /* "2.0x = 14.6"; a strength that is being typed stands as typed. */
-static void strength_words(struct view *v, const struct steer_spec *row, bool typing, bool brief, char *out, size_t size)
+static void strength_words(struct view *v, const struct steer_spec *row, bool typing, bool brief,
+			   char out[48])
 {
 	struct steer_view *s = view_state(v);
 	char c[16];
 	if (row->method == STEER_ABLATE) {
-		snprintf(out, size, "to 0");
+		snprintf(out, 48, "to 0");
 		return;
 	}
 	bool times = row->times_max && row->method != STEER_SCALE;
-	int n = typing ? snprintf(out, size, "%s%s", s->typed, times ? "x" : "")
-		       : snprintf(out, size, "%.1f%s", (double)row->strength, times ? "x" : "");
+	int n = typing ? snprintf(out, 48, "%s%s", s->typed, times ? "x" : "")
+		       : snprintf(out, 48, "%.1f%s", (double)row->strength, times ? "x" : "");
 	if (brief || !times)
 		return;
 	view_format_value(c, steer_coefficient(v, row));
-	snprintf(out + n, size - (size_t)n, "%*s= %s", MAX(6 - n, 1), "", c);
+	snprintf(out + n, 48 - (size_t)n, "%*s= %s", MAX(6 - n, 1), "", c);
 }
 
 static void draw_slider(struct rect r, int x, int y, f32 strength, enum style style)
@@ -52,8 +54,11 @@ static void draw_slider(struct rect r, int x, int y, f32 strength, enum style st
 	int at = (int)lroundf((strength - SLIDER_LOW) * 2.0f);
 	rect_printf(r, x, y, STYLE_DIM, "%d ", SLIDER_LOW);
 	x += 3;
-	for (int i = 0; i <= SLIDER_STEPS; i++)
-		rect_cp(r, x + i, y, i > 12 ? STYLE_DIM : STYLE_LINE, i == -2 * SLIDER_LOW ? '0' : i > 12 ? 0x2508 : 0x2500);
+	for (int i = 0; i <= SLIDER_STEPS; i++) {
+		bool far = i > -4 * SLIDER_LOW; /* beyond the usual range of 3x either way */
+		u32 cp = i == -2 * SLIDER_LOW ? '0' : far ? 0x2508 : 0x2500;
+		rect_cp(r, x + i, y, far ? STYLE_DIM : STYLE_LINE, cp);
+	}
 	bool inside = at >= 0 && at <= SLIDER_STEPS;
 	rect_cp(r, x + MAX(0, MIN(at, SLIDER_STEPS)), y, style, inside ? 0x25cf : at < 0 ? '<' : '>');
 	rect_printf(r, x + SLIDER_STEPS + 1, y, STYLE_DIM, " %dx", SLIDER_HIGH);
@@ -66,7 +71,7 @@ static void draw_row(struct view *v, struct rect r, int y, size_t i)
 	bool here = i == s->row && !s->in_list, slider = r.w >= 72, brief = r.w < 56;
 	int tail = (slider ? 27 : 0) + (brief ? 6 : 14) + 8;
 	char words[48];
-	strength_words(v, row, here && s->n_typed, brief, words, sizeof words);
+	strength_words(v, row, here && s->n_typed, brief, words);
 	rect_puts(r, 0, y, STYLE_MARK, i == s->row ? ">" : " ");
 	view_put_feature(v, r, 2, y, MAX(r.w - 2 - tail, 6), row->feature);
 	int x = r.w - tail;
@@ -188,9 +193,11 @@ static void draw_past(struct view *v, struct rect r)
 {
 	struct steer_view *s = view_state(v);
 	size_t n = json_array_size(s->past), h = (size_t)MAX(r.h - 1, 1);
-	rect_printf(r, 1, 0, STYLE_HEAD, s->in_list ? "%zu recorded runs, newest first: Enter replays" :
-						      "%zu recorded runs, newest first: Tab, then Enter replays", n);
-	s->past_top = s->past_at < s->past_top ? s->past_at : s->past_at >= s->past_top + h ? s->past_at + 1 - h : s->past_top;
+	rect_printf(r, 1, 0, STYLE_HEAD, "%zu recorded run%s, newest first: %sEnter replays", n,
+		    n == 1 ? "" : "s", s->in_list ? "" : "Tab, then ");
+	s->past_top = MIN(s->past_top, s->past_at);
+	if (s->past_at >= s->past_top + h)
+		s->past_top = s->past_at + 1 - h;
 	for (size_t y = 0; y < h && s->past_top + y < n; y++) {
 		struct buf text = BUF_INIT;
 		run_words(json_array_get(s->past, n - 1 - s->past_top - y), &text);

@@ -95,13 +95,15 @@ json_t *steer_run_json(struct view *v, const struct steer_ask *ask, const struct
 static bool sound(struct view *v, const json_t *run)
 {
 	const json_t *features = json_object_get(run, "features");
-	if (!json_is_string(json_object_get(run, "prompt")) || !json_is_string(json_object_get(run, "baseline")) ||
-	    !json_is_string(json_object_get(run, "steered")) || !json_array_size(features))
-		return false;
-	for (size_t i = 0; i < json_array_size(features); i++)
-		if (json_opt_u64(json_array_get(features, i), "id", UINT64_MAX) >= app_session(v->app)->atlas->n_features)
+	static const char *const texts[] = {"prompt", "baseline", "steered"};
+	u32 n_features = app_session(v->app)->atlas->n_features;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (!json_is_string(json_object_get(run, texts[i])))
 			return false;
-	return true;
+	for (size_t i = 0; i < json_array_size(features); i++)
+		if (json_opt_u64(json_array_get(features, i), "id", UINT64_MAX) >= n_features)
+			return false;
+	return json_array_size(features) > 0;
 }
 
 static void take_strength(struct view *v, struct steer_spec *row, const json_t *f)
@@ -267,8 +269,8 @@ void steer_play(struct view *v, const json_t *run)
 		play_release(p);
 		return;
 	}
-	app_job(v, &(struct app_job){.lane = LANE_FREE, .what = "replaying", .work = play_work, .done = play_done,
-				     .release = play_release}, p);
+	app_job(v, &(struct app_job){.lane = LANE_FREE, .what = "replaying", .work = play_work,
+				     .done = play_done, .release = play_release}, p);
 }
 
 /* ---- found again ---- */

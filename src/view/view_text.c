@@ -60,7 +60,8 @@ static int run_job(struct text_job *j, struct progress *p)
 		return -1;
 	u32 d = backend_info(j->backend)->d_model;
 	if (d != j->atlas->d_model)
-		return err_set(&j->err, ERR_FAILED, "the model's states have %u numbers, those of this atlas %u", d,
+		return err_set(&j->err, ERR_FAILED,
+			       "the model's states have %u numbers, those of this atlas %u", d,
 			       j->atlas->d_model);
 	if (backend_tokenize(j->backend, j->text, false, &r->tokens, &r->flags, &r->n, &j->err))
 		return -1;
@@ -181,7 +182,8 @@ static bool commit(struct view *v, const char *text, void *context)
 static void type(struct view *v)
 {
 	struct text_view *s = view_state(v);
-	app_prompt(v, &(struct app_prompt){.label = "text: ", .initial = s->text, .history = "text", .commit = commit});
+	app_prompt(v, &(struct app_prompt){.label = "text: ", .initial = s->text, .history = "text",
+					   .commit = commit});
 }
 
 static void edit(struct view *v)
@@ -458,8 +460,8 @@ static void exact(struct view *v, struct buf *out)
 	if (!s->n_table)
 		return;
 	const struct text_row *t = &s->table[s->row];
-	buf_addf(out, "#%u at token %zu: %.9g\nsum over the text: %.9g\n", (unsigned)t->id, s->cursor, (double)t->act,
-		 (double)t->sum);
+	buf_addf(out, "#%u at token %zu: %.9g\nsum over the text: %.9g\n", (unsigned)t->id, s->cursor,
+		 (double)t->act, (double)t->sum);
 	if (!isnan(t->density))
 		buf_addf(out, "density: %.9g\n", (double)t->density);
 	command(v, out);

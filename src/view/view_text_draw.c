@@ -111,10 +111,12 @@ void text_build(struct text_view *s, const struct store *store)
 	free(s->table);
 	s->table = xcalloc(n + 1, sizeof *s->table);
 	s->n_table = 0;
-	for (size_t i = from; i < to; i++)
-		for (u32 k = 0; k < s->r.rows[i].n; k++)
-			if (!left_out(s, s->r.rows[i].id[k]))
-				s->table[s->n_table++] = (struct text_row){.id = s->r.rows[i].id[k], .act = s->r.rows[i].act[k]};
+	for (size_t i = from; i < to; i++) {
+		const struct dict_row *f = &s->r.rows[i];
+		for (u32 k = 0; k < f->n; k++)
+			if (!left_out(s, f->id[k]))
+				s->table[s->n_table++] = (struct text_row){.id = f->id[k], .act = f->act[k]};
+	}
 	s->n_table = unite(s->table, s->n_table);
 	for (size_t i = 0; i < s->n_table; i++)
 		complete(s, &s->table[i], store);

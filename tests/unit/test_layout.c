@@ -90,7 +90,8 @@ static void check_walk(const struct layout_box *b, size_t n)
 			continue;
 		assert_int_equal(walked(next, n, i, &bits), placed);
 		/* a step leads to its side */
-		u32 l = next[i][LAYOUT_LEFT], r = next[i][LAYOUT_RIGHT], u = next[i][LAYOUT_UP], d = next[i][LAYOUT_DOWN];
+		u32 l = next[i][LAYOUT_LEFT], r = next[i][LAYOUT_RIGHT];
+		u32 u = next[i][LAYOUT_UP], d = next[i][LAYOUT_DOWN];
 		assert_true(l == GRAPH_NONE || 2 * b[l].x + b[l].w < 2 * b[i].x + b[i].w);
 		assert_true(r == GRAPH_NONE || 2 * b[r].x + b[r].w > 2 * b[i].x + b[i].w);
 		assert_true(u == GRAPH_NONE || b[u].y < b[i].y);
@@ -151,7 +152,8 @@ static void steps_go_where_one_looks(void **state)
 	/*          1
 	 *   2    0    3
 	 *     4    5      */
-	static const struct layout_box box[] = {{10, 2, 4}, {10, 0, 4}, {3, 2, 4}, {15, 2, 4}, {5, 4, 4}, {10, 4, 4}};
+	static const struct layout_box box[] = {{10, 2, 4}, {10, 0, 4}, {3, 2, 4},
+						 {15, 2, 4}, {5, 4, 4},	 {10, 4, 4}};
 	u32 next[6][4];
 	layout_walk(box, 6, next);
 	assert_int_equal(next[0][LAYOUT_UP], 1);
