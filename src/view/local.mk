@@ -30,6 +30,7 @@ src/view/view_palette.c \
 src/view/view_steer.c \
 src/view/view_steer.h \
 src/view/view_steer_draw.c \
+src/view/view_steer_options.c \
 src/view/view_steer_past.c \
 src/view/view_steer_run.c \
 src/view/view_text.c \
