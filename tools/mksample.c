@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* mksample.c - writes the sample atlas that tests, screens and the manual's examples use.
  *
- * mksample OUTDIR makes the atlas in the folder OUTDIR: 512 features of layer 2 of the made-up
- * model of src/module/fake_world.h, a TopK dictionary with k = 8, planted, and 20,000 tokens.
+ * mksample OUTDIR [OUT.acts] makes the atlas in the folder OUTDIR: 512 features of layer 2 of the
+ * made-up model of src/module/fake_world.h, a TopK dictionary with k = 8, planted, and 20,000
+ * tokens; and, if named, the harvest of these tokens, for tests of what reads harvests.
  * Features: 0-23 the topics in order, 24-31 the word classes' directions as seen in texts,
  * 32-47 pairs of topics, 48-463 single words, 464-499 random mixtures, 500-511 dead.
  * The same bytes on every run.
  */
 #include "base/half.h"
 #include "base/mem.h"
+#include "core/acts.h"
 #include "core/atlas.h"
 #include "core/labels.h"
 #include "core/vocab.h"
@@ -683,10 +685,26 @@ static void commit(void)
 	json_decref(j);
 }
 
+static void write_acts(const char *path)
+{
+	struct err e = {0};
+	const char *hook = HOOK;
+	json_t *about = json_pack("{s:{s:s, s:i, s:i}, s:s}", "model", "name", "fake world", "d_model", D, "n_layers",
+				  FAKE_WORLD_LAYERS, "template", "");
+	struct acts_writer *w = acts_writer_open(path, about, &hook, 1, D, &e);
+	if (!w)
+		must(-1, &e);
+	for (u64 t = acts_writer_texts(w); t < N_TEXTS; t++) {
+		const f32 *x = rows[text_ptr[t]];
+		must(acts_writer_text(w, tokens + text_ptr[t], flags + text_ptr[t], &x, TEXT, &e), &e);
+	}
+	must(acts_writer_close(w, &e), &e);
+}
+
 int main(int argc, char **argv)
 {
-	if (argc != 2) {
-		fputs("usage: mksample OUTDIR\n", stderr);
+	if (argc != 2 && argc != 3) {
+		fputs("usage: mksample OUTDIR [OUT.acts]\n", stderr);
 		return 2;
 	}
 	folder = argv[1];
@@ -707,5 +725,7 @@ int main(int argc, char **argv)
 	write_labels();
 	write_vocab();
 	commit();
+	if (argc > 2)
+		write_acts(argv[2]);
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include "core/topic_base.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -138,9 +139,23 @@ static struct word *count_word(struct words *all, const struct word *w, f32 scor
 	return &all->list[all->n++];
 }
 
-static bool is_function_word(const struct topic_base *b, const struct word *w, u32 token)
+/* Words that say little of a subject, in the languages that models write most of. */
+static bool is_function_word(const struct word *w)
 {
-	return !w->is_word || w->n < 2 || (token < b->n_vocab && b->common[token] && w->n < 6);
+	static const char list[] =
+		" a about after again all also although am an and another any are as at be became because become been "
+		"before being but by can could did didn do does doesn don done during each either else even ever every few "
+		"for from had has have he her here him his how however i if in into is isn it its itself just ll like many "
+		"may me might more most much must my neither no nor not of off on once one only or other our out over own "
+		"per quite rather re s same shall she should since so some such than that the their them then there these "
+		"they this those though through thus to too under until up upon us ve very was wasn we were what when where "
+		"whether which while who whom whose why will with within without won would yet you your "
+		"au aux avec ce ces dans de des du elle en est et il ils je la le les leur lui mais ne nous ou par pas plus pour "
+		"qu que qui sa se ses son sont sur un une vous al como con del el ella esta este la las lo los m\303\241s no nos "
+		"para pero por se su sus y das dem den der die ein eine einer es ich im ist mit nicht sich sie und von zu ";
+	char key[WORD_BYTES + 3];
+	snprintf(key, sizeof key, " %s ", w->s);
+	return !w->is_word || w->n < 2 || strchr(w->s, '\'') || strstr(w->s, "\342\200\231") || strstr(list, key);
 }
 
 /* What peaks: a content word counts in full, a mark or a function word hardly. */
@@ -151,7 +166,7 @@ static size_t count_peaks(const struct topic_base *b, u32 feature, struct words 
 	for (size_t i = 0; i < n; i++) {
 		struct word w;
 		word_at(b, c[i].position, &w);
-		bool mark = is_function_word(b, &w, store_token(b->store, c[i].position));
+		bool mark = is_function_word(&w);
 		struct word *to = count_word(mark ? marks : content, &w, 1);
 		if (to)
 			to->peaks++;
@@ -177,7 +192,7 @@ static void count_promoted(const struct topic_base *b, const u32 *promoted, size
 		struct word w;
 		struct span s = vocab_bytes(b->vocab, promoted[i]);
 		set_word(&w, (const char *)s.p, s.n);
-		if (w.is_word && w.n >= 3)
+		if (w.n >= 3 && !is_function_word(&w))
 			count_word(content, &w, weight * (1 - 0.05f * (f32)i));
 	}
 }

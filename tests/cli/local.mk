@@ -9,6 +9,7 @@ EXTRA_DIST += tests/cli/llama.t
 # see tests/local.mk; TAP in shell, with tests/lib.sh; one suite a line, sorted
 cli_suites = \
 tests/cli/export.t \
+tests/cli/index.t \
 tests/cli/info.t \
 tests/cli/label.t \
 tests/cli/manual.t \
