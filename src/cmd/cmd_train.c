@@ -44,7 +44,7 @@ static int read_numbers(struct job *j, const struct cmd_args *a, struct err *e)
 	    arg_u64(a, "steps", 0, 1, 1u << 30, &j->config.steps, e) ||
 	    arg_u64(a, "tokens", 0, 1, (u64)1 << 50, &tokens, e) ||
 	    arg_u64(a, "checkpoint-every", 500, 0, 1u << 30, &j->checkpoint_every, e) ||
-	    arg_f64(a, "lr", 4e-4 * sqrt(8192.0 / (f64)features), &j->config.rate, e))
+	    arg_f64(a, "lr", 8e-4 * sqrt(8192.0 / (f64)features), &j->config.rate, e))
 		return -1;
 	if (j->config.steps && tokens)
 		return err_set(e, ERR_USAGE, "--steps and --tokens say the same thing twice");

@@ -18,3 +18,7 @@ tests/cli/show.t \
 tests/cli/verify.t
 TESTS += $(cli_suites)
 EXTRA_DIST += tests/lib.sh $(cli_suites)
+check_PROGRAMS += tests/cli/tool
+tests_cli_tool_LDADD = $(CORE_LIBS)
+TESTS += tests/cli/encode.t tests/cli/train.t
+EXTRA_DIST += tests/cli/encode.t tests/cli/train.t

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* cmd_encode.c - encode DICT --x IN --out OUT: activations and reconstructions of rows. */
+#include "cmd/cmd.h"
+
+#include "base/mem.h"
+#include "core/dict.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROWS_AT_ONCE = 1024 };
+
+struct job {
+	struct dict *dict;
+	struct pool *pool;
+	struct safetensors *in;
+	const struct tensor *x;
+	struct safetensors_writer *out;
+	size_t n;
+	f32 *rows;  /* [ROWS_AT_ONCE][d_in] */
+	f32 *acts;  /* [ROWS_AT_ONCE][F] */
+	f32 *recon; /* [n][d_out]: it is written after all of acts */
+	u64 active;
+};
+
+static int open_all(struct job *j, const struct cmd_args *a, struct err *e)
+{
+	const char *x = arg_str(a, "x", NULL), *out = arg_str(a, "out", NULL);
+	if (!x || !out)
+		return err_set(e, ERR_USAGE, "--x IN.safetensors and --out OUT.safetensors say what to read and write");
+	j->dict = dict_open(a->positional[0], e);
+	j->in = j->dict ? safetensors_open(x, e) : NULL;
+	if (!j->in)
+		return -1;
+	const struct dict_info *i = dict_info(j->dict);
+	j->x = safetensors_need(j->in, "x", 1u << DTYPE_F32 | 1u << DTYPE_F16 | 1u << DTYPE_BF16, 2,
+				(u64[]){TENSOR_ANY, i->d_in}, e);
+	if (!j->x)
+		return -1;
+	j->n = (size_t)j->x->shape[0];
+	j->rows = mem_try((size_t)ROWS_AT_ONCE * i->d_in, sizeof(f32), "rows", e);
+	j->acts = mem_try((size_t)ROWS_AT_ONCE * i->n_features, sizeof(f32), "activations", e);
+	j->recon = mem_try(j->n * i->d_out, sizeof(f32), "reconstructions", e);
+	if (!j->rows || !j->acts || !j->recon || !(j->out = safetensors_writer_new(out, e)))
+		return -1;
+	j->pool = pool_new(0);
+	return 0;
+}
+
+static int begin(struct job *j, struct err *e)
+{
+	const struct dict_info *i = dict_info(j->dict);
+	safetensors_writer_declare(j->out, "acts", DTYPE_F32, 2, (u64[]){j->n, i->n_features});
+	safetensors_writer_declare(j->out, "recon", DTYPE_F32, 2, (u64[]){j->n, i->d_out});
+	return safetensors_writer_begin(j->out, e);
+}
+
+static int encode_rows(struct job *j, size_t from, size_t n, struct err *e)
+{
+	const struct dict_info *i = dict_info(j->dict);
+	struct dict_row row[ROWS_AT_ONCE];
+	void *arena;
+	size_t f = i->n_features;
+	tensor_get_f32(j->x, (u64)from * i->d_in, (u64)n * i->d_in, j->rows);
+	if (dict_encode(j->dict, j->pool, j->rows, n, row, &arena, e))
+		return -1;
+	memset(j->acts, 0, n * f * sizeof *j->acts);
+	for (size_t r = 0; r < n; r++) {
+		j->active += row[r].n;
+		for (u32 k = 0; k < row[r].n; k++)
+			j->acts[r * f + row[r].id[k]] = row[r].act[k];
+	}
+	int bad = dict_decode(j->dict, row, n, j->rows, j->recon + from * i->d_out, e) ||
+		  safetensors_writer_add(j->out, j->acts, n * f * sizeof *j->acts, e);
+	free(arena);
+	return bad ? -1 : 0;
+}
+
+static int encode_all(struct job *j, struct progress *p, struct err *e)
+{
+	progress_start(p, "encoding", "rows", j->n);
+	if (begin(j, e))
+		return -1;
+	for (size_t from = 0; from < j->n; from += ROWS_AT_ONCE) {
+		size_t n = MIN((size_t)ROWS_AT_ONCE, j->n - from);
+		if (encode_rows(j, from, n, e))
+			return -1;
+		progress_add(p, n);
+		if (progress_cancelled(p))
+			return err_set(e, ERR_CANCELLED, "stopped; nothing was written");
+	}
+	return safetensors_writer_add(j->out, j->recon, j->n * dict_info(j->dict)->d_out * sizeof(f32), e);
+}
+
+int cmd_encode(const struct cmd_args *a, struct err *e)
+{
+	struct job j = {0};
+	struct progress p = {0};
+	int bad = open_all(&j, a, e);
+	if (!bad) {
+		struct cmd_progress *shown = cmd_progress_start(&p);
+		bad = encode_all(&j, &p, e);
+		cmd_progress_stop(shown);
+	}
+	if (!bad) {
+		bad = safetensors_writer_commit(j.out, e);
+		j.out = NULL;
+	}
+	const char *path = arg_str(a, "out", "");
+	if (!bad && arg_flag(a, "json"))
+		cmd_print_json(json_pack("{s:s, s:I, s:I, s:f}", "out", path, "rows", (json_int_t)j.n, "features",
+					 (json_int_t)dict_info(j.dict)->n_features, "l0",
+					 j.n ? (f64)j.active / (f64)j.n : 0.0));
+	else if (!bad)
+		printf("%s  %zu rows, %.2f features active in a row\n", path, j.n,
+		       j.n ? (f64)j.active / (f64)j.n : 0.0);
+	safetensors_writer_abandon(j.out);
+	safetensors_free(j.in);
+	dict_free(j.dict);
+	pool_free(j.pool);
+	free(j.rows);
+	free(j.acts);
+	free(j.recon);
+	return bad ? -1 : EXIT_OK;
+}

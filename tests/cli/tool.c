@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/* tool.c - files that shell tests need, made and compared.
+ *
+ * usage: tool acts OUT.acts N_TEXTS        rows of a few hidden directions, 64 tokens a text
+ *        tool close A B NAME TOLERANCE     is the tensor the same, to a share of each row's largest?
+ */
+#include "core/acts.h"
+#include "core/rand.h"
+#include "core/store.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { D = 16, TOKENS = 64, HIDDEN = 24 };
+
+static int fail(const struct err *e)
+{
+	fprintf(stderr, "tool: %s\n", e->msg);
+	return 2;
+}
+
+static void make_row(f32 *x, u64 at)
+{
+	for (u64 j = 0; j < D; j++)
+		x[j] = 5 + (f32)(0.1 * rand_normal(1, at * D + j));
+	for (u64 h = 0; h < 2; h++) {
+		u64 dir = rand_u64(2 + h, at) % HIDDEN;
+		for (u64 j = 0; j < D; j++)
+			x[j] += (f32)(3 * rand_normal(10 + dir, j));
+	}
+}
+
+static int make_acts(const char *path, u64 n)
+{
+	struct err e = {0};
+	const char *hook = "blocks.3.hook_resid_post";
+	json_t *about = json_pack("{s:{s:s, s:i, s:i, s:i}, s:s}", "model", "name", "made-up", "d_model", D, "n_layers",
+				  6, "n_vocab", 100, "template", "{user}");
+	struct acts_writer *w = acts_writer_open(path, about, &hook, 1, D, &e);
+	if (!w)
+		return fail(&e);
+	for (u64 t = 0; t < n; t++) {
+		static f32 x[TOKENS][D];
+		const f32 *rows = &x[0][0];
+		u32 tokens[TOKENS];
+		u8 flags[TOKENS] = {TOKEN_FIRST};
+		for (u64 i = 0; i < TOKENS; i++) {
+			tokens[i] = (u32)(i % 100);
+			make_row(x[i], t * TOKENS + i);
+		}
+		for (int j = 0; j < D; j++)
+			x[0][j] = 60000; /* would own every number if it were not masked */
+		if (acts_writer_text(w, tokens, flags, &rows, TOKENS, &e)) {
+			acts_writer_abandon(w);
+			return fail(&e);
+		}
+	}
+	return acts_writer_close(w, &e) ? fail(&e) : 0;
+}
+
+static int close_enough(const struct tensor *a, const struct tensor *b, f64 tolerance)
+{
+	u64 width = a->shape[a->n_dims - 1];
+	for (u64 i = 0; i < a->n; i += width) {
+		f64 most = 0, worst = 0;
+		for (u64 j = i; j < i + width; j++) {
+			most = fmax(most, fabs((f64)tensor_f32(b, j)));
+			worst = fmax(worst, fabs((f64)tensor_f32(a, j) - tensor_f32(b, j)));
+		}
+		if (!(worst <= tolerance * most)) {
+			printf("row %llu differs by %g of %g\n", (unsigned long long)(i / width), worst, most);
+			return 1;
+		}
+	}
+	return 0;
+}
+
+static int compare(char **v)
+{
+	struct err e = {0};
+	struct safetensors *a = safetensors_open(v[0], &e), *b = safetensors_open(v[1], &e);
+	const struct tensor *s = a ? safetensors_find(a, v[2]) : NULL, *t = b ? safetensors_find(b, v[2]) : NULL;
+	if (!s || !t || s->n_dims != t->n_dims || memcmp(s->shape, t->shape, sizeof *s->shape * (size_t)s->n_dims))
+		return puts("no such tensors, or of other shapes"), 1;
+	int differs = close_enough(s, t, atof(v[3]));
+	safetensors_free(a);
+	safetensors_free(b);
+	return differs;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 4 && !strcmp(argv[1], "acts"))
+		return make_acts(argv[2], strtoul(argv[3], NULL, 10));
+	if (argc == 6 && !strcmp(argv[1], "close"))
+		return compare(argv + 2);
+	fputs("usage: tool acts OUT.acts N_TEXTS | tool close A B NAME TOLERANCE\n", stderr);
+	return 2;
+}
