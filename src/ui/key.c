@@ -157,15 +157,12 @@ enum key_match keymap_match(const struct keymap *m, const char *context, const s
 
 const struct key_binding *keymap_find(const struct keymap *m, const char *context, int action)
 {
-	const struct key_binding *general = NULL;
 	for (size_t i = 0; i < m->n; i++) {
 		const struct key_binding *b = &m->list[i];
 		if (b->action != action || b->off)
 			continue;
-		if (key_in_context(b->contexts, context))
+		if (key_in_context(b->contexts, context) || for_all(b))
 			return b;
-		if (!general && for_all(b))
-			general = b;
 	}
-	return general;
+	return NULL;
 }

@@ -104,6 +104,7 @@ void app_menu(struct view *v, const char *title, const struct app_menu_item *ite
 /* ---- search hits and the selection, the same on every screen ---- */
 /* The hits of the label search that stands: a bit a feature, or NULL when there is no search. */
 const u64 *app_hits(struct app *a);
+u64 app_n_hits(struct app *a);
 bool app_is_hit(struct app *a, u32 feature);
 /* The compiled pattern, to underline where it matches; NULL when none stands. */
 const struct search_pattern *app_pattern(struct app *a);

@@ -122,6 +122,10 @@ static void draw_footer(struct app *a, struct rect r, int y)
 			     strlen(a->prompt.fault));
 		return;
 	}
+	if (a->prompt.open && a->message.n) {
+		rect_put_cut(r, 1, y, r.w - 2, STYLE_ERROR, a->message.s, a->message.n);
+		return;
+	}
 	int x = r.w - 23, end = x - 1;
 	for (size_t i = 0; i < ARRAY_LEN(always); i++) {
 		x += rect_puts(r, x, y, STYLE_FOOTER_KEY, always[i].key) + 1;

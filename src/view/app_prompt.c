@@ -79,6 +79,7 @@ void app_prompt_key(struct app *a, u32 key)
 	struct view *v = a->prompt.view;
 	enum prompt_event ev = key == KEY_NONE_YET ? PROMPT_CHANGED : prompt_key(&a->prompt.p, key);
 	a->dirty = true;
+	buf_clear(&a->message);
 	switch (ev) {
 	case PROMPT_COMMIT:
 		commit(a);

@@ -135,11 +135,12 @@ static void change(struct view *v, const char *text, void *context)
 
 static bool commit(struct view *v, const char *text, void *context)
 {
-	(void)text;
 	(void)context;
 	struct app *a = v->app;
 	if (a->prompt.fault)
 		return false;
+	if (!text[0])
+		app_search_set(a, "");
 	free(a->search_before);
 	a->search_before = NULL;
 	return true;
@@ -234,6 +235,11 @@ void app_next_hit(struct app *a, int direction)
 const u64 *app_hits(struct app *a)
 {
 	return a->search.result.bits;
+}
+
+u64 app_n_hits(struct app *a)
+{
+	return a->search.result.n_hits;
 }
 
 bool app_is_hit(struct app *a, u32 feature)

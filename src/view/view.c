@@ -33,8 +33,8 @@ void view_format_density(char out[16], f32 x)
 void view_format_value(char out[16], f32 x)
 {
 	f64 a = fabs((f64)x);
-	if (isnan(x))
-		strcpy(out, "-");
+	if (isnan(x) || a == 0)
+		strcpy(out, isnan(x) ? "-" : "0");
 	else if (a >= 99999.5)
 		snprintf(out, 16, "%.0e", (f64)x);
 	else
@@ -177,7 +177,7 @@ int view_put_tokens(struct view *v, struct rect r, int x, int y, int max, const 
 		int w = token_width(v, t->tokens[i], &b);
 		const char *s = b.s;
 		size_t n = b.n;
-		if (i == first && i > 0 && n > 1 && s[0] == ' ')
+		if (i == first && n > 1 && s[0] == ' ')
 			s++, n--, w--;
 		if (used + w > max) {
 			put_token(r, x + used, y, max - used, token_style(t, i), s, n);

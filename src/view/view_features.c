@@ -57,7 +57,7 @@ static bool current(struct view *v, u32 *feature)
 static bool find_row(const struct features *s, u32 feature, u64 *row)
 {
 	if (!s->order) {
-		*row = feature;
+		*row = feature < s->n ? feature : 0;
 		return feature < s->n;
 	}
 	for (u64 i = 0; i < s->n; i++)
@@ -372,6 +372,8 @@ static void draw_top_line(struct view *v, struct rect r)
 	add_search_words(v, &left);
 	if (s->order && s->n != atlas_of(v)->n_features)
 		buf_addf(&right, "%u of %u", s->n, atlas_of(v)->n_features);
+	else if (app_hits(v->app))
+		buf_addf(&right, "%llu hits in %u", (unsigned long long)app_n_hits(v->app), s->n);
 	else
 		buf_addf(&right, "%u features", s->n);
 	app_add_search_time(v->app, &right);

@@ -1,0 +1,30 @@
+#!/bin/sh
+# Screens: each NAME.keys is run without a terminal on a copy of the sample atlas, and what it
+# dumps is compared with NAME.screen.  A line "# args: ..." in the script adds arguments.
+# UPDATE=1 rewrites what is expected: read the difference before it is committed.
+here=$TESTS_DIR/screen
+t=$(mktemp -d) || exit 1
+trap 'rm -rf "$t"' EXIT
+export HOME="$t" EDITOR=false VISUAL=
+n=0 bad=0
+for keys in "$here"/*.keys; do
+	name=$(basename "$keys" .keys)
+	n=$((n + 1))
+	rm -rf "$t/w" && mkdir "$t/w" && cp -r "$SAMPLE" "$t/w/sample.atlas" && chmod -R u+w "$t/w"
+	args=$(sed -n 's/^# args: //p' "$keys")
+	# shellcheck disable=SC2086
+	(cd "$t/w" && "$FEATLAS" open --backend fake --script "$keys" $args sample.atlas) >"$t/got" 2>"$t/err"
+	status=$?
+	cat "$t/err" >>"$t/got"
+	[ $status = 0 ] || echo "exit status $status" >>"$t/got"
+	[ -z "$UPDATE" ] || cp "$t/got" "$here/$name.screen"
+	if cmp -s "$t/got" "$here/$name.screen"; then
+		echo "ok $n - $name"
+	else
+		echo "not ok $n - $name"
+		diff -u "$here/$name.screen" "$t/got" | sed 's/^/# /'
+		bad=1
+	fi
+done
+echo "1..$n"
+exit $bad
