@@ -2,6 +2,7 @@
 cli_suites = \
 tests/cli/encode.t \
 tests/cli/export.t \
+tests/cli/index.t \
 tests/cli/info.t \
 tests/cli/label.t \
 tests/cli/llama.t \
