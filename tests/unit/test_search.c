@@ -261,7 +261,7 @@ static void any_number_of_threads_finds_the_same(void **state)
 static void catastrophes_give_up_and_are_counted(void **state)
 {
 	(void)state;
-	char a[48] = "", b[48];
+	char a[48] = "", b[64];
 	memset(a, 'a', 39);
 	snprintf(b, sizeof b, "%s!", a);
 	struct label extra[] = {label(0, b), label(1, b), label(2, a), label(3, "no")};
