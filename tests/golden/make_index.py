@@ -10,7 +10,8 @@ texts = []
 for t in range(40):
     n = int(rng.integers(4, 30))
     texts.append((rng.integers(0, V, n).astype(np.uint32), (rng.normal(size=(n, d)) * 3).astype(np.float16)))
-for t in (9, 17, 31):  # the same text again: its windows count once
+texts[4] = (texts[4][0], (texts[4][1] * np.float16(1.5)))
+for t in (9, 17, 31):  # a strong text again and again: its windows count once
     texts[t] = (texts[4][0].copy(), texts[4][1].copy())
 tokens = np.concatenate([t for t, _ in texts])
 rows = np.concatenate([r for _, r in texts])
