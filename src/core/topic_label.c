@@ -63,7 +63,7 @@ static void set_word(struct word *w, const char *s, size_t n)
 	while (n > from && s[n - 1] == ' ')
 		n--;
 	if (from == n)
-		buf_adds(&b, "space");
+		buf_adds(&b, "\xe2\x90\xa3"); /* U+2423, open box */
 	utf8_add_safe(&b, s + from, n - from);
 	while (w->n < b.n) {
 		i32 cp;
@@ -220,7 +220,7 @@ static size_t add_best(struct buf *out, const struct words *all, f32 least, size
 	size_t n = 0;
 	for (size_t i = 0; i < all->n && n < most; i++) {
 		const struct word *w = &all->list[i];
-		bool skip = w->score < least || w->score < 0.25f * all->list[0].score;
+		bool skip = w->score < least || w->score < 0.12f * all->list[0].score;
 		for (size_t k = 0; k < n && !skip; k++)
 			skip = kin(shown[k], w);
 		if (skip)

@@ -58,6 +58,10 @@ check_PROGRAMS += tests/unit/test_index
 TESTS += tests/unit/test_index
 tests_unit_test_index_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_lexical
+TESTS += tests/unit/test_lexical
+tests_unit_test_lexical_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
+
 if HAVE_LLAMA
 check_PROGRAMS += tests/unit/test_llama
 TESTS += tests/unit/test_llama
