@@ -199,12 +199,14 @@ static void make_decoder(void)
 	}
 	u32 n_words = fake_world_n_vocab() - FAKE_WORLD_WORD;
 	for (u32 i = WORDS; i < MIXTURES; i++) {
-		/* the last few of these are second senses: a word and a topic */
 		words[i] = FAKE_WORLD_WORD + (i - WORDS) % n_words;
 		fake_world_own_direction(words[i], w_dec[i]);
 		int topic = fake_world_topic(words[i]);
-		if (i - WORDS >= n_words || topic >= 0)
-			add(w_dec[i], 0.3f, w_dec[topic >= 0 ? topic : (int)(i % FAKE_WORLD_TOPICS)]);
+		/* the last few are second senses: the word in another topic */
+		if (i - WORDS >= n_words)
+			add(w_dec[i], 0.5f, w_dec[i % FAKE_WORLD_TOPICS]);
+		else if (topic >= 0)
+			add(w_dec[i], 0.3f, w_dec[topic]);
 	}
 	for (int i = MIXTURES; i < F; i++)
 		for (int k = 0; k < D; k++)
