@@ -172,6 +172,11 @@ void backend_cancel(struct backend *b)
 	rpc_poke(&b->stop);
 }
 
+void backend_watch(struct backend *b, struct progress *p)
+{
+	b->stop.watch = p;
+}
+
 const struct backend_info *backend_info(const struct backend *b)
 {
 	return &b->info;

@@ -34,6 +34,9 @@ enum backend_state backend_state(const struct backend *b);
 void backend_words(const struct backend *b, char *out, size_t size);
 /* Any thread: ends the request that runs; it returns ERR_CANCELLED. */
 void backend_cancel(struct backend *b);
+/* The owner: from now on cancelling p ends requests too, also one that is asked for later; NULL
+ * ends that.  p outlives it. */
+void backend_watch(struct backend *b, struct progress *p);
 
 struct backend_info {
 	char name[128], sha256[65], tokenizer[65];

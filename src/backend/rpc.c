@@ -53,6 +53,7 @@ static u64 now_ms(void)
 int rpc_stop_init(struct rpc_stop *s, struct err *e)
 {
 	atomic_init(&s->wanted, false);
+	s->watch = NULL;
 	s->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return s->fd < 0 ? err_os(e, "cannot make an eventfd") : 0;
 }
@@ -498,14 +499,14 @@ static int turn(struct call *c, struct err *e)
 	u64 now = now_ms(), end = c->grace ? c->grace : c->heard + r->timeout_ms;
 	if (now >= end)
 		return out_of_patience(c, e);
-	if (poll(fds, ARRAY_LEN(fds), (int)MIN(end - now, 60000u)) < 0 && errno != EINTR)
+	if (poll(fds, ARRAY_LEN(fds), (int)MIN(end - now, r->stop->watch ? 100u : 60000u)) < 0 && errno != EINTR)
 		return err_os(e, "cannot wait for backend '%s'", r->name);
 	if (fds[2].revents & POLLIN) {
 		u64 count;
 		ssize_t n = read(r->stop->fd, &count, sizeof count);
 		(void)n;
 	}
-	if (atomic_load(&r->stop->wanted) || c->stopped)
+	if (atomic_load(&r->stop->wanted) || progress_cancelled(r->stop->watch) || c->stopped)
 		send_cancel(c);
 	if (fds[1].revents)
 		read_errors(r);

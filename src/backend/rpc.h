@@ -10,6 +10,7 @@
 #ifndef FEATLAS_RPC_H
 #define FEATLAS_RPC_H
 
+#include "base/progress.h"
 #include "io/frame.h"
 
 #include <stdatomic.h>
@@ -18,6 +19,7 @@
 struct rpc_stop {
 	int fd; /* an eventfd, or -1 */
 	atomic_bool wanted;
+	struct progress *watch; /* its cancel is the same wish, looked at every 100 ms; may be NULL */
 };
 int rpc_stop_init(struct rpc_stop *s, struct err *e);
 void rpc_stop_release(struct rpc_stop *s);

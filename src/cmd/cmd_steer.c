@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/* cmd_steer.c - featlas steer: what the model says with features turned up or down. */
+#include "cmd/cmd.h"
+
+#include "backend/steer.h"
+#include "base/mem.h"
+#include "session/session.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_FEATURES = 64 };
+
+static int parse_request(const struct cmd_args *a, struct session *s, struct steer_spec *specs,
+			 struct steer_request *q, struct err *e)
+{
+	static const char *const wheres[] = {"reply", "prompt", "both"};
+	const char *given[MAX_FEATURES], *where = arg_str(a, "where", "reply");
+	size_t n = arg_all(a, "feature", given, MAX_FEATURES);
+	u64 tokens, seed;
+	f64 temperature;
+	*q = (struct steer_request){.prompt = arg_str(a, "prompt", NULL), .chat = !arg_flag(a, "plain"), .specs = specs,
+				    .n_specs = n};
+	if (!q->prompt || !n)
+		return err_set(e, ERR_USAGE, "--%s is missing; usage: featlas steer ATLAS --prompt TEXT --feature ID[:STRENGTH]",
+			       q->prompt ? "feature" : "prompt");
+	if (n > MAX_FEATURES)
+		return err_set(e, ERR_USAGE, "%zu features at once are more than %d", n, MAX_FEATURES);
+	if (arg_u64(a, "n-tokens", 60, 1, 100000, &tokens, e) || arg_u64(a, "seed", 1, 0, INT64_MAX, &seed, e) ||
+	    arg_f64(a, "temperature", 0, &temperature, e))
+		return -1;
+	if (temperature < 0 || temperature > 100)
+		return err_set(e, ERR_USAGE, "--temperature is from 0 to 100, not %g", temperature);
+	size_t w = 0;
+	while (w < ARRAY_LEN(wheres) && strcmp(wheres[w], where))
+		w++;
+	if (w == ARRAY_LEN(wheres))
+		return err_set(e, ERR_USAGE, "--where is reply, prompt or both, not '%s'", where);
+	q->where = (enum intervention_where)w;
+	q->n_tokens = (u32)tokens;
+	q->seed = seed;
+	q->temperature = (f32)temperature;
+	for (size_t i = 0; i < n; i++)
+		if (steer_spec_parse(given[i], s->atlas, &specs[i], e))
+			return -1;
+	return 0;
+}
+
+static json_t *number_or_null(f64 v)
+{
+	return isfinite(v) ? json_real(v) : json_null();
+}
+
+static int print_json(struct session *s, const struct steer_request *q, const struct steer_result *r,
+		      const char *warning, struct err *e)
+{
+	static const char *const wheres[] = {"reply", "prompt", "both"};
+	char hex[65];
+	if (steer_hash(s->atlas, q, hex, e))
+		return -1;
+	json_t *features = steer_features_json(s->atlas, q), *j = json_object(), *feature;
+	size_t i;
+	json_array_foreach(features, i, feature) {
+		char *label = session_label_text(s, q->specs[i].feature);
+		json_object_set_new(feature, "label", json_text(label, strlen(label)));
+		free(label);
+	}
+	json_object_set_new(j, "prompt", json_text(q->prompt, strlen(q->prompt)));
+	json_object_set_new(j, "baseline", json_text(r->text[0].s, r->text[0].n));
+	json_object_set_new(j, "steered", json_text(r->text[1].s, r->text[1].n));
+	json_object_set_new(j, "features", features);
+	json_object_set_new(j, "seed", json_integer((json_int_t)q->seed));
+	json_object_set_new(j, "temperature", json_f32(q->temperature));
+	json_object_set_new(j, "n", json_integer(q->n_tokens));
+	json_object_set_new(j, "where", json_string(wheres[q->where]));
+	json_object_set_new(j, "chat", json_boolean(q->chat));
+	json_object_set_new(j, "first_difference",
+			    r->first_difference < 0 ? json_null() : json_integer((json_int_t)r->first_difference));
+	json_object_set_new(j, "change_over_norm", number_or_null(r->change_over_norm));
+	json_object_set_new(j, "repeated_4grams", json_real(r->repeated_4grams[1]));
+	json_object_set_new(j, "model", json_text(backend_info(s->backend)->name, strlen(backend_info(s->backend)->name)));
+	if (warning[0])
+		json_object_set_new(j, "warning", json_text(warning, strlen(warning)));
+	json_object_set_new(j, "hash", json_string(hex));
+	cmd_print_json(j);
+	return 0;
+}
+
+/* Lines of the model's, each made safe. */
+static void print_text(const char *head, const struct buf *text)
+{
+	struct buf out = BUF_INIT;
+	buf_addf(&out, "%s\n", head);
+	for (size_t at = 0; at < text->n;) {
+		const char *nl = memchr(text->s + at, '\n', text->n - at);
+		size_t n = nl ? (size_t)(nl - text->s) - at : text->n - at;
+		buf_adds(&out, "  ");
+		cmd_add_text(&out, text->s + at, n);
+		buf_addc(&out, '\n');
+		at += n + 1;
+	}
+	cmd_flush(&out);
+	buf_release(&out);
+}
+
+static void print_plain(struct session *s, const struct steer_request *q, const struct steer_result *r)
+{
+	struct buf out = BUF_INIT;
+	print_text("baseline", &r->text[0]);
+	print_text("\nsteered", &r->text[1]);
+	buf_addc(&out, '\n');
+	for (size_t i = 0; i < q->n_specs; i++) {
+		f32 c = NAN;
+		char *label = session_label_text(s, q->specs[i].feature);
+		steer_spec_coefficient(&q->specs[i], s->atlas, &c, NULL);
+		buf_addf(&out, "#%u %s %.4g  ", q->specs[i].feature, steer_spec_method(q->specs[i].method), (f64)c);
+		cmd_add_text(&out, label, strlen(label));
+		buf_addc(&out, '\n');
+		free(label);
+	}
+	if (isfinite(r->change_over_norm))
+		buf_addf(&out, "change over the median norm %.3f, ", r->change_over_norm);
+	buf_addf(&out, "repeated 4-grams %.0f %%, ", 100 * r->repeated_4grams[1]);
+	if (r->first_difference < 0)
+		buf_adds(&out, "no token differs\n");
+	else
+		buf_addf(&out, "first difference at token %lld\n", (long long)r->first_difference);
+	cmd_flush(&out);
+	buf_release(&out);
+}
+
+static bool on_token(void *context, int stream, u32 token, const char *text, size_t n, const f32 *row)
+{
+	struct progress *p = context;
+	(void)token, (void)text, (void)n, (void)row;
+	if (stream == 1)
+		progress_add(p, 1);
+	return !progress_cancelled(p);
+}
+
+static int generate(struct session *s, const struct steer_request *q, struct steer_result *r, char *warning,
+		    size_t size, struct err *e)
+{
+	struct progress p = {0};
+	struct backend *b = session_backend(s, e);
+	if (!b)
+		return -1;
+	backend_watch(b, &p);
+	struct cmd_progress *shown = cmd_progress_start(&p);
+	int bad = backend_connect(b, &p, e) || steer_check_model(b, s->atlas, warning, size, e);
+	progress_start(&p, "generating", "tokens", q->n_tokens);
+	bad = bad || steer_generate(b, s->atlas, q, on_token, &p, r, e);
+	cmd_progress_stop(shown);
+	backend_watch(b, NULL);
+	return bad ? -1 : 0;
+}
+
+int cmd_steer(const struct cmd_args *a, struct err *e)
+{
+	struct steer_spec specs[MAX_FEATURES];
+	struct steer_request q;
+	struct steer_result r = {.text = {BUF_INIT, BUF_INIT}};
+	char warning[256] = "";
+	struct session *s = cmd_open(a, e);
+	if (!s)
+		return -1;
+	int status = -1;
+	if (!parse_request(a, s, specs, &q, e) && !generate(s, &q, &r, warning, sizeof warning, e)) {
+		status = EXIT_OK;
+		if (warning[0])
+			fprintf(stderr, "featlas steer: warning: %s\n", warning);
+		if (arg_flag(a, "json"))
+			status = print_json(s, &q, &r, warning, e);
+		else
+			print_plain(s, &q, &r);
+	}
+	steer_result_release(&r);
+	session_free(s);
+	return status;
+}
