@@ -84,7 +84,7 @@ static void *run(void *arg)
 {
 	struct cmd_progress *c = arg;
 	bool terminal = isatty(2);
-	f64 step = 0.2;
+	f64 step = terminal ? 0.2 : 10;
 	pthread_mutex_lock(&c->lock);
 	while (!c->quit) {
 		struct timespec t;

@@ -1,7 +1,10 @@
 # see tests/local.mk; TAP in shell, with tests/lib.sh; one suite a line, sorted
 cli_suites = \
+tests/cli/backend.t \
+tests/cli/conformance.t \
 tests/cli/encode.t \
 tests/cli/export.t \
+tests/cli/harvest.t \
 tests/cli/index.t \
 tests/cli/info.t \
 tests/cli/label.t \
@@ -9,6 +12,8 @@ tests/cli/llama.t \
 tests/cli/manual.t \
 tests/cli/search.t \
 tests/cli/show.t \
+tests/cli/steer.t \
+tests/cli/text.t \
 tests/cli/train.t \
 tests/cli/verify.t
 TESTS += $(cli_suites)
@@ -16,3 +21,5 @@ EXTRA_DIST += tests/lib.sh $(cli_suites)
 
 check_PROGRAMS += tests/cli/tool
 tests_cli_tool_LDADD = $(CORE_LIBS)
+check_PROGRAMS += tests/conformance
+tests_conformance_LDADD = $(BACKEND_LIBS)
