@@ -10,6 +10,7 @@
  */
 #include "base/half.h"
 #include "base/mem.h"
+#include "base/outfile.h"
 #include "core/acts.h"
 #include "core/atlas.h"
 #include "core/labels.h"
@@ -703,6 +704,26 @@ static void write_acts(const char *path)
 	must(acts_writer_close(w, &e), &e);
 }
 
+/* Runs as `featlas steer --json` prints them, so that the steering screen has something to tell
+ * without a model; written by hand. */
+static void write_runs(void)
+{
+	static const char runs[] =
+		"{\"prompt\": \"Tell me what you saw.\", \"baseline\": \"I saw the court and the judge was there, and "
+		"they gave a verdict.\", \"steered\": \"I saw the moon over the crater, and then a comet in its orbit "
+		"with the planets.\", \"features\": [{\"id\": 8, \"label\": \"words about planets\", \"method\": "
+		"\"add\", \"strength\": \"2x\", \"coefficient\": 16.75}], \"seed\": 1, \"temperature\": 0, \"n\": 20}\n"
+		"{\"prompt\": \"What did you do?\", \"baseline\": \"We kept the soup on the oven and cut the bread.\", "
+		"\"steered\": \"We kept the piano in the choir, and the drum kept the rhythm.\", \"features\": [{\"id\": 9, "
+		"\"label\": \"words about music\", \"method\": \"add\", \"strength\": \"1.5x\", \"coefficient\": 12.5}, "
+		"{\"id\": 10, \"label\": \"words about cooking\", \"method\": \"ablate\", \"strength\": \"0x\", "
+		"\"coefficient\": 0}], \"seed\": 4, \"temperature\": 0.5, \"n\": 20}\n";
+	struct err e = {0};
+	char path[1024];
+	snprintf(path, sizeof path, "%s/runs.jsonl", folder);
+	must(outfile_write_all(path, runs, strlen(runs), &e), &e);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2 && argc != 3) {
@@ -726,6 +747,7 @@ int main(int argc, char **argv)
 	write_scores();
 	write_labels();
 	write_vocab();
+	write_runs();
 	commit();
 	if (argc > 2)
 		write_acts(argv[2]);

@@ -64,6 +64,12 @@ static int find_source(struct view *v, struct graph_source *out, struct err *e)
 
 /* ---- life ---- */
 
+static void forget_path(struct graph_view *s)
+{
+	graph_show_path(s->graph, NULL, 0);
+	s->note[0] = 0;
+}
+
 static void changed_graph(struct graph_view *s, u32 feature)
 {
 	u32 at = graph_find(s->graph, feature);
@@ -168,6 +174,7 @@ static void collapse(struct view *v)
 {
 	struct graph_view *s = view_state(v);
 	u32 feature = id_of(s, s->current);
+	forget_path(s);
 	if (!graph_collapse(s->graph, s->current))
 		app_message(v->app, "#%u has brought no other node", (unsigned)feature);
 	changed_graph(s, feature);
@@ -264,6 +271,8 @@ static const char *why_not(struct view *v, enum action a)
 			return "this is the selected node: walk to another, then P";
 		return NULL;
 	case ACT_SORT:
+		if (atlas_missing(atlas_of(v), "store"))
+			return atlas_missing(atlas_of(v), "store");
 		return "neighbours by decoder only: this atlas holds no counts of co-activation";
 	case ACT_PAN_LEFT:
 	case ACT_PAN_DOWN:
@@ -337,7 +346,7 @@ static void crumb(struct view *v, struct buf *out)
 	buf_addf(out, "#%u \xe2\x80\xba neighbourhood", (unsigned)id_of(s, 0));
 }
 
-static void status(struct view *v, struct buf *out)
+void graph_add_status(struct view *v, struct buf *out)
 {
 	struct graph_view *s = view_state(v);
 	size_t n = graph_n_nodes(s->graph), placed = 0;
@@ -353,6 +362,11 @@ static void status(struct view *v, struct buf *out)
 		buf_addf(out, ", %zu of %zu nodes", placed, n);
 	if (s->note[0])
 		buf_addf(out, ", %s", s->note);
+}
+
+static void status(struct view *v, struct buf *out)
+{
+	graph_add_status(v, out);
 }
 
 static size_t n_rows(struct view *v)

@@ -20,6 +20,8 @@ struct graph_view {
 	char note[96];        /* "path of 4, costs 0.85", in the title line */
 };
 
+/* "by decoder, 2 hops, 21 of 27 nodes". */
+void graph_add_status(struct view *v, struct buf *out);
 /* Rows of the pane below the drawing. */
 int graph_pane_rows(int h);
 void graph_draw(struct view *v, struct rect r);

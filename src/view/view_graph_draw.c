@@ -77,15 +77,6 @@ static void dot(struct strokes *k, int x, int y, enum style style, char c)
 	k->style[at] = (u8)style;
 }
 
-static char slope(int dx, int dy)
-{
-	if (abs(dx) > 3 * abs(dy))
-		return '-';
-	if (2 * abs(dx) < abs(dy))
-		return '|';
-	return (dx < 0) == (dy < 0) ? '\\' : '/';
-}
-
 /* Bresenham's line between the middles of two boxes. */
 static void stroke(struct strokes *k, const struct layout_box *a, const struct layout_box *b,
 		   enum style style)
@@ -93,21 +84,23 @@ static void stroke(struct strokes *k, const struct layout_box *a, const struct l
 	int sx = k->ascii ? 1 : 2, sy = k->ascii ? 1 : 4;
 	int x0 = (2 * a->x + a->w) * sx / 2, x1 = (2 * b->x + b->w) * sx / 2;
 	int y0 = a->y * sy + sy / 2, y1 = b->y * sy + sy / 2;
-	char c = slope(x1 - x0, (y1 - y0) * (k->ascii ? 2 : 1));
+	char slant = (x0 < x1) == (y0 < y1) ? '\\' : '/', c = slant;
 	int dx = abs(x1 - x0), dy = -abs(y1 - y0), err = dx + dy;
 	for (;;) {
 		dot(k, x0, y0, style, c);
 		if (x0 == x1 && y0 == y1)
 			return;
 		int twice = 2 * err;
-		if (twice >= dy) {
+		bool across = twice >= dy, down = twice <= dx;
+		if (across) {
 			err += dy;
 			x0 += x0 < x1 ? 1 : -1;
 		}
-		if (twice <= dx) {
+		if (down) {
 			err += dx;
 			y0 += y0 < y1 ? 1 : -1;
 		}
+		c = across && down ? slant : across ? '-' : '|';
 	}
 }
 
@@ -290,6 +283,11 @@ void graph_draw_pane(struct view *v, struct rect r)
 	u32 centre = graph_node(s->graph, 0)->id;
 	struct buf tail = BUF_INIT;
 	int y = r.h >= 3 ? 1 : 0;
+	if (y) {
+		graph_add_status(v, &tail);
+		rect_puts_right(r, r.w - 1, 0, STYLE_DIM, tail.s);
+		buf_clear(&tail);
+	}
 	if (s->current) {
 		char cosine[16];
 		view_format_score(cosine, graph_cosine(v, nd->id, centre));

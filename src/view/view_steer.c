@@ -69,7 +69,7 @@ static bool commit_feature(struct view *v, const char *text, void *context)
 	u32 id;
 	(void)context;
 	if (session_parse_id(app_session(v->app), text, &id, &e)) {
-		app_error(v->app, &e);
+		app_prompt_fault(v->app, 0, e.msg);
 		return false;
 	}
 	if (add_row(v, id))
@@ -162,7 +162,7 @@ static bool commit_prompt(struct view *v, const char *text, void *context)
 	struct steer_view *s = view_state(v);
 	(void)context;
 	if (!*text) {
-		app_message(v->app, "a prompt of at least one letter");
+		app_prompt_fault(v->app, 0, "a prompt of at least one letter");
 		return false;
 	}
 	char *copy = xstrdup(text);
@@ -388,15 +388,16 @@ static bool current(struct view *v, u32 *feature)
 
 static void status(struct view *v, struct buf *out)
 {
-	static const char *const where[] = {"reply only", "prompt only", "prompt and reply"};
 	struct steer_view *s = view_state(v);
-	buf_adds(out, where[s->ask.where]);
 	struct steer_live *l = s->live;
 	if (!l)
 		return;
 	pthread_mutex_lock(&l->lock);
 	size_t n = MAX(l->stream[0].n, l->stream[1].n);
-	buf_addf(out, ", %s%zu/%u", l->replayed ? "recorded " : "", n, (unsigned)l->n_tokens);
+	if (l->replayed)
+		buf_adds(out, "recorded run");
+	else
+		buf_addf(out, "%zu/%u", n, (unsigned)l->n_tokens);
 	if (l->seconds > 0 && n && !l->replayed)
 		buf_addf(out, ", %.0f tok/s", (double)n / l->seconds);
 	pthread_mutex_unlock(&l->lock);

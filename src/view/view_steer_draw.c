@@ -15,10 +15,12 @@ static const f32 WRITES = 0.02f; /* a topic score below it: the feature only det
 
 static void draw_prompt(struct view *v, struct rect r, int y)
 {
+	static const char *const where[] = {"reply", "prompt", "both"};
 	struct steer_view *s = view_state(v);
 	struct buf tail = BUF_INIT;
-	buf_addf(&tail, "%s%s \xc2\xb7 seed %llu \xc2\xb7 ", s->rerun ? "zr \xc2\xb7 " : "",
-		 s->ask.chat ? "chat" : "plain", (unsigned long long)s->ask.seed);
+	buf_addf(&tail, "%s%s \xc2\xb7 %s \xc2\xb7 ", s->rerun ? "zr \xc2\xb7 " : "", s->ask.chat ? "chat" : "plain",
+		 where[s->ask.where]);
+	buf_addf(&tail, "seed %llu \xc2\xb7 ", (unsigned long long)s->ask.seed);
 	buf_addf(&tail, "T %g \xc2\xb7 %u tokens", (double)s->ask.temperature, (unsigned)s->ask.n_tokens);
 	int w = text_width(tail.s, tail.n);
 	bool fits = r.w - w >= 36;
@@ -160,6 +162,8 @@ static void draw_streams(struct view *v, struct rect r)
 	int x = bar + 2 + rect_puts(r, bar + 2, 0, STYLE_HEAD, "steered");
 	if (!is_asked(v))
 		rect_puts(r, x, 0, STYLE_CHANGED, r.w < 60 ? " before" : " before the changes; Enter runs");
+	else if (s->live->replayed)
+		rect_puts(r, x, 0, STYLE_DIM, " \xc2\xb7 recorded");
 	for (int y = 0; y < r.h; y++)
 		rect_cp(r, bar, y, STYLE_LINE, 0x2502);
 	s->scroll_end = 0;

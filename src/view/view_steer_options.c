@@ -11,7 +11,9 @@ static bool number(struct view *v, const char *text, f64 least, f64 most, f64 *o
 	*out = strtod(text, &end);
 	if (end != text && !*end && *out >= least && *out <= most)
 		return true;
-	app_message(v->app, "'%s' is not a number from %g to %g", text, least, most);
+	char sentence[96];
+	snprintf(sentence, sizeof sentence, "a number from %g to %g", least, most);
+	app_prompt_fault(v->app, 0, sentence);
 	return false;
 }
 

@@ -71,6 +71,22 @@ static json_t *features_json(struct view *v, const struct steer_request *q)
 
 static const char *const wheres[] = {"reply", "prompt", "both"};
 
+/* [[end of the token in bytes, f of each feature], ...] of a stream, so that the heat can be shown
+ * again. */
+static json_t *heat_json(const struct steer_live *l, int stream)
+{
+	const struct steer_stream *t = &l->stream[stream];
+	json_t *list = json_array();
+	for (size_t i = 0; i < t->n; i++) {
+		json_t *token = json_array();
+		json_array_append_new(token, json_integer((json_int_t)t->token[i].end));
+		for (size_t k = 0; k < l->n_features; k++)
+			json_array_append_new(token, json_f32(t->token[i].act[k]));
+		json_array_append_new(list, token);
+	}
+	return list;
+}
+
 json_t *steer_run_json(struct view *v, const struct steer_ask *ask, const struct steer_live *l)
 {
 	char hex[65];
@@ -87,6 +103,7 @@ json_t *steer_run_json(struct view *v, const struct steer_ask *ask, const struct
 	json_object_set_new(j, "chat", json_boolean(ask->chat));
 	if (!steer_hash(app_session(v->app)->atlas, &q, hex, NULL))
 		json_object_set_new(j, "hash", json_string(hex));
+	json_object_set_new(j, "heat", json_pack("{s:o, s:o}", "baseline", heat_json(l, 0), "steered", heat_json(l, 1)));
 	return j;
 }
 
@@ -187,23 +204,51 @@ struct play {
 	struct steer_live *live;
 	char *text[2];
 	size_t n[2];
+	json_t *heat[2]; /* arrays, or NULL: word by word */
+	size_t token[2]; /* of heat, the next */
 };
 
-/* One word of each stream, with the blanks before it; false when both are over. */
-static bool play_word(struct play *p, size_t *at)
+/* The next token of a stream as it was recorded, or false to go by words. */
+static bool next_token(struct play *p, int i, size_t at, size_t *end, f32 act[STEER_ROWS])
+{
+	const json_t *token = json_array_get(p->heat[i], p->token[i]);
+	json_int_t to = json_integer_value(json_array_get(token, 0));
+	if (to <= (json_int_t)at || to > (json_int_t)p->n[i])
+		return false;
+	*end = (size_t)to;
+	p->token[i]++;
+	for (size_t k = 0; k < STEER_ROWS; k++) {
+		const json_t *f = json_array_get(token, k + 1);
+		act[k] = json_is_number(f) ? (f32)json_number_value(f) : NAN;
+	}
+	return true;
+}
+
+/* A word with the blanks before it. */
+static size_t word_end(const struct play *p, int i, size_t at)
+{
+	const char *s = p->text[i];
+	while (at < p->n[i] && (s[at] == ' ' || s[at] == '\n'))
+		at++;
+	while (at < p->n[i] && s[at] != ' ' && s[at] != '\n')
+		at++;
+	return at;
+}
+
+/* One step of each stream; false when both are over. */
+static bool play_step(struct play *p, size_t *at)
 {
 	bool more = false;
 	for (int i = 0; i < 2; i++) {
-		size_t word = at[i], len = 0;
+		f32 act[STEER_ROWS];
+		size_t end;
 		if (at[i] >= p->n[i])
 			continue;
-		const char *s = p->text[i];
-		while (word < p->n[i] && (s[word] == ' ' || s[word] == '\n'))
-			word++;
-		while (word + len < p->n[i] && s[word + len] != ' ' && s[word + len] != '\n')
-			len++;
-		steer_live_add(p->live, i, s + at[i], word + len - at[i], NULL);
-		at[i] = word + len;
+		bool known = next_token(p, i, at[i], &end, act);
+		if (!known)
+			end = word_end(p, i, at[i]);
+		steer_live_add(p->live, i, p->text[i] + at[i], end - at[i], known ? act : NULL);
+		at[i] = end;
 		more = true;
 	}
 	return more;
@@ -213,7 +258,7 @@ static void play_work(void *context, struct progress *progress)
 {
 	struct play *p = context;
 	size_t at[2] = {0, 0};
-	while (!progress_cancelled(progress) && play_word(p, at)) {
+	while (!progress_cancelled(progress) && play_step(p, at)) {
 		app_wake(p->app);
 		nanosleep(&(struct timespec){.tv_nsec = 60 * 1000 * 1000}, NULL);
 	}
@@ -236,8 +281,10 @@ static void play_release(void *context)
 {
 	struct play *p = context;
 	steer_live_drop(p->live);
-	free(p->text[0]);
-	free(p->text[1]);
+	for (int i = 0; i < 2; i++) {
+		free(p->text[i]);
+		json_decref(p->heat[i]);
+	}
 	free(p);
 }
 
@@ -260,10 +307,11 @@ void steer_play(struct view *v, const json_t *run)
 	for (int i = 0; i < 2; i++) {
 		p->text[i] = xstrdup(json_opt_str(run, keys[i], ""));
 		p->n[i] = strlen(p->text[i]);
+		p->heat[i] = json_incref(json_object_get(json_object_get(run, "heat"), keys[i]));
 	}
 	if (app_is_script(v->app)) {
 		size_t at[2] = {0, 0};
-		while (play_word(p, at))
+		while (play_step(p, at))
 			;
 		play_over(p);
 		play_release(p);

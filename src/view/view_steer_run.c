@@ -92,9 +92,10 @@ static void done(struct view *v, void *context)
 		steer_keep(v, &j->ask, j->live);
 		return;
 	}
-	app_error(v->app, &j->err);
-	if (j->live->stream[0].n || j->live->stream[1].n)
+	if (j->live->stream[0].n || j->live->stream[1].n) {
+		app_error(v->app, &j->err);
 		return;
+	}
 	snprintf(s->trouble, sizeof s->trouble, "%s", j->err.msg);
 	steer_live_drop(s->live);
 	s->live = NULL;

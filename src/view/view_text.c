@@ -105,7 +105,6 @@ static void done(struct view *v, void *context)
 	struct text_job *j = context;
 	if (j->err.code != ERR_NONE) {
 		snprintf(s->trouble, sizeof s->trouble, "%s", j->err.msg);
-		app_error(v->app, &j->err);
 		return;
 	}
 	text_result_release(&s->r);
@@ -117,6 +116,13 @@ static void done(struct view *v, void *context)
 	for (s->cursor = 0; s->cursor + 1 < s->r.n && s->r.flags[s->cursor] & TOKEN_MASKED;)
 		s->cursor++;
 	rebuild(v);
+	f32 most = 0;
+	for (size_t i = 0; i < s->r.n; i++)
+		most = MAX(most, s->heats[i]);
+	if (most <= 0) { /* the feature one came from is silent here: show where there is anything */
+		s->heat = NO_FEATURE;
+		rebuild(v);
+	}
 }
 
 static void start(struct view *v, const char *text)
@@ -172,7 +178,7 @@ static bool commit(struct view *v, const char *text, void *context)
 {
 	(void)context;
 	if (!*text) {
-		app_message(v->app, "a text of at least one letter");
+		app_prompt_fault(v->app, 0, "a text of at least one letter");
 		return false;
 	}
 	start(v, text);
@@ -400,7 +406,7 @@ static void status(struct view *v, struct buf *out)
 	for (size_t i = 0; i < s->r.n; i++)
 		masked += (s->r.flags[i] & TOKEN_MASKED) != 0;
 	if (s->r.n)
-		buf_addf(out, "%zu tokens, %zu left out", s->r.n, masked);
+		buf_addf(out, "%zu tokens, %zu masked", s->r.n, masked);
 }
 
 static size_t n_rows(struct view *v)
