@@ -164,9 +164,10 @@ static int finish(struct job *j, struct err *e)
 	struct dict_weights w;
 	json_t *json = atlas_json(j), *about = sae_about(j);
 	train_weights(j->train, &w);
+	json_object_set_new(json, "training", metrics(j));
 	int bad = dict_write(j->folder, &w, j->storage, about, atlas_json_uuid(json),
 			     json_opt_str(json, "build_id", ""), e) ||
-		  atlas_note_part(json, j->folder, "dictionary", "sae_weights.safetensors", "train", metrics(j), e) ||
+		  atlas_note_part(json, j->folder, "dictionary", "sae_weights.safetensors", "train", NULL, e) ||
 		  atlas_commit(json, j->folder, e)
 			  ? -1
 			  : 0;

@@ -8,6 +8,8 @@ src/cmd/cmd_harvest.c \
 src/cmd/cmd_index.c \
 src/cmd/cmd_info.c \
 src/cmd/cmd_label.c \
+src/cmd/cmd_near.c \
+src/cmd/cmd_neighbours.c \
 src/cmd/cmd_open.c \
 src/cmd/cmd_progress.c \
 src/cmd/cmd_prune.c \

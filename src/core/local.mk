@@ -22,6 +22,8 @@ src/core/index.c \
 src/core/index.h \
 src/core/index_contexts.c \
 src/core/index_write.c \
+src/core/knn.c \
+src/core/knn.h \
 src/core/labels.c \
 src/core/labels.h \
 src/core/layout.c \

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "core/vec.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,19 +67,18 @@ void topk_keys(u64 *key, size_t n, size_t k)
 		SELECT(u64, key, n, k);
 }
 
-static f32 threshold(struct topk *t, const f32 *z, size_t n, size_t k)
+f32 topk_bound(struct topk *t, const f32 *z, size_t n, size_t k)
 {
-	size_t groups = n / 256 * 16;
+	size_t groups = n / 256 * 16, numbers = 0;
 	if (groups < k || !k)
-		return 0;
+		return -INFINITY;
 	vec_group_max(t->most, z, n);
-	size_t positive = 0;
 	for (size_t i = 0; i < groups; i++)
-		if (t->most[i] > 0)
-			t->most[positive++] = t->most[i];
-	if (positive < k)
-		return 0;
-	SELECT(f32, t->most, positive, k);
+		if (t->most[i] == t->most[i])
+			t->most[numbers++] = t->most[i];
+	if (numbers < k)
+		return -INFINITY;
+	SELECT(f32, t->most, numbers, k);
 	return t->most[k - 1];
 }
 
@@ -105,7 +105,7 @@ static void sort_ids(u32 *id, size_t n)
 
 size_t topk_row(struct topk *t, const f32 *z, size_t n, size_t k, u32 *id, f32 *value)
 {
-	f32 least = threshold(t, z, n, k);
+	f32 least = topk_bound(t, z, n, k);
 	size_t m = 0;
 	for (size_t i = 0; i < n; i++) {
 		if (z[i] >= least && z[i] > 0) {

@@ -17,6 +17,10 @@ void topk_free(struct topk *t); /* NULL is fine */
 /* Fills id and value with the at most k largest z[i] > 0, ids ascending; returns how many. */
 size_t topk_row(struct topk *t, const f32 *z, size_t n, size_t k, u32 *id, f32 *value);
 
+/* A number not above the k-th largest z[i], from the maxima of groups; -INFINITY if there are
+ * too few. */
+f32 topk_bound(struct topk *t, const f32 *z, size_t n, size_t k);
+
 /* The same on keys: moves the k largest of n to the front, in no order. */
 void topk_keys(u64 *key, size_t n, size_t k);
 

@@ -29,6 +29,10 @@ check_PROGRAMS += tests/unit/test_dict
 TESTS += tests/unit/test_dict
 tests_unit_test_dict_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_knn
+TESTS += tests/unit/test_knn
+tests_unit_test_knn_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_train
 TESTS += tests/unit/test_train
 tests_unit_test_train_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
