@@ -31,6 +31,30 @@ static struct {
 	int paste_on, paste_off;
 } term;
 
+/* A resize that comes between two looks must still end the wait for keys. */
+static struct sigaction curses_winch;
+static volatile sig_atomic_t wake_fd = -1;
+
+static void on_winch(int sig)
+{
+	int saved = errno;
+	if (!(curses_winch.sa_flags & SA_SIGINFO) && curses_winch.sa_handler != SIG_DFL &&
+	    curses_winch.sa_handler != SIG_IGN)
+		curses_winch.sa_handler(sig);
+	if (wake_fd >= 0) {
+		ssize_t ignored = write((int)wake_fd, "s", 1);
+		(void)ignored;
+	}
+	errno = saved;
+}
+
+static void watch_size(int fd)
+{
+	struct sigaction a = {.sa_handler = on_winch, .sa_flags = SA_RESTART};
+	wake_fd = fd;
+	sigaction(SIGWINCH, &a, &curses_winch);
+}
+
 /* For the emergency: made ready while all is well. */
 static struct {
 	volatile sig_atomic_t ready;
@@ -127,7 +151,7 @@ static void set_up(const struct term_options *o)
 	intrflush(stdscr, FALSE);
 	if (!getenv("ESCDELAY"))
 		set_escdelay(25);
-	mousemask(BUTTON1_PRESSED | BUTTON4_PRESSED | BUTTON5_PRESSED, NULL);
+	mousemask(BUTTON1_PRESSED | BUTTON1_CLICKED | BUTTON1_DOUBLE_CLICKED | BUTTON4_PRESSED | BUTTON5_PRESSED, NULL);
 	mouseinterval(0);
 	define_key("\033[200~", PASTE_ON);
 	define_key("\033[201~", PASTE_OFF);
@@ -157,6 +181,7 @@ int term_open(const struct term_options *o, struct err *e)
 		return err_set(e, ERR_UNAVAILABLE, "cannot use the terminal '%s'", name);
 	set_up(o);
 	prepare_rescue();
+	watch_size(o->wake);
 	ask_for_pastes(true);
 	grid_init(&term.shown, 1, 1);
 	term.open = true;
@@ -171,6 +196,7 @@ void term_close(void)
 	ask_for_pastes(false);
 	endwin();
 	rescue.ready = 0;
+	wake_fd = -1;
 	delscreen(term.screen);
 	grid_release(&term.shown);
 	term.open = false;
@@ -233,7 +259,9 @@ static bool read_mouse(struct term_event *out)
 	out->button = m.bstate & BUTTON4_PRESSED ? 4 : m.bstate & BUTTON5_PRESSED ? 5 : 1;
 	i64 now = now_ms();
 	if (out->button == 1) {
-		if (now - term.click_at < DOUBLE_CLICK_MS && m.x == term.click_x && m.y == term.click_y)
+		if (m.bstate & BUTTON1_DOUBLE_CLICKED) /* both came at once */
+			out->times = 2;
+		else if (now - term.click_at < DOUBLE_CLICK_MS && m.x == term.click_x && m.y == term.click_y)
 			out->times = 2;
 		term.click_at = out->times == 2 ? 0 : now;
 		term.click_x = m.x;

@@ -17,6 +17,7 @@
 struct term_options {
 	const char *theme; /* "dark", "light", "mono", or NULL: by the terminal, NO_COLOR, COLORFGBG */
 	bool ascii;        /* also chosen by a locale that is not UTF-8 */
+	int wake;          /* a pipe's end: gets a byte when the window's size changes; or -1 */
 };
 
 int term_open(const struct term_options *o, struct err *e);

@@ -131,16 +131,15 @@ static void take_paste(struct app *a)
 	buf_release(&text);
 }
 
-static bool take_keys(struct app *a)
+static void take_keys(struct app *a)
 {
 	struct term_event ev;
-	bool any = false;
 	for (term_next(&ev); ev.key != KEY_NONE_YET && !a->quit; term_next(&ev)) {
-		any = true;
 		if (ev.key == KEY_RESIZED) {
 			int w, h;
 			term_size(&w, &h);
 			resize(a, w, h);
+			term_redraw(); /* what the terminal itself made of its screen is not known */
 		} else if (ev.key == KEY_MOUSE_EVENT)
 			app_mouse(a, &ev);
 		else if (ev.key == KEY_PASTE_BEGIN)
@@ -149,7 +148,6 @@ static bool take_keys(struct app *a)
 			app_key(a, ev.key);
 		app_jobs_collect(a);
 	}
-	return any;
 }
 
 static void show(struct app *a)
@@ -169,13 +167,13 @@ static void run_terminal(struct app *a)
 		if (a->dirty)
 			show(a);
 		struct pollfd p[2] = {{term_fd(), POLLIN, 0}, {a->wake_read, POLLIN, 0}};
-		int wait = timeout_ms(a), n = poll(p, 2, wait);
-		if (n == 0 || (n > 0 && p[1].revents))
-			a->dirty |= n == 0 && a->typed.n;
+		int n = poll(p, 2, timeout_ms(a));
 		drain_wake_pipe(a);
 		if (p[0].revents & (POLLHUP | POLLERR | POLLNVAL))
 			break; /* the terminal has gone */
-		if (n != 0)
+		if (n == 0)
+			a->dirty |= a->typed.n > 0; /* time to show what may follow */
+		else
 			take_keys(a);
 	}
 }
@@ -261,7 +259,7 @@ static int open_screen(struct app *a, const struct app_options *o, struct err *e
 		grid_init(&a->grid, o->w ? o->w : 80, o->h ? o->h : 24);
 		return (a->script = script_open(o->script, e)) ? 0 : -1;
 	}
-	struct term_options t = {o->theme, o->ascii};
+	struct term_options t = {o->theme, o->ascii, a->wake_write};
 	if (term_open(&t, e))
 		return -1;
 	mem_on_exhaustion(term_emergency);

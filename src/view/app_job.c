@@ -154,6 +154,14 @@ bool app_jobs_idle(const struct app *a)
 	return !a->jobs;
 }
 
+const char *app_jobs_matter(const struct app *a)
+{
+	for (const struct job_item *j = a->jobs; j; j = j->next)
+		if (j->spec.lane == LANE_BACKEND && !j->dropped)
+			return j->spec.what;
+	return NULL;
+}
+
 void app_wake(struct app *a)
 {
 	if (atomic_exchange(&a->woken, true))

@@ -50,7 +50,11 @@ const char *app_key_words(struct app *a, enum action action)
 
 static void ask_to_quit(struct app *a)
 {
-	app_message(a, app_jobs_idle(a) ? "quit? y or n" : "something is still running; quit? y or n");
+	const char *what = app_jobs_matter(a);
+	if (what)
+		app_message(a, "%s is still running; quit? y or n", what);
+	else
+		app_message(a, "quit? y or n");
 	a->pending = PENDING_QUIT;
 }
 
@@ -77,7 +81,7 @@ static bool program_act(struct app *a, enum action action)
 {
 	switch (action) {
 	case ACT_QUIT:
-		if (app_jobs_idle(a))
+		if (!app_jobs_matter(a))
 			a->quit = true;
 		else
 			ask_to_quit(a);

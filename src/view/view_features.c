@@ -377,7 +377,7 @@ static void draw_top_line(struct view *v, struct rect r)
 	else
 		buf_addf(&right, "%u features", s->n);
 	app_add_search_time(v->app, &right);
-	if (s->list.n && r.w >= 60)
+	if (s->ordered && s->list.n && r.w >= 60)
 		buf_addf(&right, " \u00b7 row %llu", (unsigned long long)s->list.at + 1);
 	if (app_n_marked(v->app))
 		buf_addf(&right, " \u00b7 %zu marked", app_n_marked(v->app));
@@ -389,13 +389,12 @@ static void draw_top_line(struct view *v, struct rect r)
 	buf_release(&right);
 }
 
-/* One line of a top context with its heat. */
-static void draw_context(struct view *v, struct rect r, int y, u32 f, const struct store_context *c, f32 max)
+/* One line of a top context. */
+static void draw_context(struct view *v, struct rect r, int y, const struct store_context *c)
 {
 	const struct atlas *a = atlas_of(v);
 	u64 from, to;
 	u32 tokens[80];
-	f32 acts[80];
 	char value[16];
 	store_text_of(a->store, c->position, &from, &to);
 	from = c->position - from > 40 ? c->position - 40 : from;
@@ -403,9 +402,8 @@ static void draw_context(struct view *v, struct rect r, int y, u32 f, const stru
 	size_t n = (size_t)MIN(to - from, ARRAY_LEN(tokens));
 	for (size_t i = 0; i < n; i++)
 		tokens[i] = store_token(a->store, from + i);
-	store_activations(a->store, f, from, from + n, acts);
-	struct view_tokens t = {.tokens = tokens, .acts = acts, .n = n, .max = max, .peak = (int)(c->position - from),
-				.cursor = -1};
+	/* only the peak: the heat of every token is the page's matter, and costs a slow line too much */
+	struct view_tokens t = {.tokens = tokens, .n = n, .peak = (int)(c->position - from), .cursor = -1};
 	view_format_value(value, c->act);
 	rect_puts_right(r, 6, y, STYLE_NUMBER, value);
 	view_put_tokens(v, r, 8, y, r.w - 9, &t, view_first_token(v, &t, t.peak, r.w - 9));
@@ -416,7 +414,6 @@ static void draw_preview(struct view *v, struct rect r)
 	const struct atlas *a = atlas_of(v);
 	struct store_context c[8];
 	struct atlas_token t[12];
-	struct store_stats st;
 	u32 f;
 	if (!current(v, &f) || r.h < 2)
 		return;
@@ -432,13 +429,12 @@ static void draw_preview(struct view *v, struct rect r)
 		view_put_sentence(r, 2, 2, atlas_missing(a, "store"));
 		return;
 	}
-	store_stats(a->store, f, &st);
 	n = store_contexts(a->store, f, c, MIN(ARRAY_LEN(c), (size_t)MAX(r.h - 2, 0)));
 	n = MIN(n, (size_t)MAX(r.h - 2, 0));
 	if (!n && r.h > 2)
 		rect_puts(r, 2, 2, STYLE_DIM, "it never fires on the indexed text");
 	for (size_t i = 0; i < MIN(n, ARRAY_LEN(c)); i++)
-		draw_context(v, r, 2 + (int)i, f, &c[i], st.max);
+		draw_context(v, r, 2 + (int)i, &c[i]);
 }
 
 static void draw(struct view *v, struct rect r)
@@ -450,6 +446,10 @@ static void draw(struct view *v, struct rect r)
 	s->list_y = 2;
 	struct rect rows = rect_sub(r, 0, 2, r.w, r.h - 2 - preview);
 	list_resize(&s->list, s->n, rows.h);
+	if (!s->ordered) { /* rows that would move under the eye are not shown */
+		rect_puts(rows, 2, 1, STYLE_DIM, "\u2026");
+		return;
+	}
 	for (int y = 0; y < rows.h && s->list.top + (u64)y < s->list.n; y++)
 		draw_row(v, rows, y, s->list.top + (u64)y);
 	if (!s->list.n)

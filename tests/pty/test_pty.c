@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/* test_pty.c - what only a terminal shows: start, keys as they arrive, resizing, suspending, and
+ * how the terminal is left whatever happens. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "pty.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/featlas-pty-XXXXXX", atlas[64];
+
+static int copy_atlas(void **state)
+{
+	(void)state;
+	char command[512];
+	if (!mkdtemp(folder) || !getenv("SAMPLE") || !getenv("FEATLAS"))
+		return -1;
+	snprintf(atlas, sizeof atlas, "%s/sample.atlas", folder);
+	snprintf(command, sizeof command, "cp -r '%s' '%s' && chmod -R u+w '%s'", getenv("SAMPLE"), atlas, atlas);
+	setenv("HOME", folder, 1);
+	return system(command);
+}
+
+static int remove_atlas(void **state)
+{
+	(void)state;
+	char command[512];
+	snprintf(command, sizeof command, "rm -rf '%s'", folder);
+	return system(command);
+}
+
+static struct pty *start_in(const char *term, int rows, int cols)
+{
+	char *argv[] = {getenv("FEATLAS"), atlas, NULL};
+	return pty_spawn(argv, term, rows, cols);
+}
+
+static struct pty *start(void)
+{
+	struct pty *p = start_in("xterm-256color", 24, 80);
+	assert_true(pty_until(p, pty_shows, "512 features · row 1"));
+	return p;
+}
+
+static void quit(struct pty *p)
+{
+	pty_send(p, "Q");
+	assert_true(pty_until(p, pty_ended, NULL));
+	assert_true(WIFEXITED(p->status));
+	assert_int_equal(WEXITSTATUS(p->status), 0);
+	assert_true(pty_until(p, pty_restored, NULL));
+	assert_int_equal(p->answers, 0);
+	pty_free(p);
+}
+
+static void it_starts_and_leaves_the_terminal_as_it_was(void **state)
+{
+	(void)state;
+	struct pty *p = start();
+	assert_true(p->altscreen);
+	assert_true(pty_shows(p, "words about bridges"));
+	assert_true(pty_shows(p, "g go  ? help  : all"));
+	quit(p);
+}
+
+static void keys_arrive_in_every_form(void **state)
+{
+	(void)state;
+	struct pty *p = start();
+	pty_send(p, "j");
+	assert_true(pty_until(p, pty_shows, "row 2"));
+	pty_send(p, "\033OB"); /* Down, as it is sent in keypad mode */
+	assert_true(pty_until(p, pty_shows, "row 3"));
+	pty_send(p, "\033[6~");
+	assert_true(pty_until(p, pty_shows, "row 16"));
+	pty_send(p, "\007");
+	assert_true(pty_until(p, pty_shows, "^G is not a key here"));
+	pty_send(p, "gg12j");
+	assert_true(pty_until(p, pty_shows, "row 13"));
+	quit(p);
+}
+
+static void escape_is_instant_and_never_leaves_a_screen(void **state)
+{
+	(void)state;
+	struct pty *p = start();
+	pty_send(p, "/bridg");
+	assert_true(pty_until(p, pty_shows, "18 of 512"));
+	pty_send(p, "\033");
+	assert_true(pty_until(p, pty_shows, "512 features"));
+	pty_send(p, "\r");
+	assert_true(pty_until(p, pty_shows, "› #0"));
+	pty_send(p, "\033");
+	pty_send(p, "j");
+	assert_true(pty_until(p, pty_shows, "> 8.51"));
+	assert_true(pty_shows(p, "› #0"));
+	quit(p);
+}
+
+static void a_prefix_shows_what_may_follow(void **state)
+{
+	(void)state;
+	struct pty *p = start();
+	pty_send(p, "g");
+	assert_true(pty_until(p, pty_shows, "what fires on a text"));
+	pty_send(p, "\033");
+	assert_true(pty_until(p, pty_lacks, "what fires on a text"));
+	quit(p);
+}
+
+static void it_follows_the_size_of_the_window(void **state)
+{
+	(void)state;
+	struct pty *p = start();
+	pty_resize(p, 40, 120);
+	assert_true(pty_until(p, pty_shows, "tags"));
+	pty_resize(p, 8, 30);
+	assert_true(pty_until(p, pty_shows, "needs a window"));
+	pty_send(p, "j");
+	pty_resize(p, 24, 80);
+	assert_true(pty_until(p, pty_shows, "row 2"));
+	for (int i = 0; i < 40; i++)
+		pty_resize(p, 5 + i, 20 + 3 * i);
+	pty_resize(p, 24, 80);
+	pty_send(p, "j");
+	assert_true(pty_until(p, pty_shows, "row 3"));
+	quit(p);
+}
+
+static bool is_off(struct pty *p, const void *unused)
+{
+	return pty_stopped(p, unused) && !p->altscreen;
+}
+
+static bool is_on(struct pty *p, const void *unused)
+{
+	(void)unused;
+	return p->altscreen;
+}
+
+static void it_suspends_and_comes_back(void **state)
+{
+	(void)state;
+	struct pty *p = start();
+	pty_send(p, "jj\032");
+	assert_true(pty_until(p, is_off, NULL));
+	assert_true(pty_until(p, pty_restored, NULL));
+	kill(p->pid, SIGCONT);
+	assert_true(pty_until(p, is_on, NULL));
+	assert_true(pty_until(p, pty_shows, "row 3"));
+	pty_send(p, "j");
+	assert_true(pty_until(p, pty_shows, "row 4"));
+	quit(p);
+}
+
+static void ends_by(int sig)
+{
+	struct pty *p = start();
+	kill(p->pid, sig);
+	assert_true(pty_until(p, pty_ended, NULL));
+	assert_true(WIFSIGNALED(p->status) || WEXITSTATUS(p->status) != 0);
+	assert_true(pty_until(p, pty_restored, NULL));
+	if (sig == SIGSEGV)
+		assert_true(pty_until(p, pty_shows, "what was edited is on disk"));
+	pty_free(p);
+}
+
+static void signals_leave_the_terminal_usable(void **state)
+{
+	(void)state;
+	ends_by(SIGTERM);
+	ends_by(SIGHUP);
+	ends_by(SIGSEGV);
+	ends_by(SIGABRT);
+}
+
+static void the_mouse_selects_and_opens(void **state)
+{
+	(void)state;
+	struct pty *p = start();
+	pty_send(p, "\033[<0;10;8M\033[<0;10;8m"); /* the eighth line of the screen */
+	assert_true(pty_until(p, pty_shows, "row 5"));
+	pty_send(p, "\033[<65;10;8M");
+	assert_true(pty_until(p, pty_shows, "row 8"));
+	pty_send(p, "\033[<0;10;6M\033[<0;10;6m\033[<0;10;6M\033[<0;10;6m");
+	assert_true(pty_until(p, pty_shows, "› #2"));
+	quit(p);
+}
+
+static void pasted_text_is_no_keys(void **state)
+{
+	(void)state;
+	struct pty *p = start();
+	pty_send(p, "\033[200~QQjj\033[201~");
+	assert_true(pty_until(p, pty_shows, "pasted text goes into prompts"));
+	assert_true(pty_shows(p, "row 1"));
+	pty_send(p, "/");
+	pty_send(p, "\033[200~bridg\033[201~");
+	assert_true(pty_until(p, pty_shows, "18 of 512"));
+	pty_send(p, "\033");
+	assert_true(pty_until(p, pty_shows, "512 features"));
+	quit(p);
+}
+
+static void nothing_of_a_label_reaches_the_terminal_raw(void **state)
+{
+	(void)state;
+	struct pty *p = start();
+	pty_send(p, "#60\r");
+	assert_true(pty_until(p, pty_shows, "› #60"));
+	assert_true(pty_until(p, pty_shows, "clears ␛[2J␛[31mthe screen␛]0;title␇ and rings"));
+	assert_false(p->titled);
+	quit(p);
+}
+
+static void a_key_costs_little(void **state)
+{
+	(void)state;
+	struct pty *p = start();
+	size_t before = p->bytes;
+	pty_send(p, "j");
+	assert_true(pty_until(p, pty_shows, "row 2"));
+	assert_true(p->bytes - before <= 1024);
+	before = p->bytes;
+	pty_send(p, "\r");
+	assert_true(pty_until(p, pty_shows, "› #1"));
+	assert_true(pty_until(p, pty_shows, "g go  ? help"));
+	assert_true(p->bytes - before <= 4096);
+	quit(p);
+}
+
+static void an_edit_is_on_disk_before_the_next_key(void **state)
+{
+	(void)state;
+	struct pty *p = start();
+	pty_send(p, "3je\025a label that must stay\r");
+	assert_true(pty_until(p, pty_shows, "#3 is \"a label that must stay\""));
+	kill(p->pid, SIGKILL);
+	assert_true(pty_until(p, pty_ended, NULL));
+	pty_free(p);
+	p = start();
+	assert_true(pty_until(p, pty_shows, "a label that must stay"));
+	pty_send(p, "u");
+	assert_true(pty_until(p, pty_shows, "took back the label of #3"));
+	quit(p);
+}
+
+static void colours_go_by_the_terminal(void **state)
+{
+	(void)state;
+	struct pty *p = start_in("vt220", 24, 80);
+	assert_true(pty_until(p, pty_shows, "512 features · row 1"));
+	assert_true(pty_cell(p, 0, 1).attrs.reverse);
+	quit(p);
+	setenv("NO_COLOR", "1", 1);
+	p = start();
+	assert_true(pty_cell(p, 0, 1).attrs.reverse);
+	quit(p);
+	unsetenv("NO_COLOR");
+	p = start();
+	assert_false(pty_cell(p, 0, 1).attrs.reverse);
+	quit(p);
+}
+
+static void a_terminal_without_a_cursor_is_refused(void **state)
+{
+	(void)state;
+	struct pty *p = start_in("dumb", 24, 80);
+	assert_true(pty_until(p, pty_ended, NULL));
+	assert_int_equal(WEXITSTATUS(p->status), 2);
+	assert_true(pty_until(p, pty_shows, "the terminal 'dumb' cannot place its cursor"));
+	pty_free(p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(it_starts_and_leaves_the_terminal_as_it_was),
+		cmocka_unit_test(keys_arrive_in_every_form),
+		cmocka_unit_test(escape_is_instant_and_never_leaves_a_screen),
+		cmocka_unit_test(a_prefix_shows_what_may_follow),
+		cmocka_unit_test(it_follows_the_size_of_the_window),
+		cmocka_unit_test(it_suspends_and_comes_back),
+		cmocka_unit_test(signals_leave_the_terminal_usable),
+		cmocka_unit_test(the_mouse_selects_and_opens),
+		cmocka_unit_test(pasted_text_is_no_keys),
+		cmocka_unit_test(nothing_of_a_label_reaches_the_terminal_raw),
+		cmocka_unit_test(a_key_costs_little),
+		cmocka_unit_test(an_edit_is_on_disk_before_the_next_key),
+		cmocka_unit_test(colours_go_by_the_terminal),
+		cmocka_unit_test(a_terminal_without_a_cursor_is_refused),
+	};
+	return cmocka_run_group_tests(tests, copy_atlas, remove_atlas);
+}
