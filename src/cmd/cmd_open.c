@@ -16,8 +16,12 @@ struct session *cmd_open(const struct cmd_args *a, struct err *e)
 {
 	struct session *s = session_open(a->positional[0], arg_str(a, "backend", NULL), e);
 	/* a folder that may not be written is no news before someone edits */
-	if (s && note_exists(s->note) && note_read_only(s->note))
-		fprintf(stderr, "featlas %s: warning: %s\n", a->command, note_read_only(s->note));
+	if (s && note_exists(s->note) && note_read_only(s->note)) {
+		struct buf why = BUF_INIT;
+		utf8_add_safe(&why, note_read_only(s->note), strlen(note_read_only(s->note)));
+		fprintf(stderr, "featlas %s: warning: %s\n", a->command, why.s);
+		buf_release(&why);
+	}
 	return s;
 }
 

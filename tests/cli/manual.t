@@ -49,4 +49,16 @@ if command -v mandoc >/dev/null; then
 else
 	skip "mandoc has nothing to say" "no mandoc"
 fi
+
+if command -v bash >/dev/null; then
+	words=$(bash -c '. "$1"; COMP_WORDS=(featlas se) COMP_CWORD=1; _featlas; echo "${COMPREPLY[*]}"' - \
+		"$BUILD_DIR/share/completion/featlas" 2>&1)
+	is "bash completes commands" "$words" "search"
+	words=$(bash -c '. "$1"; COMP_WORDS=(featlas search --q) COMP_CWORD=2; _featlas; echo "${COMPREPLY[*]}"' - \
+		"$BUILD_DIR/share/completion/featlas" 2>&1)
+	is "and their options" "$words" "--query"
+else
+	skip "bash completes commands" "no bash"
+	skip "and their options" "no bash"
+fi
 finish

@@ -318,6 +318,39 @@ static void missing_parts_are_named(void **state)
 	query_free(q);
 }
 
+/* Queries put together from pieces at random, most of them wrong, all of them answered. */
+static void any_query_is_answered(void **state)
+{
+	static const char *const pieces[] = {
+		"(", ")", " ", " and ", " or ", " not ", "-", "/", "\"", "\\", "i", "bridge", "label:", "id:", "id:3..9",
+		"density:", "<", ">=", "1e-3", "..", ",", "near:", "5", "is:", "dead", "tag:tour", "promotes:", "[", "*",
+		"+", "é", "\xff", "rating:", "0", "note:", "x", "#", "|", "?", "\t",
+	};
+	struct world *s = *state;
+	u64 random = 1, n_parsed = 0;
+	for (int round = 0; round < 20000; round++) {
+		struct buf b = BUF_INIT;
+		for (u64 n = 1 + round % 9; n; n--) {
+			random = random * 6364136223846793005u + 1442695040888963407u;
+			buf_adds(&b, pieces[(random >> 33) % ARRAY_LEN(pieces)]);
+		}
+		struct err e = {0};
+		size_t column = SIZE_MAX;
+		struct query *q = query_parse(b.s, SEARCH_SMART, &column, &e);
+		if (!q && (column > b.n || !e.msg[0]))
+			fail_msg("'%s': column %zu, '%s'", b.s, column, e.msg);
+		struct search_result r = {0};
+		if (q && !query_run(q, &s->w, &r, NULL, &e)) {
+			assert_true(r.n_hits <= N_FEATURES);
+			n_parsed++;
+		}
+		search_result_release(&r);
+		query_free(q);
+		buf_release(&b);
+	}
+	assert_true(n_parsed > 1000);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, make_world, free_world)
 
 int main(void)
@@ -326,6 +359,7 @@ int main(void)
 		TEST(labels_by_words_and_regexes), TEST(terms_are_joined), TEST(numbers_are_compared),
 		TEST(what_people_did), TEST(tokens_and_neighbours), TEST(errors_point_at_the_column),
 		TEST(deep_and_long_queries_are_refused_not_crashed_on), TEST(missing_parts_are_named),
+		TEST(any_query_is_answered),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,7 +4,9 @@
 #include "base/mem.h"
 #include "core/search.h"
 
+#define PCRE2_CODE_UNIT_WIDTH 8
 #include <math.h>
+#include <pcre2.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -320,6 +322,75 @@ static void a_search_stops_when_asked(void **state)
 	free(extra);
 }
 
+static const char *pick(u64 *random, const char *const *list, size_t n)
+{
+	*random = *random * 6364136223846793005u + 1442695040888963407u;
+	return list[(*random >> 33) % n];
+}
+
+static void join(char *out, size_t size, u64 *random, const char *const *list, size_t n, size_t pieces)
+{
+	size_t at = 0;
+	out[0] = 0;
+	while (pieces-- && at + 1 < size)
+		at += (size_t)snprintf(out + at, size - at, "%s", pick(random, list, n));
+}
+
+/* The plainest use of PCRE2 that there is: the interpreter, its own check of UTF-8, a label at a time. */
+static bool plainly_matches(const pcre2_code *re, pcre2_match_data *m, const char *s)
+{
+	return pcre2_match(re, (PCRE2_SPTR)s, strlen(s), 0, PCRE2_NO_JIT, m, NULL) >= 0;
+}
+
+static void random_patterns_find_what_pcre2_finds(void **state)
+{
+	(void)state;
+	static const char *const words[] = {"a", "b", "ab", " ", "Brücke", "bridge", "BRIDGE", "é", "E", "7", "٣", "-", ".", "k", "\u212a", "日本"};
+	static const char *const parts[] = {
+		"a", "b", "ab", " ", "ü", "bridge", "é", "7", "\\w", "\\d", "\\b", "\\s", ".", ".*", "[ab]", "[^a]", "(?:a|b)", "|", "^",
+		"$", "a+", "b?", "(a|é)+", "(?=b)", "(?<=a)", "(?!b)", "\\W", "k", "\\p{Lu}", "(?i)", "x*", "{2}",
+	};
+	enum { N = 400 };
+	struct label *items = xcalloc(N, sizeof *items);
+	char (*blob)[64] = xcalloc(N, sizeof *blob);
+	u64 random = 7, compiled_ones = 0, hits = 0;
+	for (u32 i = 0; i < N; i++) {
+		join(blob[i], sizeof blob[i] - 8, &random, words, ARRAY_LEN(words), i % 6);
+		items[i] = label(i, blob[i]);
+	}
+	struct labels *l = write_labels(items, N, N);
+	for (int round = 0; round < 600; round++) {
+		char pattern[128];
+		int code;
+		PCRE2_SIZE at;
+		struct err e = {0};
+		join(pattern, sizeof pattern, &random, parts, ARRAY_LEN(parts), 1 + (size_t)round % 5);
+		bool ignore = round % 3 == 0;
+		pcre2_code *re = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
+					       PCRE2_UTF | PCRE2_UCP | (ignore ? PCRE2_CASELESS : 0), &code, &at, NULL);
+		struct search_pattern *p = search_compile(pattern, ignore ? SEARCH_IGNORE : SEARCH_EXACT, NULL, &e);
+		assert_int_equal(!re, !p);
+		if (!re)
+			continue;
+		compiled_ones++;
+		pcre2_match_data *m = pcre2_match_data_create(1, NULL);
+		struct search_result r = {0};
+		assert_int_equal(search_labels(p, NULL, l, NULL, 0, NULL, N, &r, NULL, &e), 0);
+		for (u32 i = 0; i < N; i++)
+			if (search_has(&r, i) != plainly_matches(re, m, blob[i]))
+				fail_msg("/%s/%s on '%s'", pattern, ignore ? "i" : "", blob[i]);
+		hits += r.n_hits;
+		search_result_release(&r);
+		pcre2_match_data_free(m);
+		pcre2_code_free(re);
+		search_pattern_free(p);
+	}
+	assert_true(compiled_ones > 300 && hits > 1000);
+	labels_free(l);
+	free(items);
+	free(blob);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -333,6 +404,7 @@ int main(void)
 		cmocka_unit_test(any_number_of_threads_finds_the_same),
 		cmocka_unit_test(catastrophes_give_up_and_are_counted),
 		cmocka_unit_test(a_search_stops_when_asked),
+		cmocka_unit_test(random_patterns_find_what_pcre2_finds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
