@@ -226,6 +226,18 @@ static json_t *runs_json(const struct backend *b, struct frame_out *f, const str
 	return list;
 }
 
+/* JSON has no word for a number that is not one. */
+static int check_runs(const struct run *runs, size_t n, struct err *e)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < runs[i].n_list; k++) {
+			const struct intervention *v = &runs[i].list[k];
+			if (!isfinite(v->amount) || !isfinite(v->bias) || !isfinite(v->threshold))
+				return err_set(e, ERR_USAGE, "an intervention holds a number that is not finite");
+		}
+	return 0;
+}
+
 struct generation {
 	const struct backend *b;
 	generate_fn fn;
@@ -285,8 +297,10 @@ int backend_generate(struct backend *b, const struct run *runs, size_t n_runs, c
 	struct frame reply;
 	struct frame_out f;
 	struct generation g = {b, fn, context, n_runs, (u64)o->n_tokens * n_runs, o->rows_hook};
-	if (client_ready(b, "generate", e))
+	if (client_ready(b, "generate", e) || check_runs(runs, n_runs, e))
 		return -1;
+	if (!isfinite(o->temperature) || !isfinite(o->top_p))
+		return err_set(e, ERR_USAGE, "a temperature or top-p is not finite");
 	frame_out_init(&f, json_object());
 	json_t *params = json_pack("{s:o, s:I, s:f}", "runs", runs_json(b, &f, runs, n_runs), "n_tokens",
 				   (json_int_t)o->n_tokens, "temperature", (f64)o->temperature);
@@ -321,7 +335,7 @@ int backend_score(struct backend *b, const struct run *runs, size_t n_runs, stru
 	struct frame_out f;
 	u64 most = 0;
 	int bad = 0;
-	if (client_ready(b, "score", e))
+	if (client_ready(b, "score", e) || check_runs(runs, n_runs, e))
 		return -1;
 	memset(out, 0, n_runs * sizeof *out);
 	frame_out_init(&f, json_object());

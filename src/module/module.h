@@ -95,8 +95,9 @@ struct module_ops {
 	/* Negative log-likelihood and the rest of struct score, in one pass a run. */
 	int (*score)(void *m, struct module_request *r, const struct run *runs, size_t n_runs, struct score *out,
 		     struct err *e);
-	/* The k tokens each vector writes most and least: unit norm, the final norm's gain, then the
-	 * unembedding, the mean over the vocabulary removed.  Best first; ties by id. */
+	/* The k tokens each vector writes most and least: as a row of the last layer, all at one length,
+	 * through final norm and unembedding, the mean over the vocabulary removed.  Best first; ties
+	 * by id. */
 	int (*lens)(void *m, struct module_request *r, const f32 *vectors, size_t n, u32 k, u32 *top_token,
 		    f32 *top_value, u32 *bottom_token, f32 *bottom_value, struct err *e);
 };

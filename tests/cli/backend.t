@@ -137,6 +137,24 @@ is "cancel is answered before what it ends" "$(printf '%s\n' "$out" | grep -nE '
 ask
 has "broken bytes are told in hex" "$out" '"tokens":\[\{"id":228,"text":".+","bytes":"e2"\}\]'
 
+# the conversation in featlas-backend(7), line by line; "..." ends a line that goes on
+page=$TESTS_DIR/../man/featlas-backend.7
+sed -n '/^\.Sh EXAMPLES/,/^\.Ed/p' "$page" | sed 's/\\e/\\/g' >"$tmp/page"
+sed -n 's/^> //p' "$tmp/page" >"$tmp/in"
+ask
+printf '%s\n' "$out" >"$tmp/said"
+ok "the manual has an example" test -s "$tmp/in"
+line=0
+sed -n 's/^< //p' "$tmp/page" >"$tmp/want"
+while IFS= read -r want; do
+	line=$((line + 1))
+	got=$(sed -n "${line}p" "$tmp/said")
+	case $want in
+	*...) want=${want%...}; got=$(printf '%s' "$got" | cut -c1-${#want}) ;;
+	esac
+	is "line $line of the manual's example" "$got" "$want"
+done <"$tmp/want"
+
 # nobody reads: it ends, and does not spin
 { call 1 initialize '{"protocol":"1.0"}'; for i in 2 3 4 5 6 7 8 9; do call $i vocab '{}'; done; } >"$tmp/in"
 timeout 20 sh -c '"$1" --load-ms 200 <"$2" | head -c 10 >/dev/null' sh "$fake" "$tmp/in"
