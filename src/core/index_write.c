@@ -128,7 +128,7 @@ int index_image_activations(struct index_image *m, u32 feature, const u32 *pos, 
 {
 	f32 scale = m->scale[feature];
 	m->feature_ptr[feature + 1] = m->feature_ptr[feature] + n;
-	bool ok = fwrite(pos, sizeof *pos, n, m->pos) == n;
+	bool ok = !n || fwrite(pos, sizeof *pos, n, m->pos) == n;
 	u16 half[512];
 	for (u64 i = 0; ok && i < n; i += ARRAY_LEN(half)) {
 		size_t k = (size_t)MIN(n - i, (u64)ARRAY_LEN(half));
