@@ -8,21 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const f32 STEP = 0.5f, BIG_STEP = 2.0f, MOST = 50.0f;
-
-f32 steer_coefficient(struct view *v, const struct steer_spec *row)
-{
-	f32 c = NAN;
-	return steer_spec_coefficient(row, app_session(v->app)->atlas, &c, NULL) ? NAN : c;
-}
-
-struct steer_request steer_request(const struct steer_ask *ask)
-{
-	return (struct steer_request){.prompt = ask->prompt, .chat = ask->chat, .specs = ask->row,
-				      .n_specs = ask->n_rows, .where = ask->where, .seed = ask->seed,
-				      .temperature = ask->temperature, .n_tokens = ask->n_tokens,
-				      .want_rows = true};
-}
+static const f32 STEP = 0.5f, BIG_STEP = 2.0f, MOST = 50.0f; /* in units */
 
 /* ---- rows ---- */
 
@@ -39,10 +25,10 @@ static bool add_row(struct view *v, u32 feature)
 		return false;
 	}
 	s->row = s->ask.n_rows;
-	s->ask.row[s->ask.n_rows++] = (struct steer_spec){
-		.feature = feature, .method = STEER_ADD, .strength = 2.0f,
-		.where = -1,
-		.times_max = app_session(v->app)->atlas->store != NULL};
+	struct steer_spec *row = &s->ask.row[s->ask.n_rows++];
+	*row = (struct steer_spec){.feature = feature, .method = STEER_ADD, .where = -1,
+				   .times_max = app_session(v->app)->atlas->store != NULL};
+	row->strength = 2.0f * steer_unit(v, row);
 	return true;
 }
 
@@ -96,7 +82,8 @@ static void change_strength(struct view *v, f32 by)
 {
 	struct steer_view *s = view_state(v);
 	struct steer_spec *row = &s->ask.row[s->row];
-	row->strength = MIN(MAX(row->strength + by, -MOST), MOST);
+	f32 unit = steer_unit(v, row), most = MOST * unit;
+	row->strength = MIN(MAX(row->strength + by * unit, -most), most);
 	steer_changed(v);
 }
 
@@ -104,7 +91,9 @@ static void next_method(struct view *v)
 {
 	struct steer_view *s = view_state(v);
 	struct steer_spec *row = &s->ask.row[s->row];
+	f32 units = row->strength / steer_unit(v, row);
 	row->method = (row->method + 1) % N_STEER_METHODS;
+	row->strength = units * steer_unit(v, row);
 	steer_changed(v);
 }
 
@@ -121,9 +110,9 @@ static void apply_typed(struct view *v)
 	struct steer_view *s = view_state(v);
 	struct steer_spec *row = &s->ask.row[s->row];
 	char *end;
-	f32 value = strtof(s->typed, &end);
+	f32 value = strtof(s->typed, &end), most = MOST * steer_unit(v, row);
 	if (end != s->typed && !*end && isfinite(value))
-		row->strength = MIN(MAX(value, -MOST), MOST);
+		row->strength = MIN(MAX(value, -most), most);
 	else
 		row->strength = s->before.strength;
 }

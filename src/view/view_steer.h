@@ -62,6 +62,10 @@ struct steer_view {
 	int scroll, scroll_end;  /* lines of the streams above the pane, and how many there can be */
 };
 
+/* The strength that counts as 1 on the slider: the maximum where it is known, else about a tenth
+ * of the residual norm; of scale: 1. */
+f32 steer_unit(struct view *v, const struct steer_spec *row);
+
 /* ---- the screen itself (view_steer.c, view_steer_options.c) ---- */
 /* Rows, prompt or options have changed: runs again where that is switched on. */
 void steer_changed(struct view *v);

@@ -80,7 +80,7 @@ static void draw_row(struct view *v, struct rect r, int y, size_t i)
 	rect_puts(r, x + 1, y, STYLE_NORMAL, steer_spec_method(row->method));
 	rect_puts(r, x + 8, y, STYLE_NUMBER, words);
 	if (slider && row->method != STEER_ABLATE)
-		draw_slider(r, r.w - 26, y, row->strength, here ? STYLE_MARK : STYLE_NUMBER);
+		draw_slider(r, r.w - 26, y, row->strength / steer_unit(v, row), here ? STYLE_MARK : STYLE_NUMBER);
 	if (here) {
 		rect_cursor_row(r, y);
 		rect_cursor(r, 0, y);

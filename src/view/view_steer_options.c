@@ -1,8 +1,32 @@
 /* SPDX-License-Identifier: MIT */
-/* view_steer_options.c - seed, temperature, length, place and template of a steering run. */
+/* view_steer_options.c - the numbers of a steering run: strengths, seed, temperature, length. */
 #include "view/view_steer.h"
 
+#include <math.h>
 #include <stdlib.h>
+
+f32 steer_coefficient(struct view *v, const struct steer_spec *row)
+{
+	f32 c = NAN;
+	return steer_spec_coefficient(row, app_session(v->app)->atlas, &c, NULL) ? NAN : c;
+}
+
+f32 steer_unit(struct view *v, const struct steer_spec *row)
+{
+	f32 tenth = app_session(v->app)->atlas->norm_median / 10.0f;
+	if (row->times_max || row->method == STEER_SCALE || !(tenth > 0))
+		return 1.0f;
+	f32 power = powf(10.0f, floorf(log10f(tenth)));
+	return roundf(tenth / power) * power;
+}
+
+struct steer_request steer_request(const struct steer_ask *ask)
+{
+	return (struct steer_request){.prompt = ask->prompt, .chat = ask->chat, .specs = ask->row,
+				      .n_specs = ask->n_rows, .where = ask->where, .seed = ask->seed,
+				      .temperature = ask->temperature, .n_tokens = ask->n_tokens,
+				      .want_rows = true};
+}
 
 /* A number between limits; says what is wrong with any other text. */
 static bool number(struct view *v, const char *text, f64 least, f64 most, f64 *out)
