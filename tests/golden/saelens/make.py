@@ -29,15 +29,26 @@ def store(name, sae, x):
 
 
 def sample(folder, rng, n=24):
-    """Rows near where the dictionary lives: its mean, a few of its directions, and noise."""
+    """Rows near where the dictionary lives: its mean, a few of its directions, and noise.
+
+    Features 440 to 463 are 48 to 71 again; of such ties each program may keep another one, so a row
+    that would activate them is not taken.
+    """
     w = load_file(folder / "sae_weights.safetensors")
     x = w["b_dec"] + rng.normal(0, 0.3, (n, w["b_dec"].shape[0]))
+    sae = SAE.load_from_disk(str(folder), device="cpu")
     for row in x:
-        for i in rng.choice(500, 5, replace=False):
-            row += rng.uniform(2, 12) * w["W_dec"][i]
+        start = row.copy()
+        while True:
+            row[:] = start
+            for i in rng.choice(500, 5, replace=False):
+                row += rng.uniform(2, 12) * w["W_dec"][i]
+            acts = sae.encode(torch.from_numpy(row.astype(np.float32)[None]))[0]
+            if not acts[48:72].any() and not acts[440:464].any():
+                break
     x[-1] = 0
     (here / "sample").mkdir(exist_ok=True)
-    store("sample", SAE.load_from_disk(str(folder), device="cpu"), x.astype(np.float32))
+    store("sample", sae, x.astype(np.float32))
 
 
 def written(name, cls, config, rng, n=6, d=8, f=24, dtype="float32", **more):
