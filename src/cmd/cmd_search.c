@@ -32,6 +32,9 @@ static int find(struct session *s, const struct wanted *w, struct search_result 
 	struct query_world world = {.atlas = s->atlas, .note = s->note, .pool = s->pool};
 	struct progress progress = {0};
 	world.people = session_people(s, &world.n_people, &world.hidden);
+	const char *missing = w->pattern && !world.n_people ? atlas_missing(s->atlas, "labels") : NULL;
+	if (missing)
+		return err_set(e, ERR_UNAVAILABLE, "%s", missing);
 	struct cmd_progress *shown = cmd_progress_start(&progress);
 	int failed = w->query ? query_run(w->query, &world, r, &progress, e)
 			      : search_labels(w->pattern, s->pool, s->atlas->labels, world.people, world.n_people,

@@ -118,6 +118,28 @@ const struct label *session_people(struct session *s, size_t *n, const u64 **hid
 	return l->items;
 }
 
+void session_people_copy(struct session *s, struct session_people *out)
+{
+	const struct session_labels *l = people(s);
+	size_t words = ((size_t)s->atlas->n_features + 63) / 64;
+	*out = (struct session_people){.n = l->n, .items = xcalloc(l->n + 1, sizeof *out->items)};
+	for (size_t i = 0; i < l->n; i++) {
+		out->items[i] = l->items[i];
+		out->items[i].text.p = (const u8 *)xstrndup((const char *)l->items[i].text.p, l->items[i].text.n);
+	}
+	if (l->hidden)
+		out->hidden = memcpy(xcalloc(words, sizeof *out->hidden), l->hidden, words * sizeof *out->hidden);
+}
+
+void session_people_release(struct session_people *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		free((void *)(uintptr_t)p->items[i].text.p);
+	free(p->items);
+	free(p->hidden);
+	*p = (struct session_people){0};
+}
+
 static bool has_bit(const u64 *bits, u32 i)
 {
 	return bits && (bits[i / 64] >> (i % 64) & 1);

@@ -38,6 +38,14 @@ void session_each_label(struct session *s, u32 feature, void (*fn)(void *, const
 /* What people wrote, ids ascending, for search_labels: *hidden (or NULL) gets the bit set of
  * rejected features, NULL if there are none.  Both borrowed until the next edit. */
 const struct label *session_people(struct session *s, size_t *n, const u64 **hidden);
+/* The same as copies, for a worker that reads while a person edits. */
+struct session_people {
+	struct label *items;
+	size_t n;
+	u64 *hidden; /* NULL: none */
+};
+void session_people_copy(struct session *s, struct session_people *out);
+void session_people_release(struct session_people *p);
 bool session_is_rejected(struct session *s, u32 feature);
 
 /* "[NAME#]N" or "#N"; checked against n_features. */

@@ -18,9 +18,7 @@ struct scan { /* everything the worker needs, its own */
 	struct pool *pool;
 	char *text;
 	struct search_pattern *pattern;
-	struct label *people;
-	size_t n_people;
-	u64 *hidden; /* or NULL */
+	struct session_people people; /* copies: the worker reads while the person may edit */
 	struct search_result result;
 	struct err e;
 	int failed;
@@ -47,8 +45,8 @@ static void scan_work(void *context, struct progress *p)
 {
 	struct scan *s = context;
 	f64 start = now();
-	s->failed = search_labels(s->pattern, s->pool, s->atlas->labels, s->people, s->n_people, s->hidden,
-				  s->atlas->n_features, &s->result, p, &s->e);
+	s->failed = search_labels(s->pattern, s->pool, s->atlas->labels, s->people.items, s->people.n,
+				  s->people.hidden, s->atlas->n_features, &s->result, p, &s->e);
 	s->ms = now() - start;
 }
 
@@ -72,29 +70,11 @@ static void scan_done(struct app *a, void *context)
 static void scan_release(void *context)
 {
 	struct scan *s = context;
-	for (size_t i = 0; i < s->n_people; i++)
-		free((void *)(uintptr_t)s->people[i].text.p);
-	free(s->people);
-	free(s->hidden);
+	session_people_release(&s->people);
 	free(s->text);
 	search_pattern_free(s->pattern);
 	search_result_release(&s->result);
 	free(s);
-}
-
-/* The worker reads while the person may edit: it gets copies. */
-static void copy_people(struct session *session, struct scan *s)
-{
-	const u64 *hidden;
-	const struct label *people = session_people(session, &s->n_people, &hidden);
-	s->people = xcalloc(s->n_people + 1, sizeof *s->people);
-	for (size_t i = 0; i < s->n_people; i++) {
-		s->people[i] = people[i];
-		s->people[i].text.p = (const u8 *)xstrndup((const char *)people[i].text.p, people[i].text.n);
-	}
-	size_t bytes = ((size_t)session->atlas->n_features + 63) / 64 * sizeof *hidden;
-	if (hidden)
-		s->hidden = memcpy(xmalloc(bytes), hidden, bytes);
 }
 
 void app_search_set(struct app *a, const char *text)
@@ -122,7 +102,7 @@ void app_search_set(struct app *a, const char *text)
 	*s = (struct scan){.app = a, .atlas = a->session->atlas, .pool = a->session->pool, .pattern = p};
 	s->text = xstrdup(text);
 	s->generation = ++a->search_generation;
-	copy_people(a->session, s);
+	session_people_copy(a->session, &s->people);
 	struct app_job job = {.lane = LANE_POOL, .what = "searching", .work = scan_work, .release = scan_release};
 	app_own_job(a, &job, scan_done, s);
 }

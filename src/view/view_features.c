@@ -157,6 +157,7 @@ struct query_work {
 	struct query *query;
 	char *text, *folder, *uuid;
 	struct query_world world;
+	struct session_people people; /* copies: the worker reads while the person may edit */
 	struct search_result result;
 	int failed;
 	struct err e;
@@ -195,6 +196,7 @@ static void query_release(void *context)
 	query_free(w->query);
 	search_result_release(&w->result);
 	free((void *)(uintptr_t)w->world.marked);
+	session_people_release(&w->people);
 	free(w->text);
 	free(w->folder);
 	free(w->uuid);
@@ -238,7 +240,10 @@ static bool commit_query(struct view *v, const char *text, void *context)
 	w->folder = xstrdup(session->atlas->folder);
 	w->uuid = xstrdup(session->atlas->uuid);
 	w->world = (struct query_world){.atlas = session->atlas, .pool = session->pool, .marked = copy_marks(v)};
-	w->world.people = session_people(session, &w->world.n_people, &w->world.hidden);
+	session_people_copy(session, &w->people);
+	w->world.people = w->people.items;
+	w->world.n_people = w->people.n;
+	w->world.hidden = w->people.hidden;
 	struct app_job job = {.lane = LANE_POOL, .what = "query", .work = query_work_run, .done = query_done,
 			      .release = query_release};
 	app_job_cancel(v);

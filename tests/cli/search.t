@@ -57,6 +57,11 @@ copy_sample
 rm "$atlas/scores.safetensors"
 check "a part that is gone" 2 "$FEATLAS" top "$atlas" --by writes
 has "is named" "$err" "scores"
+rm "$atlas/labels.safetensors"
+check "labels that are gone" 2 "$FEATLAS" search "$atlas" x
+has "are named" "$err" "labels"
+"$FEATLAS" label "$atlas" 3 'a label of my own' >/dev/null
+check "what people wrote is found without them" 0 "$FEATLAS" search "$atlas" 'of my own$'
 printf 'short' >"$atlas/labels.safetensors"
 run "$FEATLAS" search "$atlas" x
 ok "a broken part is an error, not a crash" [ "$status" -ge 1 -a "$status" -le 3 ]
