@@ -200,11 +200,13 @@ static void make_decoder(void)
 	}
 	u32 n_words = fake_world_n_vocab() - FAKE_WORLD_WORD;
 	for (u32 i = WORDS; i < MIXTURES; i++) {
-		/* the last few are the first again, with the same direction: ties, which go to the lower id */
 		words[i] = FAKE_WORLD_WORD + (i - WORDS) % n_words;
 		fake_world_own_direction(words[i], w_dec[i]);
 		int topic = fake_world_topic(words[i]);
-		if (topic >= 0)
+		/* the last few are second senses: the word in another topic */
+		if (i - WORDS >= n_words)
+			add(w_dec[i], 0.5f, w_dec[i % FAKE_WORLD_TOPICS]);
+		else if (topic >= 0)
 			add(w_dec[i], 0.3f, w_dec[topic]);
 	}
 	for (int i = MIXTURES; i < F; i++)

@@ -31,8 +31,8 @@ def store(name, sae, x):
 def sample(folder, rng, n=24):
     """Rows near where the dictionary lives: its mean, a few of its directions, and noise.
 
-    Features 440 to 463 are 48 to 71 again; of such ties each program may keep another one, so a row
-    that would activate them is not taken.
+    Features 440 to 463 are near 48 to 71; a tie may fall either way, so a row that would activate
+    them is not taken.
     """
     w = load_file(folder / "sae_weights.safetensors")
     x = w["b_dec"] + rng.normal(0, 0.3, (n, w["b_dec"].shape[0]))
