@@ -10,7 +10,7 @@
 #include "base/progress.h"
 #include "core/store.h"
 
-enum { PRUNE_WINDOW = 32 };
+enum { PRUNE_WINDOW = 16 };
 
 /* Writes one segment with what is near the contexts of s; n_activations (may be NULL) gets how
  * many stay. */
