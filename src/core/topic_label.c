@@ -182,7 +182,8 @@ static void count_topics(const struct topic_base *b, u32 feature, struct words *
 		struct word w;
 		struct span s = vocab_bytes(b->vocab, t[i].token);
 		set_word(&w, (const char *)s.p, s.n);
-		count_word(content, &w, 0.6f * (f32)t[i].k * (t[i].score > 0 && t[0].score > 0 ? t[i].score / t[0].score : 0));
+		if (!is_function_word(&w) && t[i].score > 0)
+			count_word(content, &w, 0.6f * (f32)t[i].k * t[i].score / t[0].score);
 	}
 }
 
