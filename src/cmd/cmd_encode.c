@@ -28,7 +28,8 @@ static int open_all(struct job *j, const struct cmd_args *a, struct err *e)
 {
 	const char *x = arg_str(a, "x", NULL), *out = arg_str(a, "out", NULL);
 	if (!x || !out)
-		return err_set(e, ERR_USAGE, "--x IN.safetensors and --out OUT.safetensors say what to read and write");
+		return err_set(e, ERR_USAGE,
+			       "--x IN.safetensors and --out OUT.safetensors say what to read and write");
 	j->dict = dict_open(a->positional[0], e);
 	j->in = j->dict ? safetensors_open(x, e) : NULL;
 	if (!j->in)
@@ -109,8 +110,8 @@ int cmd_encode(const struct cmd_args *a, struct err *e)
 	}
 	const char *path = arg_str(a, "out", "");
 	if (!bad && arg_flag(a, "json"))
-		cmd_print_json(json_pack("{s:s, s:I, s:I, s:f}", "out", path, "rows", (json_int_t)j.n, "features",
-					 (json_int_t)dict_info(j.dict)->n_features, "l0",
+		cmd_print_json(json_pack("{s:s, s:I, s:I, s:f}", "out", path, "rows", (json_int_t)j.n,
+					 "features", (json_int_t)dict_info(j.dict)->n_features, "l0",
 					 j.n ? (f64)j.active / (f64)j.n : 0.0));
 	else if (!bad)
 		printf("%s  %zu rows, %.2f features active in a row\n", path, j.n,

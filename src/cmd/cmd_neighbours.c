@@ -16,9 +16,9 @@ struct job {
 	json_t *json;
 	struct pool *pool;
 	size_t n, k;
-	u32 *id;    /* [n][k] */
+	u32 *id; /* [n][k] */
 	f32 *score;
-	u16 *half;  /* score as stored */
+	u16 *half;   /* score as stored */
 	u64 n_alone; /* rows of zeros */
 };
 
@@ -38,7 +38,8 @@ static int compare_all(struct job *j, struct progress *p, struct err *e)
 static int write_graph(struct job *j, struct err *e)
 {
 	char *path = xasprintf("%s/graph.safetensors", j->folder);
-	const char *const meta[] = {"uuid", atlas_json_uuid(j->json), "build_id", atlas_json_build_id(j->json), NULL};
+	const char *const meta[] = {"uuid", atlas_json_uuid(j->json), "build_id",
+				    atlas_json_build_id(j->json), NULL};
 	struct tensor_out out[] = {
 		{"neighbour_id", DTYPE_U32, 2, {j->n, j->k}, j->id},
 		{"neighbour_score", DTYPE_F16, 2, {j->n, j->k}, j->half},
@@ -51,7 +52,7 @@ static int write_graph(struct job *j, struct err *e)
 		return -1;
 	}
 	return atlas_note_part(j->json, j->folder, "graph", "graph.safetensors", "neighbours", about, e) ||
-		       atlas_commit(j->json, j->folder, e)
+			       atlas_commit(j->json, j->folder, e)
 		       ? -1
 		       : 0;
 }
@@ -82,8 +83,8 @@ int cmd_neighbours(const struct cmd_args *a, struct err *e)
 	int bad = work(&j, a, &p, e);
 	cmd_progress_stop(shown);
 	if (!bad && arg_flag(a, "json"))
-		cmd_print_json(json_pack("{s:I, s:I, s:I}", "n_features", (json_int_t)j.n, "k", (json_int_t)j.k, "n_alone",
-					 (json_int_t)j.n_alone));
+		cmd_print_json(json_pack("{s:I, s:I, s:I}", "n_features", (json_int_t)j.n, "k",
+					 (json_int_t)j.k, "n_alone", (json_int_t)j.n_alone));
 	else if (!bad)
 		printf("%zu features, %zu neighbours of each\n", j.n, j.k);
 	pool_free(j.pool);

@@ -34,13 +34,29 @@ struct job {
 	u64 first_step;
 };
 
+static int read_storage(struct job *j, const struct cmd_args *a, struct err *e)
+{
+	static const struct {
+		const char *name;
+		enum dtype type;
+	} types[] = {{"float32", DTYPE_F32}, {"float16", DTYPE_F16}, {"bfloat16", DTYPE_BF16}};
+	const char *name = arg_str(a, "dtype", "float32");
+	for (size_t i = 0; i < ARRAY_LEN(types); i++)
+		if (!strcmp(name, types[i].name)) {
+			j->storage = types[i].type;
+			return 0;
+		}
+	return err_set(e, ERR_USAGE, "--dtype wants float32, float16 or bfloat16, not '%s'", name);
+}
+
 static int read_numbers(struct job *j, const struct cmd_args *a, struct err *e)
 {
 	u64 features, k, batch, tokens;
 	if (!arg_flag(a, "features") || !arg_flag(a, "k"))
 		return err_set(e, ERR_USAGE, "--features F and -k K say how large the dictionary is to be");
 	if (arg_u64(a, "features", 0, 1, 1u << 24, &features, e) || arg_u64(a, "k", 0, 1, 4096, &k, e) ||
-	    arg_u64(a, "batch", 4096, 1, 1u << 20, &batch, e) || arg_u64(a, "seed", 1, 0, UINT64_MAX, &j->config.seed, e) ||
+	    arg_u64(a, "batch", 4096, 1, 1u << 20, &batch, e) ||
+	    arg_u64(a, "seed", 1, 0, UINT64_MAX, &j->config.seed, e) ||
 	    arg_u64(a, "steps", 0, 1, 1u << 30, &j->config.steps, e) ||
 	    arg_u64(a, "tokens", 0, 1, (u64)1 << 50, &tokens, e) ||
 	    arg_u64(a, "checkpoint-every", 500, 0, 1u << 30, &j->checkpoint_every, e) ||
@@ -55,11 +71,7 @@ static int read_numbers(struct job *j, const struct cmd_args *a, struct err *e)
 	j->config.n_features = (u32)features;
 	j->config.k = (u32)k;
 	j->config.batch = (u32)batch;
-	const char *dtype = arg_str(a, "dtype", "float32");
-	if (strcmp(dtype, "float32") && strcmp(dtype, "float16") && strcmp(dtype, "bfloat16"))
-		return err_set(e, ERR_USAGE, "--dtype wants float32, float16 or bfloat16, not '%s'", dtype);
-	j->storage = !strcmp(dtype, "float32") ? DTYPE_F32 : !strcmp(dtype, "float16") ? DTYPE_F16 : DTYPE_BF16;
-	return 0;
+	return read_storage(j, a, e);
 }
 
 static int make_folder(const struct job *j, struct err *e)
@@ -95,14 +107,16 @@ static int start(struct job *j, struct err *e)
 		return -1;
 	if (!access(j->checkpoint, F_OK)) {
 		if (train_load(j->train, j->checkpoint, e))
-			return err_wrap(e, "cannot go on where it stopped; remove the checkpoint to start anew");
+			return err_wrap(e,
+					"cannot go on where it stopped; remove the checkpoint to start anew");
 		fprintf(stderr, "going on after step %llu, from '%s'\n",
 			(unsigned long long)train_steps_done(j->train), j->checkpoint);
 	}
 	j->first_step = train_steps_done(j->train);
 	clock_gettime(CLOCK_MONOTONIC, &j->began);
-	fprintf(stderr, "%llu rows to train on, %llu held out; %llu steps of %u\n", (unsigned long long)j->source.n[0],
-		(unsigned long long)j->source.n[1], (unsigned long long)j->config.steps, j->config.batch);
+	fprintf(stderr, "%llu rows to train on, %llu held out; %llu steps of %u\n",
+		(unsigned long long)j->source.n[0], (unsigned long long)j->source.n[1],
+		(unsigned long long)j->config.steps, j->config.batch);
 	return 0;
 }
 
@@ -114,17 +128,18 @@ static void say(void *context, const struct train_metrics *m)
 	f64 s = (f64)(t.tv_sec - j->began.tv_sec) + (f64)(t.tv_nsec - j->began.tv_nsec) * 1e-9;
 	j->last = *m;
 	fprintf(stderr, "%sstep %llu  fvu %.4f  l0 %.1f  dead %llu  loss %.4f  %.0f tokens/s\n",
-		isatty(2) ? "\r\033[K" : "", (unsigned long long)m->step, m->fvu, m->l0, (unsigned long long)m->n_dead,
-		m->loss, (f64)((m->step - j->first_step) * j->config.batch) / s);
+		isatty(2) ? "\r\033[K" : "", (unsigned long long)m->step, m->fvu, m->l0,
+		(unsigned long long)m->n_dead, m->loss,
+		(f64)((m->step - j->first_step) * j->config.batch) / s);
 }
 
 static json_t *metrics(const struct job *j)
 {
 	const struct train_metrics *m = &j->last;
-	return json_pack("{s:f, s:f, s:f, s:I, s:I, s:I, s:f, s:i, s:i}", "fvu", m->fvu, "l0", m->l0, "dead_share",
-			 (f64)m->n_dead / j->config.n_features, "tokens", (json_int_t)m->tokens, "steps",
-			 (json_int_t)m->step, "seed", (json_int_t)j->config.seed, "lr", j->config.rate, "k",
-			 (int)j->config.k, "batch", (int)j->config.batch);
+	return json_pack("{s:f, s:f, s:f, s:I, s:I, s:I, s:f, s:i, s:i}", "fvu", m->fvu, "l0", m->l0,
+			 "dead_share", (f64)m->n_dead / j->config.n_features, "tokens", (json_int_t)m->tokens,
+			 "steps", (json_int_t)m->step, "seed", (json_int_t)j->config.seed, "lr",
+			 j->config.rate, "k", (int)j->config.k, "batch", (int)j->config.batch);
 }
 
 /* What acts.json knows of model, template and mask goes over as it is. */
@@ -144,9 +159,10 @@ static json_t *atlas_json(const struct job *j)
 		if (json_object_get(about, kept[i]))
 			json_object_set(json, kept[i], json_object_get(about, kept[i]));
 	const char *hook = acts_hook(j->acts, j->hook), *place = strstr(hook, "hook_");
-	json_object_set_new(json, "hook", json_pack("{s:s, s:I, s:s}", "name", hook, "layer",
-						    (json_int_t)acts_layer(j->acts, j->hook), "place",
-						    place ? place + strlen("hook_") : ""));
+	json_object_set_new(json, "hook",
+			    json_pack("{s:s, s:I, s:s}", "name", hook, "layer",
+				      (json_int_t)acts_layer(j->acts, j->hook), "place",
+				      place ? place + strlen("hook_") : ""));
 	json_object_set_new(json, "norm_median", json_f32(acts_norm_median(j->acts, j->hook)));
 	return json;
 }
@@ -154,9 +170,10 @@ static json_t *atlas_json(const struct job *j)
 static json_t *sae_about(const struct job *j)
 {
 	const json_t *model = json_object_get(acts_json(j->acts), "model");
-	return json_pack("{s:s, s:s, s:b, s:i, s:b}", "model_name", json_opt_str(model, "name", ""), "hook_name",
-			 acts_hook(j->acts, j->hook), "prepend_bos", 0, "context_size",
-			 (int)json_opt_u64(acts_json(j->acts), "context_size", 512), "exclude_special_tokens", 1);
+	return json_pack("{s:s, s:s, s:b, s:i, s:b}", "model_name", json_opt_str(model, "name", ""),
+			 "hook_name", acts_hook(j->acts, j->hook), "prepend_bos", 0, "context_size",
+			 (int)json_opt_u64(acts_json(j->acts), "context_size", 512), "exclude_special_tokens",
+			 1);
 }
 
 static int finish(struct job *j, struct err *e)
@@ -167,8 +184,9 @@ static int finish(struct job *j, struct err *e)
 	json_object_set_new(json, "training", metrics(j));
 	int bad = dict_write(j->folder, &w, j->storage, about, atlas_json_uuid(json),
 			     json_opt_str(json, "build_id", ""), e) ||
-		  atlas_note_part(json, j->folder, "dictionary", "sae_weights.safetensors", "train", NULL, e) ||
-		  atlas_commit(json, j->folder, e)
+				  atlas_note_part(json, j->folder, "dictionary", "sae_weights.safetensors",
+						  "train", NULL, e) ||
+				  atlas_commit(json, j->folder, e)
 			  ? -1
 			  : 0;
 	if (!bad)
@@ -180,7 +198,9 @@ static int finish(struct job *j, struct err *e)
 
 static int work(struct job *j, struct progress *p, struct err *e)
 {
-	struct train_run run = {.checkpoint = j->checkpoint, .checkpoint_every = j->checkpoint_every, .say = say,
+	struct train_run run = {.checkpoint = j->checkpoint,
+				.checkpoint_every = j->checkpoint_every,
+				.say = say,
 				.context = j};
 	if (start(j, e))
 		return -1;
@@ -188,7 +208,8 @@ static int work(struct job *j, struct progress *p, struct err *e)
 	int bad = train_go(j->train, &run, p, e);
 	cmd_progress_stop(shown);
 	if (bad && e->code == ERR_CANCELLED)
-		return err_set(e, ERR_CANCELLED, "stopped after step %llu; the same command goes on from there",
+		return err_set(e, ERR_CANCELLED,
+			       "stopped after step %llu; the same command goes on from there",
 			       (unsigned long long)train_steps_done(j->train));
 	if (bad)
 		return -1;
@@ -213,8 +234,9 @@ int cmd_train(const struct cmd_args *a, struct err *e)
 	if (status == EXIT_OK && arg_flag(a, "json"))
 		cmd_print_json(metrics(&j));
 	else if (status == EXIT_OK)
-		printf("%s  %u features, k %u  fvu %.4f  l0 %.1f  dead %.2f %%\n", j.folder, j.config.n_features,
-		       j.config.k, j.last.fvu, j.last.l0, 100.0 * (f64)j.last.n_dead / j.config.n_features);
+		printf("%s  %u features, k %u  fvu %.4f  l0 %.1f  dead %.2f %%\n", j.folder,
+		       j.config.n_features, j.config.k, j.last.fvu, j.last.l0,
+		       100.0 * (f64)j.last.n_dead / j.config.n_features);
 	train_free(j.train);
 	pool_free(j.pool);
 	train_acts_free(j.rows);

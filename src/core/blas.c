@@ -18,8 +18,8 @@ static void gemm(CBLAS_TRANSPOSE tb, size_t m, size_t n, size_t k, const f32 *a,
 	if (!m || !n)
 		return;
 	blasint ldb = (blasint)(tb == CblasTrans ? k : n);
-	cblas_sgemm(CblasRowMajor, CblasNoTrans, tb, (blasint)m, (blasint)n, (blasint)k, 1, a, (blasint)k, b, ldb,
-		    0, c, (blasint)n);
+	cblas_sgemm(CblasRowMajor, CblasNoTrans, tb, (blasint)m, (blasint)n, (blasint)k, 1, a, (blasint)k, b,
+		    ldb, 0, c, (blasint)n);
 }
 
 void blas_gemm_nt(size_t m, size_t n, size_t k, const f32 *a, const f32 *b, f32 *c)

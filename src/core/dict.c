@@ -28,7 +28,8 @@ static int check_scaling(struct dict *d, struct err *e)
 	const struct tensor *t = safetensors_find(d->file, "scaling_factor");
 	for (u64 i = 0; t && i < t->n; i++)
 		if (tensor_f32(t, i) != 1)
-			return err_set(e, ERR_FAILED, "'%s': tensor 'scaling_factor' is not all ones; that is not supported",
+			return err_set(e, ERR_FAILED,
+				       "'%s': tensor 'scaling_factor' is not all ones; that is not supported",
 				       safetensors_path(d->file));
 	return 0;
 }
@@ -38,7 +39,8 @@ static int find_tensors(struct dict *d, struct err *e)
 	const struct dict_info *i = &d->info;
 	if (!(d->w_enc = matrix(d, "W_enc", i->d_in, i->n_features, e)) ||
 	    !(d->w_dec = matrix(d, "W_dec", i->n_features, i->d_out, e)) ||
-	    !(d->b_enc = vector(d, "b_enc", i->n_features, e)) || !(d->b_dec = vector(d, "b_dec", i->d_out, e)))
+	    !(d->b_enc = vector(d, "b_enc", i->n_features, e)) ||
+	    !(d->b_dec = vector(d, "b_dec", i->d_out, e)))
 		return -1;
 	if (i->arch == DICT_JUMPRELU && !(d->threshold = vector(d, "threshold", i->n_features, e)))
 		return -1;
@@ -51,7 +53,8 @@ struct dict *dict_open(const char *folder, struct err *e)
 	struct dict *d = xcalloc(1, sizeof *d);
 	char *path = xasprintf("%s/sae_weights.safetensors", folder);
 	pthread_mutex_init(&d->lock, NULL);
-	bool bad = dict_read_cfg(d, folder, e) || !(d->file = safetensors_open(path, e)) || find_tensors(d, e);
+	bool bad = dict_read_cfg(d, folder, e) || !(d->file = safetensors_open(path, e)) ||
+		   find_tensors(d, e);
 	free(path);
 	if (!bad)
 		return d;

@@ -20,8 +20,8 @@ static int read_arch(struct dict *d, const char *what, struct err *e)
 			d->info.arch_name = names[i];
 			return 0;
 		}
-	return err_set(e, ERR_FAILED, "%s: architecture '%s' is not supported; standard, topk and jumprelu are", what,
-		       arch);
+	return err_set(e, ERR_FAILED,
+		       "%s: architecture '%s' is not supported; standard, topk and jumprelu are", what, arch);
 }
 
 static int read_norm(struct dict *d, const char *what, struct err *e)
@@ -72,8 +72,8 @@ static int read_rest(struct dict *d, const char *what, struct err *e)
 	d->info.model_name = json_opt_str(about, "model_name", "");
 	d->info.prepend_bos = json_opt_bool(about, "prepend_bos", true);
 	d->info.apply_b_dec_to_input = json_opt_bool(d->cfg, "apply_b_dec_to_input", true);
-	d->info.rescale_by_decoder_norm =
-		d->info.arch == DICT_TOPK && json_opt_bool(d->cfg, "rescale_acts_by_decoder_norm", false);
+	d->info.rescale_by_decoder_norm = d->info.arch == DICT_TOPK &&
+					  json_opt_bool(d->cfg, "rescale_acts_by_decoder_norm", false);
 	if (d->info.d_in != d->info.d_out && (d->info.apply_b_dec_to_input || d->norm != DICT_NORM_NONE))
 		return err_set(e, ERR_DAMAGED, "%s: d_out differs from d_in, which does not go with %s", what,
 			       d->info.apply_b_dec_to_input ? "apply_b_dec_to_input" : "a normalised input");
@@ -90,6 +90,8 @@ int dict_read_cfg(struct dict *d, const char *folder, struct err *e)
 	snprintf(what, sizeof what, "'%.300s'", d->cfg_path);
 	if (!json_is_object(d->cfg))
 		return err_set(e, ERR_DAMAGED, "%s is not a JSON object", what);
-	return read_arch(d, what, e) || read_norm(d, what, e) || read_sizes(d, what, e) || read_rest(d, what, e) ? -1
-														 : 0;
+	return read_arch(d, what, e) || read_norm(d, what, e) || read_sizes(d, what, e) ||
+			       read_rest(d, what, e)
+		       ? -1
+		       : 0;
 }

@@ -144,8 +144,8 @@ struct encoding {
 	size_t n_blocks;
 	struct scratch *scratch;
 	unsigned n_scratch;
-	u32 *row_n;  /* [n], sparse */
-	f32 *dense;  /* [n][F], or NULL */
+	u32 *row_n; /* [n], sparse */
+	f32 *dense; /* [n][F], or NULL */
 };
 
 static bool keep(struct block *b, const u32 *id, const f32 *act, size_t n)
@@ -243,7 +243,8 @@ static int gather(const struct encoding *g, struct dict_row *out, void **arena, 
 	size_t all = 0, at = 0, row = 0;
 	for (size_t b = 0; b < g->n_blocks; b++) {
 		if (g->blocks[b].failed)
-			return err_set(e, ERR_FAILED, "cannot allocate memory for the activations of %zu rows", g->n);
+			return err_set(e, ERR_FAILED,
+				       "cannot allocate memory for the activations of %zu rows", g->n);
 		all += g->blocks[b].n;
 	}
 	u32 *id = mem_try(all, sizeof(u32) + sizeof(f32), "activations", e);
@@ -294,7 +295,8 @@ int dict_pre(struct dict *d, const f32 *x, size_t n, const u32 *ids, size_t n_id
 	size_t w = d->info.d_in;
 	if (make_encoder(d, e))
 		return -1;
-	f32 *rows = mem_try(n_ids * w, sizeof(f32), "encoder rows", e), *in = mem_try(w, sizeof(f32), "a row", e);
+	f32 *rows = mem_try(n_ids * w, sizeof(f32), "encoder rows", e),
+	    *in = mem_try(w, sizeof(f32), "a row", e);
 	f32 *bias = mem_try(n_ids, sizeof(f32), "encoder biases", e);
 	int bad = rows && in && bias ? 0 : -1;
 	for (size_t i = 0; !bad && i < n_ids; i++)

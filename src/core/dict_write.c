@@ -30,8 +30,8 @@ static int add(struct safetensors_writer *w, const f32 *x, size_t n, enum dtype 
 }
 
 /* Column by column of [F][d]: row j of the stored [d][F]. */
-static int add_transposed(struct safetensors_writer *w, const struct dict_weights *k, enum dtype t, void *piece,
-			  struct err *e)
+static int add_transposed(struct safetensors_writer *w, const struct dict_weights *k, enum dtype t,
+			  void *piece, struct err *e)
 {
 	f32 *row = mem_try(k->n_features, sizeof *row, "a row of W_enc", e);
 	int bad = row ? 0 : -1;
@@ -72,18 +72,20 @@ static int write_weights(const char *path, const struct dict_weights *k, enum dt
 
 static json_t *configuration(const struct dict_weights *w, const json_t *about)
 {
-	return json_pack("{s:s, s:i, s:i, s:i, s:s, s:s, s:b, s:b, s:s, s:s, s:O}", "architecture", "topk", "d_in",
-			 (int)w->d, "d_sae", (int)w->n_features, "k", (int)w->k, "dtype", "float32", "device", "cpu",
-			 "apply_b_dec_to_input", 1, "rescale_acts_by_decoder_norm", 0, "normalize_activations", "none",
-			 "reshape_activations", "none", "metadata", about);
+	return json_pack("{s:s, s:i, s:i, s:i, s:s, s:s, s:b, s:b, s:s, s:s, s:O}", "architecture", "topk",
+			 "d_in", (int)w->d, "d_sae", (int)w->n_features, "k", (int)w->k, "dtype", "float32",
+			 "device", "cpu", "apply_b_dec_to_input", 1, "rescale_acts_by_decoder_norm", 0,
+			 "normalize_activations", "none", "reshape_activations", "none", "metadata", about);
 }
 
 int dict_write(const char *folder, const struct dict_weights *w, enum dtype storage, const json_t *about,
 	       const char *uuid, const char *build_id, struct err *e)
 {
-	char *weights = xasprintf("%s/sae_weights.safetensors", folder), *cfg = xasprintf("%s/cfg.json", folder);
+	char *weights = xasprintf("%s/sae_weights.safetensors", folder),
+	     *cfg = xasprintf("%s/cfg.json", folder);
 	json_t *j = configuration(w, about);
-	int bad = write_weights(weights, w, storage, uuid, build_id, e) || json_write_file(cfg, j, e) ? -1 : 0;
+	int bad = write_weights(weights, w, storage, uuid, build_id, e) || json_write_file(cfg, j, e) ? -1
+												      : 0;
 	json_decref(j);
 	free(weights);
 	free(cfg);

@@ -116,10 +116,10 @@ struct graph_job {
 	f32 *score;
 	struct progress *progress;
 	struct scratch {
-		f32 *z;   /* [block][n] */
+		f32 *z;	  /* [block][n] */
 		u64 *key; /* [n] */
 		struct topk *topk;
-	} *scratch;
+	} * scratch;
 	unsigned n_scratch;
 };
 
@@ -165,7 +165,8 @@ static void graph_block(void *context, size_t task, unsigned thread)
 	for (size_t i = 0; i < n; i++) {
 		size_t at = (from + i) * g->k, m = 0;
 		if (!g->zero[from + i])
-			m = take_best(s->key, candidates(g, s, from + i, s->z + i * r->n), g->k, g->id + at, g->score + at);
+			m = take_best(s->key, candidates(g, s, from + i, s->z + i * r->n), g->k, g->id + at,
+				      g->score + at);
 		for (; m < g->k; m++) {
 			g->id[at + m] = KNN_NONE;
 			g->score[at + m] = 0;

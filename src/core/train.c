@@ -12,10 +12,10 @@
 #include <string.h>
 
 enum {
-	SAMPLE = 200000,     /* rows for mean and scale */
-	HELD_OUT = 8192,     /* rows measured on */
+	SAMPLE = 200000, /* rows for mean and scale */
+	HELD_OUT = 8192, /* rows measured on */
 	ROWS_A_TASK = 128,
-	WARM_UP = 100,       /* steps */
+	WARM_UP = 100,	     /* steps */
 	MEASURE_EVERY = 50,  /* steps */
 	DEAD_AFTER = 1000000 /* tokens */
 };
@@ -28,11 +28,11 @@ struct train {
 	u64 done, dead_after; /* steps; tokens */
 	f32 *mean, scale;
 	f64 variance;
-	u64 *silent;  /* [F] tokens since a feature was last active */
-	bool *fired;  /* [F] */
-	u32 *dead;    /* [F] ids */
-	f32 *x;       /* [batch][d] */
-	u64 *index;   /* [batch] */
+	u64 *silent;	   /* [F] tokens since a feature was last active */
+	bool *fired;	   /* [F] */
+	u32 *dead;	   /* [F] ids */
+	f32 *x;		   /* [batch][d] */
+	u64 *index;	   /* [batch] */
 	f64 held_variance; /* sum over the measured rows of |x - their mean|^2 */
 	f64 loss;
 	f32 *b_enc, *b_dec; /* folded */
@@ -68,7 +68,8 @@ static void training_indexes(const struct train *t, u64 step, u64 *out)
 }
 
 /* n of a list's rows, evenly spread; calls fn for each piece in t->x. */
-static void spread(struct train *t, int list, u64 n, void (*fn)(struct train *, size_t n, void *), void *context)
+static void spread(struct train *t, int list, u64 n, void (*fn)(struct train *, size_t n, void *),
+		   void *context)
 {
 	n = MIN(n, t->source.n[list]);
 	for (u64 from = 0; from < n; from += t->config.batch) {
@@ -118,7 +119,8 @@ static int look_at_rows(struct train *t, struct err *e)
 	spread(t, 0, SAMPLE, add_rows, &s);
 	if (!(s.norm > 0) || !isfinite(s.norm))
 		bad = err_set(e, ERR_FAILED, "the rows to train on %s",
-			      s.norm > 0 || s.norm < 0 || s.norm != s.norm ? "are not all finite" : "are all the same");
+			      s.norm > 0 || s.norm < 0 || s.norm != s.norm ? "are not all finite"
+									   : "are all the same");
 	t->scale = (f32)(sqrt((f64)d) * (f64)s.n / s.norm);
 	t->variance = s.square / (f64)s.n * (f64)t->scale * t->scale;
 	memset(s.sum, 0, d * sizeof(f64));
@@ -143,24 +145,26 @@ static int allocate(struct train *t, struct err *e)
 	t->index = mem_try(b, sizeof(u64), "a batch", e);
 	t->b_enc = mem_try(f, sizeof(f32), "biases", e);
 	t->b_dec = mem_try(d, sizeof(f32), "biases", e);
-	return t->mean && t->silent && t->fired && t->dead && t->x && t->index && t->b_enc && t->b_dec ? 0 : -1;
+	return t->mean && t->silent && t->fired && t->dead && t->x && t->index && t->b_enc && t->b_dec ? 0
+												       : -1;
 }
 
 static int check(const struct train_source *s, const struct train_config *c, struct err *e)
 {
 	if (!c->k || c->k > c->n_features)
-		return err_set(e, ERR_USAGE, "k is %u, which is not between 1 and the number of features, %u", c->k,
-			       c->n_features);
+		return err_set(e, ERR_USAGE, "k is %u, which is not between 1 and the number of features, %u",
+			       c->k, c->n_features);
 	if (s->n[0] < c->batch)
 		return err_set(e, ERR_FAILED, "there are %llu rows to train on, fewer than a batch of %u",
 			       (unsigned long long)s->n[0], c->batch);
 	if (!s->n[1])
-		return err_set(e, ERR_FAILED, "there are no held-out rows to measure on; more texts are needed");
+		return err_set(e, ERR_FAILED,
+			       "there are no held-out rows to measure on; more texts are needed");
 	return 0;
 }
 
-struct train *train_new(const struct train_source *source, const struct train_config *config, struct pool *pool,
-			struct err *e)
+struct train *train_new(const struct train_source *source, const struct train_config *config,
+			struct pool *pool, struct err *e)
 {
 	if (check(source, config, e))
 		return NULL;
@@ -172,8 +176,13 @@ struct train *train_new(const struct train_source *source, const struct train_co
 	if (allocate(t, e) || look_at_rows(t, e))
 		goto fail;
 	struct step_shape shape = {
-		.d = source->d, .n_features = config->n_features, .k = config->k, .batch = config->batch,
-		.aux_rows = MAX(1, config->batch / 8), .aux_weight = 1.0f / 16, .var = (f32)t->variance,
+		.d = source->d,
+		.n_features = config->n_features,
+		.k = config->k,
+		.batch = config->batch,
+		.aux_rows = MAX(1, config->batch / 8),
+		.aux_weight = 1.0f / 16,
+		.var = (f32)t->variance,
 	};
 	t->step = step_new(&shape, pool, e);
 	if (!t->step)
@@ -281,8 +290,8 @@ int train_go(struct train *t, const struct train_run *run, struct progress *prog
 		if (run->checkpoint && !last && (stop || due) && train_save(t, run->checkpoint, e))
 			return -1;
 		if (stop)
-			return err_set(e, ERR_CANCELLED, "stopped after step %llu of %llu", (unsigned long long)t->done,
-				       (unsigned long long)t->config.steps);
+			return err_set(e, ERR_CANCELLED, "stopped after step %llu of %llu",
+				       (unsigned long long)t->done, (unsigned long long)t->config.steps);
 	}
 	return 0;
 }
@@ -294,8 +303,8 @@ void train_weights(struct train *t, struct dict_weights *out)
 		t->b_enc[f] = p->b_enc[f] / t->scale;
 	for (size_t j = 0; j < t->source.d; j++)
 		t->b_dec[j] = t->mean[j] + p->b_dec[j] / t->scale;
-	*out = (struct dict_weights){t->source.d, t->config.n_features, t->config.k, p->w_enc, p->w_dec, t->b_enc,
-				     t->b_dec};
+	*out = (struct dict_weights){
+		t->source.d, t->config.n_features, t->config.k, p->w_enc, p->w_dec, t->b_enc, t->b_dec};
 }
 
 /* Checkpoints: parameters and both moments as blocks, the counters, and what must agree. */
@@ -336,15 +345,16 @@ int train_save(struct train *t, const char *path, struct err *e)
 	return safetensors_write_file(path, out, ARRAY_LEN(out), meta, e);
 }
 
-static const struct tensor *need(const struct safetensors *s, const char *name, enum dtype t, u64 n, struct err *e)
+static const struct tensor *need(const struct safetensors *s, const char *name, enum dtype t, u64 n,
+				 struct err *e)
 {
 	return safetensors_need(s, name, 1u << t, 1, &n, e);
 }
 
 static int same_run(const struct train *t, const struct safetensors *s, struct err *e)
 {
-	static const char *const names[N_IDENTITY] = {"the number of features", "k", "the batch size",
-						      "the number of steps",    "the seed", "the rate",
+	static const char *const names[N_IDENTITY] = {"the number of features", "k",	    "the batch size",
+						      "the number of steps",	"the seed", "the rate",
 						      "the number of rows"};
 	u64 mine[N_IDENTITY];
 	const struct tensor *id = need(s, "identity", DTYPE_U64, N_IDENTITY, e);

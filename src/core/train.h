@@ -45,8 +45,8 @@ struct train_metrics {
 struct train;
 
 /* Reads the sample for mean and scale.  steps >= 1, k <= n_features. */
-struct train *train_new(const struct train_source *source, const struct train_config *config, struct pool *pool,
-			struct err *e);
+struct train *train_new(const struct train_source *source, const struct train_config *config,
+			struct pool *pool, struct err *e);
 void train_free(struct train *t); /* NULL is fine */
 u64 train_steps_done(const struct train *t);
 void train_step(struct train *t);

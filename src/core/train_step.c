@@ -16,9 +16,9 @@ enum { FEATURES_A_TASK = 64, COLUMNS_A_TASK = 96 };
 
 /* What a worker needs for itself. */
 struct scratch {
-	f32 *z;      /* [block_rows][F] */
+	f32 *z;	     /* [block_rows][F] */
 	f32 *dead_z; /* [F] */
-	f32 *y;      /* [d] */
+	f32 *y;	     /* [d] */
 	u32 *chosen; /* [aux_k] */
 	struct topk *topk;
 };
@@ -26,17 +26,17 @@ struct scratch {
 /* The active features of all rows, [rows][width], and what flows back through them. */
 struct active {
 	size_t width;
-	u32 *n;   /* [rows] */
+	u32 *n; /* [rows] */
 	u32 *id;
 	f32 *act;
 	f32 *dz;
 };
 
 /* One active feature of one row, as its feature's gradient needs it. */
-struct entries { /* sorted by feature, then main before auxiliary, then row */
-	size_t *start;   /* [F + 1] */
-	u32 *x_row;      /* in xc */
-	u32 *error_row;  /* in error: the auxiliary rows follow the batch's */
+struct entries {	/* sorted by feature, then main before auxiliary, then row */
+	size_t *start;	/* [F + 1] */
+	u32 *x_row;	/* in xc */
+	u32 *error_row; /* in error: the auxiliary rows follow the batch's */
 	f32 *act, *dz;
 };
 
@@ -52,9 +52,9 @@ struct step {
 	f64 *row_error, *row_aux;
 	struct active main, aux;
 	struct entries entries;
-	u32 *every;    /* 0, 1, 2, ...: an index of all rows or features */
-	f32 *ones;     /* [batch] */
-	f64 *square;   /* [F] of a feature's gradients */
+	u32 *every;  /* 0, 1, 2, ...: an index of all rows or features */
+	f32 *ones;   /* [batch] */
+	f64 *square; /* [F] of a feature's gradients */
 	/* of the call at hand */
 	const f32 *x;
 	size_t n, n_aux, aux_k;
@@ -62,7 +62,10 @@ struct step {
 	size_t n_dead;
 	bool backward;
 	f32 clip;
-	struct { f64 rate; u64 t; } adam;
+	struct {
+		f64 rate;
+		u64 t;
+	} adam;
 };
 
 static int params_new(struct step_params *p, const struct step_shape *s, const char *what, struct err *e)
@@ -124,10 +127,12 @@ static int scratch_new(struct scratch *c, const struct step *s, struct err *e)
 static int allocate(struct step *s, struct err *e)
 {
 	const struct step_shape *h = &s->shape;
-	size_t rows = h->batch, aux = h->aux_rows, aux_k = MAX(h->d / 2, 1), all = MAX((size_t)h->n_features, rows);
+	size_t rows = h->batch, aux = h->aux_rows, aux_k = MAX(h->d / 2, 1),
+	       all = MAX((size_t)h->n_features, rows);
 	if (params_new(&s->param, h, "the dictionary", e) || params_new(&s->grad, h, "gradients", e) ||
-	    params_new(&s->moment[0], h, "Adam's moments", e) || params_new(&s->moment[1], h, "Adam's moments", e) ||
-	    active_new(&s->main, rows, h->k, e) || active_new(&s->aux, aux, aux_k, e) ||
+	    params_new(&s->moment[0], h, "Adam's moments", e) ||
+	    params_new(&s->moment[1], h, "Adam's moments", e) || active_new(&s->main, rows, h->k, e) ||
+	    active_new(&s->aux, aux, aux_k, e) ||
 	    entries_new(&s->entries, h->n_features, rows * h->k + aux * aux_k, e))
 		return -1;
 	s->xc = mem_try(rows * h->d, sizeof *s->xc, "a batch", e);
@@ -397,7 +402,8 @@ void step_gradients(struct step *s, const f32 *x, size_t n, const u32 *dead, siz
 	s->aux_k = MIN(n_dead, s->aux.width);
 	forward(s, x, n, loss);
 	sort_entries(s, fired);
-	pool_each(s->pool, (s->shape.n_features + FEATURES_A_TASK - 1) / FEATURES_A_TASK, feature_gradients, s);
+	pool_each(s->pool, (s->shape.n_features + FEATURES_A_TASK - 1) / FEATURES_A_TASK, feature_gradients,
+		  s);
 	pool_each(s->pool, (s->shape.d + COLUMNS_A_TASK - 1) / COLUMNS_A_TASK, b_dec_gradients, s);
 }
 

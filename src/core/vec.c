@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* vec.c - the hot loops over rows of f32, cloned for the processors at hand. */
+#if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize("O3,no-math-errno,no-trapping-math")
+#endif
 #include "core/vec.h"
 
 #include <math.h>
 #include <string.h>
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__) && \
+/* the choice at start is glibc's ifunc, which runs before a sanitizer is ready */
+#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__) && \
 	!defined(__SANITIZE_ADDRESS__)
 #define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 #else

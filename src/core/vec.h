@@ -16,8 +16,8 @@ void vec_sub(f32 *out, const f32 *a, const f32 *b, size_t n); /* a - b */
 void vec_axpy(f32 *y, f32 a, const f32 *x, size_t n);         /* y += a x */
 void vec_scale(f32 *y, f32 a, size_t n);                      /* y *= a */
 /* out [n] = sum over j of coef[j] * base[index[j] * stride .. + n]. */
-void vec_gather_sum(f32 *out, const f32 *base, size_t stride, const u32 *index, const f32 *coef, size_t n_index,
-		    size_t n);
+void vec_gather_sum(f32 *out, const f32 *base, size_t stride, const u32 *index, const f32 *coef,
+		    size_t n_index, size_t n);
 void vec_from_f16(f32 *out, const u16 *x, size_t n);
 /* out = (x - mean) * scale */
 void vec_centre(f32 *out, const f32 *x, const f32 *mean, f32 scale, size_t n);

@@ -29,9 +29,9 @@ struct bench {
 	size_t f, d;
 	unsigned rounds;
 	struct pool *pool;
-	f32 *x;        /* [ROWS][d] */
+	f32 *x;	       /* [ROWS][d] */
 	f32 *w, *unit; /* [F][d] */
-	f32 *z;        /* [threads][BLOCK][F] */
+	f32 *z;	       /* [threads][BLOCK][F] */
 	struct dict *dict;
 	struct step *step;
 	u32 *id;
@@ -202,7 +202,8 @@ static void make(struct bench *b)
 	b->w = numbers(b->f * b->d, 2);
 	b->unit = numbers(b->f * b->d, 3);
 	for (size_t i = 0; i < b->f; i++)
-		vec_scale(b->unit + i * b->d, 1 / sqrtf(vec_dot(b->unit + i * b->d, b->unit + i * b->d, b->d)), b->d);
+		vec_scale(b->unit + i * b->d,
+			  1 / sqrtf(vec_dot(b->unit + i * b->d, b->unit + i * b->d, b->d)), b->d);
 	b->z = mem_try(pool_threads(b->pool) * BLOCK * b->f, sizeof *b->z, "products", &e);
 	b->id = mem_try((size_t)ROWS * NEAREST, sizeof *b->id, "neighbours", &e);
 	b->score = mem_try((size_t)ROWS * NEAREST, sizeof *b->score, "neighbours", &e);
@@ -228,7 +229,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	make(&b);
-	printf("F %zu, d %zu, k %d, %d rows, %u threads, %u rounds\n", b.f, b.d, K, ROWS, pool_threads(b.pool), b.rounds);
+	printf("F %zu, d %zu, k %d, %d rows, %u threads, %u rounds\n", b.f, b.d, K, ROWS,
+	       pool_threads(b.pool), b.rounds);
 	pair(&b, "encode", encode, "its product", product);
 	pair(&b, "training step", train, "its encoder's product", product);
 	pair(&b, "training step", train, "a dense step's products", six_products);

@@ -36,8 +36,8 @@ static int make_acts(const char *path, u64 n)
 {
 	struct err e = {0};
 	const char *hook = "blocks.3.hook_resid_post";
-	json_t *about = json_pack("{s:{s:s, s:i, s:i, s:i}, s:s}", "model", "name", "made-up", "d_model", D, "n_layers",
-				  6, "n_vocab", 100, "template", "{user}");
+	json_t *about = json_pack("{s:{s:s, s:i, s:i, s:i}, s:s}", "model", "name", "made-up", "d_model", D,
+				  "n_layers", 6, "n_vocab", 100, "template", "{user}");
 	struct acts_writer *w = acts_writer_open(path, about, &hook, 1, D, &e);
 	if (!w)
 		return fail(&e);
@@ -70,7 +70,8 @@ static int close_enough(const struct tensor *a, const struct tensor *b, f64 tole
 			worst = fmax(worst, fabs((f64)tensor_f32(a, j) - tensor_f32(b, j)));
 		}
 		if (!(worst <= tolerance * most)) {
-			printf("row %llu differs by %g of %g\n", (unsigned long long)(i / width), worst, most);
+			printf("row %llu differs by %g of %g\n", (unsigned long long)(i / width), worst,
+			       most);
 			return 1;
 		}
 	}
@@ -81,8 +82,10 @@ static int compare(char **v)
 {
 	struct err e = {0};
 	struct safetensors *a = safetensors_open(v[0], &e), *b = safetensors_open(v[1], &e);
-	const struct tensor *s = a ? safetensors_find(a, v[2]) : NULL, *t = b ? safetensors_find(b, v[2]) : NULL;
-	if (!s || !t || s->n_dims != t->n_dims || memcmp(s->shape, t->shape, sizeof *s->shape * (size_t)s->n_dims))
+	const struct tensor *s = a ? safetensors_find(a, v[2]) : NULL,
+			    *t = b ? safetensors_find(b, v[2]) : NULL;
+	if (!s || !t || s->n_dims != t->n_dims ||
+	    memcmp(s->shape, t->shape, sizeof *s->shape * (size_t)s->n_dims))
 		return puts("no such tensors, or of other shapes"), 1;
 	int differs = close_enough(s, t, atof(v[3]));
 	safetensors_free(a);

@@ -49,6 +49,7 @@ check "k above the number of features" 2 "$FEATLAS" train "$tmp/a.acts" "$tmp/x.
 has "says so" "$err" 'k is 5'
 check "a hook that is not there" 2 train "$tmp/x.atlas" --hook 7
 check "more batch than rows" 2 "$FEATLAS" train "$tmp/a.acts" "$tmp/x.atlas" --features 8 --k 2 --batch 1000000
+check "a storage that is not known" 2 train "$tmp/x.atlas" --dtype int8
 check "steps and tokens" 2 train "$tmp/x.atlas" --tokens 5
 check "no activations" 2 "$FEATLAS" train "$tmp/none.acts" "$tmp/x.atlas" --features 8 --k 2
 ok "none of these made an atlas" [ ! -e "$tmp/x.atlas/atlas.json" ]

@@ -82,7 +82,8 @@ static void same_rows(const char *name, const f32 *got, const f32 *want, size_t 
 		for (size_t j = 0; j < width; j++) {
 			f32 a = got[i * width + j], b = want[i * width + j];
 			if (!(fabsf(a - b) <= room) || (support && (a != 0) != (b != 0)))
-				fail_msg("%s: row %zu, column %zu: %.8g, expected %.8g", name, i, j, (f64)a, (f64)b);
+				fail_msg("%s: row %zu, column %zu: %.8g, expected %.8g", name, i, j, (f64)a,
+					 (f64)b);
 		}
 	}
 }
@@ -128,8 +129,8 @@ static void check_case(const char *name, struct pool *pool)
 static void every_case_gives_the_expected_numbers(void **state)
 {
 	(void)state;
-	static const char *const names[] = {"standard", "topk-ties", "topk-flat", "topk-rescaled", "jumprelu",
-					    "layer-norm", "constant-norm"};
+	static const char *const names[] = {"standard", "topk-ties",  "topk-flat",    "topk-rescaled",
+					    "jumprelu", "layer-norm", "constant-norm"};
 	struct pool *pool = pool_new(2);
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		check_case(names[i], NULL);
@@ -203,8 +204,10 @@ static void make_folder(const char *cfg, u64 wrong_rows)
 	char *a = xasprintf("%s/cfg.json", folder), *b = xasprintf("%s/sae_weights.safetensors", folder);
 	json_t *j = json_parse(cfg, strlen(cfg), "cfg", &e);
 	assert_int_equal(json_write_file(a, j, &e), 0);
-	struct tensor_out t[] = {{"W_enc", DTYPE_F32, 2, {2, 4}, zeros}, {"W_dec", DTYPE_F32, 2, {wrong_rows, 2}, zeros},
-				 {"b_enc", DTYPE_F32, 1, {4}, zeros}, {"b_dec", DTYPE_F32, 1, {2}, zeros}};
+	struct tensor_out t[] = {{"W_enc", DTYPE_F32, 2, {2, 4}, zeros},
+				 {"W_dec", DTYPE_F32, 2, {wrong_rows, 2}, zeros},
+				 {"b_enc", DTYPE_F32, 1, {4}, zeros},
+				 {"b_dec", DTYPE_F32, 1, {2}, zeros}};
 	assert_int_equal(safetensors_write_file(b, t, 4, NULL, &e), 0);
 	json_decref(j);
 	free(a);
@@ -234,7 +237,8 @@ static void refused(const char *cfg, u64 rows, const char *says)
 static void what_is_wrong_is_named(void **state)
 {
 	(void)state;
-	refused("{\"architecture\":\"gated\",\"d_in\":2,\"d_sae\":4}", 4, "architecture 'gated' is not supported");
+	refused("{\"architecture\":\"gated\",\"d_in\":2,\"d_sae\":4}", 4,
+		"architecture 'gated' is not supported");
 	refused("{\"architecture\":\"topk\",\"d_in\":2,\"d_sae\":4}", 4, "'k' is missing");
 	refused("{\"architecture\":\"topk\",\"d_in\":2,\"d_sae\":4,\"k\":5}", 4, "'k'");
 	refused("{\"architecture\":\"topk\",\"d_in\":2,\"d_sae\":4,\"k\":0}", 4, "'k' is 0");
@@ -242,7 +246,8 @@ static void what_is_wrong_is_named(void **state)
 	refused("{\"architecture\":\"standard\",\"d_in\":2}", 4, "'d_sae' is missing");
 	refused("{\"architecture\":\"standard\",\"d_in\":2,\"d_sae\":4}", 5, "W_dec");
 	refused("{\"architecture\":\"jumprelu\",\"d_in\":2,\"d_sae\":4}", 4, "threshold");
-	refused("{\"architecture\":\"standard\",\"d_in\":2,\"d_sae\":4,\"normalize_activations\":\"odd\"}", 4, "'odd'");
+	refused("{\"architecture\":\"standard\",\"d_in\":2,\"d_sae\":4,\"normalize_activations\":\"odd\"}", 4,
+		"'odd'");
 	refused("{\"architecture\":\"standard\",\"d_in\":2,\"d_sae\":4,\"d_out\":3}", 4, "d_out differs");
 	struct err e = {0};
 	assert_null(dict_open("/nonexistent", &e));
@@ -302,7 +307,8 @@ static void what_is_written_opens(void **state)
 		f32 row[12], bias;
 		for (u32 f = 0; f < 300; f += 13) {
 			dict_encoder_row(d, f, row, &bias);
-			for (int j = 0; j < 12; j++) /* multiples of 1/32 up to 4: exact in 8 bits, but for the last */
+			for (int j = 0; j < 12;
+			     j++) /* multiples of 1/32 up to 4: exact in 8 bits, but for the last */
 				assert_true(fabsf(row[j] - enc[f * 12 + j]) <= fabsf(enc[f * 12 + j]) / 256);
 			dict_decoder_row(d, f, row);
 			for (int j = 0; j < 12; j++)

@@ -62,7 +62,8 @@ static void check_list(int of, const u32 *id, const f32 *score, size_t n)
 		listed[id[i]] = true;
 		assert_true(fabs(score[i] - cosine(of, (int)id[i])) < 1e-6);
 		if (i)
-			assert_true(score[i - 1] > score[i] || (score[i - 1] == score[i] && id[i - 1] < id[i]));
+			assert_true(score[i - 1] > score[i] ||
+				    (score[i - 1] == score[i] && id[i - 1] < id[i]));
 	}
 	for (int g = 0; g < N; g++)
 		if (!listed[g] && g != of && !zero(g)) {
@@ -172,10 +173,8 @@ static void it_stops_when_asked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_graph_is_exact),
-		cmocka_unit_test(one_query_agrees_with_the_graph),
-		cmocka_unit_test(few_rows_are_padded),
-		cmocka_unit_test(zeros_do_not_crowd_out_the_rest),
+		cmocka_unit_test(the_graph_is_exact),  cmocka_unit_test(one_query_agrees_with_the_graph),
+		cmocka_unit_test(few_rows_are_padded), cmocka_unit_test(zeros_do_not_crowd_out_the_rest),
 		cmocka_unit_test(it_stops_when_asked),
 	};
 	return cmocka_run_group_tests(tests, make_rows, NULL);

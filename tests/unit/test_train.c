@@ -196,7 +196,8 @@ static void gradients_are_the_slopes_of_the_loss(void **state)
 	struct step_loss loss;
 	f64 at = plain_loss(&p, x64, given, true);
 	step_gradients(s, &x[0][0], B, dead, N_DEAD, fired, &loss);
-	assert_true(fabs(loss.error / (B * variance) + aux_weight * loss.aux / (AUX_ROWS * variance) - at) < 1e-6);
+	assert_true(fabs(loss.error / (B * variance) + aux_weight * loss.aux / (AUX_ROWS * variance) - at) <
+		    1e-6);
 	assert_int_equal(loss.rows, B);
 	assert_int_equal(loss.aux_rows, AUX_ROWS);
 
