@@ -36,4 +36,5 @@ src/view/view_steer_run.c \
 src/view/view_text.c \
 src/view/view_text.h \
 src/view/view_text_draw.c \
+src/view/view_text_run.c \
 src/view/views.def

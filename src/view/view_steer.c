@@ -426,6 +426,10 @@ static void command(struct view *v, struct buf *out)
 	}
 	buf_addf(out, " -n %u --seed %llu --temperature %g", (unsigned)s->ask.n_tokens,
 		 (unsigned long long)s->ask.seed, (double)s->ask.temperature);
+	if (s->ask.where != WHERE_REPLY)
+		buf_adds(out, s->ask.where == WHERE_PROMPT ? " --where prompt" : " --where both");
+	if (!s->ask.chat)
+		buf_adds(out, " --plain");
 }
 
 static void exact(struct view *v, struct buf *out)

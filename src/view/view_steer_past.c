@@ -101,6 +101,8 @@ json_t *steer_run_json(struct view *v, const struct steer_ask *ask, const struct
 	json_object_set_new(j, "n", json_integer(ask->n_tokens));
 	json_object_set_new(j, "where", json_string(wheres[ask->where]));
 	json_object_set_new(j, "chat", json_boolean(ask->chat));
+	if (isfinite(l->change))
+		json_object_set_new(j, "change_over_norm", json_real(l->change));
 	if (!steer_hash(app_session(v->app)->atlas, &q, hex, NULL))
 		json_object_set_new(j, "hash", json_string(hex));
 	json_object_set_new(j, "heat", json_pack("{s:o, s:o}", "baseline", heat_json(l, 0), "steered", heat_json(l, 1)));
@@ -298,6 +300,7 @@ void steer_play(struct view *v, const json_t *run)
 	steer_live_drop(s->live);
 	s->live = steer_live_new(v, &s->ask);
 	s->live->replayed = true;
+	s->live->change = json_opt_f64(run, "change_over_norm", NAN);
 	s->live->refs++;
 	s->in_list = false;
 	s->scroll = 0;

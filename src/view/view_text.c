@@ -12,142 +12,14 @@ static struct store *store_of(struct view *v)
 	return app_session(v->app)->atlas->store;
 }
 
-/* ---- the job: tokens, states, features ---- */
-
-struct text_job {
-	struct backend *backend;
-	struct atlas *atlas;
-	char *text;
-	struct text_result r;
-	struct err err;
-};
-
-/* Attention sinks: as the harvest flags them, featlas-atlas(5). */
-static void flag_sinks(const struct atlas *a, const f32 *x, u8 *flags, size_t n)
-{
-	size_t d = a->d_model;
-	for (size_t i = 0; i < n && a->norm_median > 0; i++) {
-		f64 sum = 0;
-		for (size_t k = 0; k < d; k++)
-			sum += (f64)x[i * d + k] * (f64)x[i * d + k];
-		if (sqrt(sum) > 6.0 * (f64)a->norm_median)
-			flags[i] |= TOKEN_SINK;
-	}
-}
-
-/* Moves the rows that count together, encodes them, and deals the results out again. */
-static int encode(struct text_job *j, f32 *x)
-{
-	struct text_result *r = &j->r;
-	size_t d = j->atlas->d_model, kept = 0;
-	for (size_t i = 0; i < r->n; i++)
-		if (!(r->flags[i] & TOKEN_MASKED))
-			memmove(x + d * kept++, x + d * i, d * sizeof *x);
-	struct dict_row *rows = xcalloc(kept + 1, sizeof *rows);
-	int rc = kept ? dict_encode(j->atlas->dict, NULL, x, kept, rows, &r->arena, &j->err) : 0;
-	r->rows = xcalloc(r->n + 1, sizeof *r->rows);
-	for (size_t i = 0, k = 0; i < r->n && !rc; i++)
-		if (!(r->flags[i] & TOKEN_MASKED))
-			r->rows[i] = rows[k++];
-	free(rows);
-	return rc;
-}
-
-static int run_job(struct text_job *j, struct progress *p)
-{
-	struct text_result *r = &j->r;
-	if (backend_connect(j->backend, p, &j->err))
-		return -1;
-	u32 d = backend_info(j->backend)->d_model;
-	if (d != j->atlas->d_model)
-		return err_set(&j->err, ERR_FAILED,
-			       "the model's states have %u numbers, those of this atlas %u", d,
-			       j->atlas->d_model);
-	if (backend_tokenize(j->backend, j->text, false, &r->tokens, &r->flags, &r->n, &j->err))
-		return -1;
-	f32 *x = mem_try(r->n + 1, d * sizeof *x, "states", &j->err);
-	if (!x)
-		return -1;
-	int rc = backend_states(j->backend, r->tokens, r->n, &j->atlas->hook, 1, &x, &j->err);
-	if (!rc) {
-		flag_sinks(j->atlas, x, r->flags, r->n);
-		rc = encode(j, x);
-	}
-	free(x);
-	return rc;
-}
-
-static void work(void *context, struct progress *p)
-{
-	struct text_job *j = context;
-	if (run_job(j, p) && j->err.code == ERR_NONE)
-		err_set(&j->err, ERR_FAILED, "the backend gave no answer");
-}
-
-static void release(void *context)
-{
-	struct text_job *j = context;
-	text_result_release(&j->r);
-	free(j->text);
-	free(j);
-}
-
-static void rebuild(struct view *v)
+static void again(struct view *v)
 {
 	struct text_view *s = view_state(v);
-	text_build(s, store_of(v));
-	text_heat(s, store_of(v));
-}
-
-static void done(struct view *v, void *context)
-{
-	struct text_view *s = view_state(v);
-	struct text_job *j = context;
-	if (j->err.code != ERR_NONE) {
-		snprintf(s->trouble, sizeof s->trouble, "%s", j->err.msg);
+	if (!s->text)
 		return;
-	}
-	text_result_release(&s->r);
-	s->r = j->r;
-	memset(&j->r, 0, sizeof j->r);
-	s->anchor = SIZE_MAX;
-	s->not_from = s->not_to = 0;
-	/* the first token that counts */
-	for (s->cursor = 0; s->cursor + 1 < s->r.n && s->r.flags[s->cursor] & TOKEN_MASKED;)
-		s->cursor++;
-	rebuild(v);
-	f32 most = 0;
-	for (size_t i = 0; i < s->r.n; i++)
-		most = MAX(most, s->heats[i]);
-	if (most <= 0) { /* the feature one came from is silent here: show where there is anything */
-		s->heat = NO_FEATURE;
-		rebuild(v);
-	}
-}
-
-static void start(struct view *v, const char *text)
-{
-	struct text_view *s = view_state(v);
-	struct session *ss = app_session(v->app);
-	struct err e = {0};
-	char *copy = xstrdup(text);
-	free(s->text);
-	s->text = copy;
-	s->trouble[0] = 0;
-	text_result_release(&s->r);
-	s->n_table = 0;
-	app_job_cancel(v);
-	struct backend *b = session_backend(ss, &e);
-	if (!b) {
-		snprintf(s->trouble, sizeof s->trouble, "%s", e.msg);
-		return;
-	}
-	struct text_job *j = xcalloc(1, sizeof *j);
-	j->backend = b;
-	j->atlas = ss->atlas;
-	j->text = xstrdup(text);
-	app_job(v, &(struct app_job){.lane = LANE_BACKEND, .what = "reading", .work = work, .done = done,
-				     .release = release}, j);
+	char *text = xstrdup(s->text);
+	text_start(v, text);
+	free(text);
 }
 
 /* ---- life ---- */
@@ -158,8 +30,9 @@ static int open_text(struct view *v, const struct target *t, struct err *e)
 	(void)e;
 	s->anchor = SIZE_MAX;
 	s->heat = t ? t->feature : NO_FEATURE;
+	s->chat = !t || !t->text; /* a text that was given has its template in it, or none */
 	if (t && t->text)
-		start(v, t->text);
+		text_start(v, t->text);
 	return 0;
 }
 
@@ -181,7 +54,7 @@ static bool commit(struct view *v, const char *text, void *context)
 		app_prompt_fault(v->app, 0, "a text of at least one letter");
 		return false;
 	}
-	start(v, text);
+	text_start(v, text);
 	return true;
 }
 
@@ -197,7 +70,7 @@ static void edit(struct view *v)
 	struct text_view *s = view_state(v);
 	char *text = app_edit_text(v->app, s->text ? s->text : "");
 	if (text && *text)
-		start(v, text);
+		text_start(v, text);
 	free(text);
 }
 
@@ -207,7 +80,7 @@ static void go_token(struct view *v, i64 to)
 	if (!s->r.n)
 		return;
 	s->cursor = (size_t)MAX(0, MIN(to, (i64)s->r.n - 1));
-	rebuild(v);
+	text_rebuild(v);
 }
 
 static void go_row(struct view *v, size_t row)
@@ -245,14 +118,14 @@ static void compare(struct view *v)
 		app_message(v->app, "what fires here is left out elsewhere; c again takes it back");
 		s->anchor = SIZE_MAX;
 	}
-	rebuild(v);
+	text_rebuild(v);
 }
 
 static void range(struct view *v)
 {
 	struct text_view *s = view_state(v);
 	s->anchor = s->anchor == SIZE_MAX ? s->cursor : SIZE_MAX;
-	rebuild(v);
+	text_rebuild(v);
 }
 
 static void rank(struct view *v, bool reverse)
@@ -262,7 +135,7 @@ static void rank(struct view *v, bool reverse)
 		s->reverse = !s->reverse;
 	else
 		s->rank = (s->rank + 1) % N_RANKS;
-	rebuild(v);
+	text_rebuild(v);
 }
 
 static bool current(struct view *v, u32 *feature)
@@ -386,12 +259,14 @@ static enum act_result act(struct view *v, enum action a, int count)
 			return VIEW_IGNORED;
 		range(v);
 		return VIEW_HANDLED;
-	case ACT_REFRESH: {
-		char *text = xstrdup(s->text);
-		start(v, text);
-		free(text);
+	case ACT_OPTIONS:
+		s->chat = !s->chat;
+		app_message(v->app, s->chat ? "texts go into the chat template" : "texts are read as they are");
+		again(v);
 		return VIEW_HANDLED;
-	}
+	case ACT_REFRESH:
+		again(v);
+		return VIEW_HANDLED;
 	default:
 		return move(v, a, count);
 	}
@@ -406,7 +281,7 @@ static void status(struct view *v, struct buf *out)
 	for (size_t i = 0; i < s->r.n; i++)
 		masked += (s->r.flags[i] & TOKEN_MASKED) != 0;
 	if (s->r.n)
-		buf_addf(out, "%zu tokens, %zu masked", s->r.n, masked);
+		buf_addf(out, "%s%zu tokens, %zu masked", s->chat ? "chat, " : "", s->r.n, masked);
 }
 
 static size_t n_rows(struct view *v)
@@ -457,7 +332,7 @@ static void command(struct view *v, struct buf *out)
 			buf_adds(out, "'\\'");
 		buf_addc(out, *c);
 	}
-	buf_adds(out, "'");
+	buf_adds(out, s->chat ? "'" : "' --plain");
 }
 
 static void exact(struct view *v, struct buf *out)
@@ -484,7 +359,8 @@ const struct view_class view_text = {
 	.title = "text",
 	.size = sizeof(struct text_view),
 	.hints = {{ACT_TYPE, "type"}, {ACT_RIGHT, "token"}, {ACT_SORT, "rank"}, {ACT_OPEN, "open"},
-		  {ACT_RANGE, "range"}, {ACT_COMPARE, "and not"}, {ACT_NEXT_PANE, "heat"}},
+		  {ACT_RANGE, "range"}, {ACT_COMPARE, "and not"}, {ACT_NEXT_PANE, "heat"},
+		  {ACT_OPTIONS, "template"}},
 	.open = open_text,
 	.close = close_text,
 	.draw = text_draw,

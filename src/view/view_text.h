@@ -25,6 +25,7 @@ struct text_row {
 
 struct text_view {
 	char *text;           /* as typed, or NULL */
+	bool chat;            /* put into the chat template, as a user's message */
 	char trouble[512];    /* why there is nothing to show, or "" */
 	struct text_result r;
 	size_t cursor, anchor; /* tokens; anchor == SIZE_MAX: no range */
@@ -48,6 +49,10 @@ void text_range(const struct text_view *s, size_t *from, size_t *to);
 void text_build(struct text_view *s, const struct store *store);
 /* Fills s->heats. */
 void text_heat(struct text_view *s, const struct store *store);
+/* Reads a text: stops what runs, starts a job. */
+void text_start(struct view *v, const char *text);
+/* Table and heat anew, after the cursor, the range or the rank has changed. */
+void text_rebuild(struct view *v);
 void text_draw(struct view *v, struct rect r);
 
 #endif
