@@ -49,6 +49,23 @@ rm -rf "$t/a.atlas"
 run
 check "no atlas: status 2" '[ $status = 2 ] && has "cannot open the atlas"'
 
+# featlas-atlas(5) names every tensor and every member of the files, and is sound
+page=$TESTS_DIR/../man/featlas-atlas.5
+out=$(for f in "$SAMPLE"/*.safetensors; do head -c 4000 "$f" | tr '{' '\n' | tr -d '\000' | sed -n 's/.*"\([A-Za-z_]*\)":$/\1/p'; done |
+	sort -u | while read -r name; do grep -qw -e "$name" "$page" || echo "$name is not in featlas-atlas(5)"; done)
+check "the manual names every tensor" '[ -z "$out" ]'
+out=$(grep -o '^ *"[a-z_]*"' "$SAMPLE/atlas.json" "$SAMPLE/cfg.json" -h | tr -d ' "' | sort -u |
+	grep -vxE 'fvu|device|reshape_activations|prepend_bos|sae_lens_version|n_texts|n_tokens' |
+	while read -r name; do grep -qw -e "$name" "$page" || echo "$name is not in featlas-atlas(5)"; done)
+check "and every member of atlas.json and cfg.json" '[ -z "$out" ]'
+if command -v mandoc >/dev/null; then
+	out=$(mandoc -T lint -W warning "$page" 2>&1 | grep -v 'referenced manual not found')
+	check "and mandoc has nothing to say" '[ -z "$out" ]'
+else
+	n=$((n + 1))
+	echo "ok $n # SKIP no mandoc"
+fi
+
 # the files are what the reference library takes them for
 if python3 -c 'import safetensors.numpy' 2>/dev/null; then
 	out=$(python3 -c '
