@@ -98,6 +98,12 @@ static bool is_skin_tone(i32 cp)
 	return cp >= 0x1f3fb && cp <= 0x1f3ff;
 }
 
+/* Vowels and finals of Hangul take no room behind their consonant. */
+static bool is_jamo_tail(i32 cp)
+{
+	return (cp > 0x1160 && cp <= 0x11ff) || (cp >= 0xd7b0 && cp <= 0xd7ff);
+}
+
 static u32 stand_in(i32 cp)
 {
 	if (cp == '\n')
@@ -141,7 +147,7 @@ static void next_cluster(const char *s, size_t n, struct cluster *c)
 		if (utf8_grapheme_break(before, after, &state))
 			break;
 		bool joined = before == ZWJ || is_skin_tone(after);
-		int w = utf8_width(after);
+		int w = is_jamo_tail(after) ? 0 : utf8_width(after);
 		if (!joined && (w > 0 || utf8_is_unsafe(after)))
 			break; /* takes room of its own on a terminal */
 		if (!joined && after != ZWJ && !is_variation(after) && c->n < CELL_MAX)

@@ -321,6 +321,7 @@ bool app_go_act(struct app *a, enum action action, int count)
 	case ACT_SEARCH: app_search_prompt(a); break;
 	case ACT_NEXT_HIT: app_next_hit(a, 1); break;
 	case ACT_PREVIOUS_HIT: app_next_hit(a, -1); break;
+	case ACT_COMPARE: app_compare_selected(a); break;
 	case ACT_EXACT: show_exact(a); break;
 	case ACT_PROVENANCE: show_provenance(a); break;
 	case ACT_COPY: copy_id(a); break;

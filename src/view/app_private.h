@@ -149,6 +149,10 @@ void app_search_release(struct search_state *s);
 bool app_edit_act(struct app *a, enum action action, int count);
 void app_edit_pending(struct app *a, u32 key);
 
+/* app_compare.c */
+void app_compare(struct app *app, u32 a, u32 b);
+void app_compare_selected(struct app *app); /* the two selected, else with the one before */
+
 /* app_draw.c */
 void app_draw(struct app *a);
 

@@ -3,6 +3,7 @@ src_featlas_SOURCES += \
 src/view/actions.def \
 src/view/app.c \
 src/view/app.h \
+src/view/app_compare.c \
 src/view/app_draw.c \
 src/view/app_edit.c \
 src/view/app_go.c \

@@ -457,9 +457,13 @@ static void draw(struct view *v, struct rect r)
 	}
 	for (int y = 0; y < rows.h && s->list.top + (u64)y < s->list.n; y++)
 		draw_row(v, rows, y, s->list.top + (u64)y);
-	if (!s->list.n)
-		view_put_sentence(rows, 2, 1, s->query ? "no feature fits; & with an empty line clears the query"
-						       : "no label matches; Esc or an empty / shows all");
+	if (!s->list.n) {
+		const char *missing = atlas_missing(atlas_of(v), "labels");
+		int used = view_put_sentence(rows, 2, 1, s->query ? "no feature fits; & with an empty line clears the query"
+								  : "no label matches; an empty / shows all");
+		if (missing)
+			view_put_sentence(rows, 2, 1 + used, missing);
+	}
 	if (preview)
 		draw_preview(v, rect_sub(r, 0, r.h - preview, r.w, preview));
 }

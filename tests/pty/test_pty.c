@@ -94,8 +94,8 @@ static void escape_is_instant_and_never_leaves_a_screen(void **state)
 {
 	(void)state;
 	struct pty *p = start();
-	pty_send(p, "/bridg");
-	assert_true(pty_until(p, pty_shows, "18 of 512"));
+	pty_send(p, "/^words about bridges$");
+	assert_true(pty_until(p, pty_shows, " 1 of 512"));
 	pty_send(p, "\033");
 	assert_true(pty_until(p, pty_shows, "512 features"));
 	pty_send(p, "\r");
@@ -184,6 +184,26 @@ static void signals_leave_the_terminal_usable(void **state)
 	ends_by(SIGABRT);
 }
 
+static void a_file_cut_under_it_is_named(void **state)
+{
+	(void)state;
+	char path[128], copy[256];
+	snprintf(path, sizeof path, "%s/activations.safetensors", atlas);
+	snprintf(copy, sizeof copy, "cp '%s' '%s/kept'", path, folder);
+	assert_int_equal(system(copy), 0);
+	struct pty *p = start();
+	assert_int_equal(truncate(path, 4096), 0);
+	pty_send(p, "G");
+	assert_true(pty_until(p, pty_ended, NULL));
+	assert_true(WIFEXITED(p->status));
+	assert_int_equal(WEXITSTATUS(p->status), 3);
+	assert_true(pty_until(p, pty_restored, NULL));
+	assert_true(pty_until(p, pty_shows, "sample.atlas/activations.safetensors"));
+	pty_free(p);
+	snprintf(copy, sizeof copy, "mv '%s/kept' '%s'", folder, path);
+	assert_int_equal(system(copy), 0);
+}
+
 static void the_mouse_selects_and_opens(void **state)
 {
 	(void)state;
@@ -205,8 +225,8 @@ static void pasted_text_is_no_keys(void **state)
 	assert_true(pty_until(p, pty_shows, "pasted text goes into prompts"));
 	assert_true(pty_shows(p, "row 1"));
 	pty_send(p, "/");
-	pty_send(p, "\033[200~bridg\033[201~");
-	assert_true(pty_until(p, pty_shows, "18 of 512"));
+	pty_send(p, "\033[200~^words about bridges$\033[201~");
+	assert_true(pty_until(p, pty_shows, " 1 of 512"));
 	pty_send(p, "\033");
 	assert_true(pty_until(p, pty_shows, "512 features"));
 	quit(p);
@@ -292,6 +312,7 @@ int main(void)
 		cmocka_unit_test(it_follows_the_size_of_the_window),
 		cmocka_unit_test(it_suspends_and_comes_back),
 		cmocka_unit_test(signals_leave_the_terminal_usable),
+		cmocka_unit_test(a_file_cut_under_it_is_named),
 		cmocka_unit_test(the_mouse_selects_and_opens),
 		cmocka_unit_test(pasted_text_is_no_keys),
 		cmocka_unit_test(nothing_of_a_label_reaches_the_terminal_raw),

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Screens: each NAME.keys is run without a terminal on a copy of the sample atlas, and what it
-# dumps is compared with NAME.screen.  A line "# args: ..." in the script adds arguments.
+# dumps is compared with NAME.screen.  A line "# args: ..." in the script adds arguments, a line
+# "# rm: ..." names files of the atlas that are not there.
 # UPDATE=1 rewrites what is expected: read the difference before it is committed.
 here=$TESTS_DIR/screen
 t=$(mktemp -d) || exit 1
@@ -12,6 +13,7 @@ for keys in "$here"/*.keys; do
 	n=$((n + 1))
 	rm -rf "$t/w" && mkdir "$t/w" && cp -r "$SAMPLE" "$t/w/sample.atlas" && chmod -R u+w "$t/w"
 	args=$(sed -n 's/^# args: //p' "$keys")
+	for file in $(sed -n 's/^# rm: //p' "$keys"); do rm "$t/w/sample.atlas/$file"; done
 	# shellcheck disable=SC2086
 	(cd "$t/w" && "$FEATLAS" open --backend fake --script "$keys" $args sample.atlas) >"$t/got" 2>"$t/err"
 	status=$?

@@ -45,6 +45,12 @@ check_PROGRAMS += tests/unit/test_query
 TESTS += tests/unit/test_query
 tests_unit_test_query_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_cell tests/unit/test_key tests/unit/test_list
+TESTS += tests/unit/test_cell tests/unit/test_key tests/unit/test_list
+tests_unit_test_cell_LDADD = $(UI_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_key_LDADD = $(UI_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_list_LDADD = $(UI_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_words
 TESTS += tests/unit/test_words
 tests_unit_test_words_LDADD = $(UI_LIBS) $(CMOCKA_LIBS)
