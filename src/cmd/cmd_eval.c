@@ -28,8 +28,8 @@ struct job {
 
 static int open_all(struct job *j, const struct cmd_args *a, struct err *e)
 {
-	if (arg_u64(a, "texts", 40, 0, UINT32_MAX, &j->n_texts, e) || !(j->atlas = atlas_open(a->positional[0], e)) ||
-	    !(j->acts = acts_open(a->positional[1], e)))
+	if (arg_u64(a, "texts", 40, 0, UINT32_MAX, &j->n_texts, e) ||
+	    !(j->atlas = atlas_open(a->positional[0], e)) || !(j->acts = acts_open(a->positional[1], e)))
 		return -1;
 	const char *hook = arg_str(a, "hook", *j->atlas->hook ? j->atlas->hook : NULL);
 	if (acts_find_hook(j->acts, hook, &j->hook, e))
@@ -40,7 +40,8 @@ static int open_all(struct job *j, const struct cmd_args *a, struct err *e)
 		return -1;
 	if (arg_flag(a, "no-model") || !j->n_texts)
 		return 0;
-	if (!(j->backend = backend_new(arg_str(a, "backend", NULL), e)) || backend_connect(j->backend, &j->progress, e))
+	if (!(j->backend = backend_new(arg_str(a, "backend", NULL), e)) ||
+	    backend_connect(j->backend, &j->progress, e))
 		return err_wrap(e, "no live model (--no-model leaves cross-entropy out)");
 	return 0;
 }
@@ -63,15 +64,17 @@ static json_t *result_json(const struct job *j)
 	json_t *o = json_pack("{s:f, s:f, s:I, s:I}", "fvu", r->fvu, "l0", r->l0, "held_out_texts",
 			      (json_int_t)r->n_texts_held_out, "held_out_rows", (json_int_t)r->n_rows);
 	if (j->n_dead_over)
-		json_object_update_new(o, json_pack("{s:f, s:I}", "dead_share", (f64)j->n_dead / j->atlas->n_features,
-						    "dead_over_tokens", (json_int_t)j->n_dead_over));
+		json_object_update_new(o, json_pack("{s:f, s:I}", "dead_share",
+						    (f64)j->n_dead / j->atlas->n_features, "dead_over_tokens",
+						    (json_int_t)j->n_dead_over));
 	if (r->n_targets)
 		json_object_update_new(
-			o, json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "ce_texts", (json_int_t)r->n_texts,
-				     "ce_tokens", (json_int_t)r->n_targets, "ce_clean", r->ce_clean, "ce_spliced",
-				     r->ce_spliced, "ce_mean_ablated", r->ce_mean, "ce_zero_ablated", r->ce_zero,
-				     "ce_self_spliced", r->ce_self, "ce_recovered", r->recovered, "ce_recovered_zero",
-				     r->recovered_zero, "nats_lost", r->ce_spliced - r->ce_clean));
+			o, json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "ce_texts",
+				     (json_int_t)r->n_texts, "ce_tokens", (json_int_t)r->n_targets,
+				     "ce_clean", r->ce_clean, "ce_spliced", r->ce_spliced, "ce_mean_ablated",
+				     r->ce_mean, "ce_zero_ablated", r->ce_zero, "ce_self_spliced", r->ce_self,
+				     "ce_recovered", r->recovered, "ce_recovered_zero", r->recovered_zero,
+				     "nats_lost", r->ce_spliced - r->ce_clean));
 	return o;
 }
 
@@ -103,13 +106,15 @@ static void print_result(const struct job *j)
 		       100.0 * (f64)j->n_dead / j->atlas->n_features, (unsigned long long)j->n_dead_over);
 	if (!r->n_targets)
 		return;
-	printf("cross-entropy  nats a token over %llu tokens of %llu texts\n", (unsigned long long)r->n_targets,
-	       (unsigned long long)r->n_texts);
-	printf("  clean        %.4f\n  itself       %.4f  %s\n  spliced      %.4f  %.4f lost\n", r->ce_clean, r->ce_self,
-	       fabs(r->ce_self - r->ce_clean) <= SELF_TOLERANCE ? "as it should be" : "DIFFERS: do not trust the rest",
+	printf("cross-entropy  nats a token over %llu tokens of %llu texts\n",
+	       (unsigned long long)r->n_targets, (unsigned long long)r->n_texts);
+	printf("  clean        %.4f\n  itself       %.4f  %s\n  spliced      %.4f  %.4f lost\n", r->ce_clean,
+	       r->ce_self,
+	       fabs(r->ce_self - r->ce_clean) <= SELF_TOLERANCE ? "as it should be"
+								: "DIFFERS: do not trust the rest",
 	       r->ce_spliced, r->ce_spliced - r->ce_clean);
-	printf("  mean         %.4f\n  zero         %.4f\nrecovered      %.4f against the mean, %.4f against zero\n", r->ce_mean,
-	       r->ce_zero, r->recovered, r->recovered_zero);
+	printf("  mean         %.4f\n  zero         %.4f\n", r->ce_mean, r->ce_zero);
+	printf("recovered      %.4f against the mean, %.4f against zero\n", r->recovered, r->recovered_zero);
 }
 
 int cmd_eval(const struct cmd_args *a, struct err *e)
@@ -119,7 +124,8 @@ int cmd_eval(const struct cmd_args *a, struct err *e)
 	int bad = open_all(&j, a, e) ||
 		  eval_rows(j.atlas->dict, j.acts, j.hook, j.pool, &j.progress, j.mean, &j.r, e);
 	if (!bad && j.backend)
-		bad = eval_model(j.atlas->dict, j.acts, j.hook, j.backend, j.pool, &j.progress, j.mean, j.n_texts, &j.r, e);
+		bad = eval_model(j.atlas->dict, j.acts, j.hook, j.backend, j.pool, &j.progress, j.mean,
+				 j.n_texts, &j.r, e);
 	cmd_progress_stop(shown);
 	if (!bad)
 		count_dead(&j);

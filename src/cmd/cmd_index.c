@@ -46,15 +46,19 @@ static int read_options(struct job *j, const struct cmd_args *a, struct err *e)
 		while (p < N_PARTS && strcmp(names[p], only[i]))
 			p++;
 		if (p == N_PARTS)
-			return err_set(e, ERR_USAGE, "--only wants store, vocab, logits, labels or scores, not '%s'", only[i]);
+			return err_set(e, ERR_USAGE,
+				       "--only wants store, vocab, logits, labels or scores, not '%s'",
+				       only[i]);
 		j->wanted[p] = true;
 	}
 	if (arg_flag(a, "no-model") && (n_only && (j->wanted[VOCAB] || j->wanted[LOGITS])))
-		return err_set(e, ERR_USAGE, "vocab and logits come from the model, so --no-model leaves nothing of them");
+		return err_set(e, ERR_USAGE,
+			       "vocab and logits come from the model, so --no-model leaves nothing of them");
 	if (arg_flag(a, "no-model"))
 		j->wanted[VOCAB] = j->wanted[LOGITS] = false;
 	if (j->wanted[STORE] && a->n_positional < 2)
-		return err_set(e, ERR_USAGE, "the store is made from a harvest: featlas index ATLAS OUT.acts");
+		return err_set(e, ERR_USAGE,
+			       "the store is made from a harvest: featlas index ATLAS OUT.acts");
 	return 0;
 }
 
@@ -75,7 +79,8 @@ static int open_all(struct job *j, const struct cmd_args *a, struct err *e)
 	if (!live)
 		return 0;
 	/* told at once, not after the store is built */
-	if (!(p->backend = backend_new(arg_str(a, "backend", NULL), e)) || backend_connect(p->backend, &j->progress, e))
+	if (!(p->backend = backend_new(arg_str(a, "backend", NULL), e)) ||
+	    backend_connect(p->backend, &j->progress, e))
 		return err_wrap(e, "no live model (--no-model leaves out what needs one)");
 	return 0;
 }
@@ -105,7 +110,9 @@ static int make_all(struct job *j, struct err *e)
 		if (!j->wanted[i])
 			continue;
 		if ((i == LABELS || i == SCORES) && !p->atlas->vocab && !j->chosen) {
-			fprintf(stderr, "featlas index: no vocabulary yet, so no %s; run it again with a model\n", names[i]);
+			fprintf(stderr,
+				"featlas index: no vocabulary yet, so no %s; run it again with a model\n",
+				names[i]);
 			continue;
 		}
 		if (make_part(j, i, e) || atlas_commit(p->json, j->folder, e))
@@ -122,16 +129,19 @@ static void print_report(const struct job *j, bool json)
 	const struct index_report *r = &j->report;
 	f64 l0 = r->n_kept ? (f64)r->n_activations / (f64)r->n_kept : 0;
 	if (json) {
-		cmd_print_json(json_pack("{s:I, s:I, s:I, s:I, s:I, s:f, s:I}", "n_tokens_indexed", (json_int_t)r->n_tokens,
-					 "n_tokens_kept", (json_int_t)r->n_kept, "n_activations",
-					 (json_int_t)r->n_activations, "n_contexts", (json_int_t)r->n_contexts, "n_dead",
-					 (json_int_t)r->n_dead, "l0", l0, "n_labels", (json_int_t)j->n_labels));
+		cmd_print_json(json_pack("{s:I, s:I, s:I, s:I, s:I, s:f, s:I}", "n_tokens_indexed",
+					 (json_int_t)r->n_tokens, "n_tokens_kept", (json_int_t)r->n_kept,
+					 "n_activations", (json_int_t)r->n_activations, "n_contexts",
+					 (json_int_t)r->n_contexts, "n_dead", (json_int_t)r->n_dead, "l0", l0,
+					 "n_labels", (json_int_t)j->n_labels));
 		return;
 	}
 	if (r->n_tokens)
-		printf("%llu tokens, %llu unmasked  %llu activations, l0 %.1f  %llu contexts  %u features never fired\n",
-		       (unsigned long long)r->n_tokens, (unsigned long long)r->n_kept, (unsigned long long)r->n_activations,
-		       l0, (unsigned long long)r->n_contexts, r->n_dead);
+		printf("%llu tokens, %llu unmasked  %llu activations, l0 %.1f  %llu contexts  %u features "
+		       "never fired\n",
+		       (unsigned long long)r->n_tokens, (unsigned long long)r->n_kept,
+		       (unsigned long long)r->n_activations, l0, (unsigned long long)r->n_contexts,
+		       r->n_dead);
 	if (j->n_labels)
 		printf("%llu labels\n", (unsigned long long)j->n_labels);
 }

@@ -35,7 +35,8 @@ static int make_folder(const struct job *j, struct err *e)
 
 static int prune_dictionary(struct job *j, struct err *e)
 {
-	char *from = xasprintf("%s/sae_weights.safetensors", j->from), *to = xasprintf("%s/sae_weights.safetensors", j->to);
+	char *from = xasprintf("%s/sae_weights.safetensors", j->from),
+	     *to = xasprintf("%s/sae_weights.safetensors", j->to);
 	char *cfg_from = xasprintf("%s/cfg.json", j->from), *cfg_to = xasprintf("%s/cfg.json", j->to);
 	const json_t *old = json_object_get(json_object_get(j->json, "parts"), "dictionary");
 	json_t *details = json_incref(json_object_get(old, "details"));
@@ -43,7 +44,8 @@ static int prune_dictionary(struct job *j, struct err *e)
 	if (bad)
 		json_decref(details);
 	else
-		bad = atlas_note_part(j->json, j->to, "dictionary", "sae_weights.safetensors", "prune", details, e);
+		bad = atlas_note_part(j->json, j->to, "dictionary", "sae_weights.safetensors", "prune",
+				      details, e);
 	free(from);
 	free(to);
 	free(cfg_from);
@@ -56,8 +58,9 @@ static int prune_activations(struct job *j, struct err *e)
 	if (!j->atlas->store)
 		return 0;
 	char *path = xasprintf("%s/activations.safetensors", j->to);
-	int bad = prune_store(j->atlas->store, j->atlas->n_features, (u32)j->window, path, atlas_json_uuid(j->json),
-			      atlas_json_build_id(j->json), &j->progress, &j->n_activations, e);
+	int bad = prune_store(j->atlas->store, j->atlas->n_features, (u32)j->window, path,
+			      atlas_json_uuid(j->json), atlas_json_build_id(j->json), &j->progress,
+			      &j->n_activations, e);
 	free(path);
 	if (bad)
 		return -1;
@@ -71,12 +74,14 @@ static int copy_others(const struct job *j, struct err *e)
 {
 	const char *part;
 	json_t *entry;
-	json_object_foreach(json_object_get(j->json, "parts"), part, entry) {
+	json_object_foreach(json_object_get(j->json, "parts"), part, entry)
+	{
 		const char *file = json_opt_str(entry, "file", NULL);
 		if (!file || !strcmp(part, "dictionary") || !strcmp(part, "store"))
 			continue;
 		if (strchr(file, '/') || !*file)
-			return err_set(e, ERR_DAMAGED, "'%s/atlas.json': '%s' is not a file of this folder", j->from, file);
+			return err_set(e, ERR_DAMAGED, "'%s/atlas.json': '%s' is not a file of this folder",
+				       j->from, file);
 		char *from = xasprintf("%s/%s", j->from, file), *to = xasprintf("%s/%s", j->to, file);
 		int bad = prune_copy(from, to, e);
 		free(from);
@@ -91,7 +96,8 @@ int cmd_prune(const struct cmd_args *a, struct err *e)
 {
 	struct job j = {.from = a->positional[0], .to = a->positional[1]};
 	int bad = arg_u64(a, "window", PRUNE_WINDOW, 0, 100000, &j.window, e);
-	if (!bad && (!(j.atlas = atlas_open(j.from, e)) || !(j.json = atlas_json_read(j.from, e)) || make_folder(&j, e)))
+	if (!bad && (!(j.atlas = atlas_open(j.from, e)) || !(j.json = atlas_json_read(j.from, e)) ||
+		     make_folder(&j, e)))
 		bad = -1;
 	if (!bad) {
 		atlas_json_new_build(j.json);

@@ -60,7 +60,8 @@ static int read_hooks(struct acts *a, const char *what, struct err *e)
 		const json_t *j = json_array_get(list, i);
 		struct hook *h = &a->hooks[i];
 		u64 layer;
-		if (json_get_str(j, "name", &h->name, what, e) || json_get_str(j, "tensor", &h->tensor, what, e) ||
+		if (json_get_str(j, "name", &h->name, what, e) ||
+		    json_get_str(j, "tensor", &h->tensor, what, e) ||
 		    json_get_u64(j, "layer", UINT32_MAX, &layer, what, e))
 			return -1;
 		h->layer = (u32)layer;
@@ -85,7 +86,8 @@ static int read_shards(struct acts *a, const char *what, struct err *e)
 		    json_get_u64(j, "n_texts", UINT32_MAX, &s->n_texts, what, e))
 			return -1;
 		if (strchr(file, '/') || !*file)
-			return err_set(e, ERR_DAMAGED, "%s: shard '%s' is not a file of this folder", what, file);
+			return err_set(e, ERR_DAMAGED, "%s: shard '%s' is not a file of this folder", what,
+				       file);
 		s->path = xasprintf("%s/%s", a->folder, file);
 		s->first = a->n_tokens;
 		s->first_text = a->n_texts;
@@ -204,8 +206,8 @@ int acts_find_hook(const struct acts *a, const char *name, size_t *hook, struct 
 	if (!name && a->n_hooks == 1)
 		return 0;
 	if (!name)
-		return err_set(e, ERR_USAGE, "'%s' has %zu hooks: choose one with --hook, such as '%s'", a->folder,
-			       a->n_hooks, a->hooks[0].name);
+		return err_set(e, ERR_USAGE, "'%s' has %zu hooks: choose one with --hook, such as '%s'",
+			       a->folder, a->n_hooks, a->hooks[0].name);
 	char *end;
 	unsigned long layer = strtoul(name, &end, 10);
 	bool is_layer = *name && !*end;
@@ -214,7 +216,8 @@ int acts_find_hook(const struct acts *a, const char *name, size_t *hook, struct 
 			*hook = i;
 			return 0;
 		}
-	return err_set(e, ERR_NOT_FOUND, "'%s' has no hook '%s'; its first is '%s'", a->folder, name, a->hooks[0].name);
+	return err_set(e, ERR_NOT_FOUND, "'%s' has no hook '%s'; its first is '%s'", a->folder, name,
+		       a->hooks[0].name);
 }
 
 static int check_text_ptr(const struct acts_shard *s, const char *path, struct err *e)
@@ -229,8 +232,8 @@ static int check_text_ptr(const struct acts_shard *s, const char *path, struct e
 	return 0;
 }
 
-static const void *need(const struct safetensors *f, const char *name, enum dtype t, int n_dims, const u64 *want,
-			struct err *e)
+static const void *need(const struct safetensors *f, const char *name, enum dtype t, int n_dims,
+			const u64 *want, struct err *e)
 {
 	const struct tensor *x = safetensors_need(f, name, 1u << t, n_dims, want, e);
 	if (!x)
@@ -247,7 +250,8 @@ int acts_shard(struct acts *a, size_t shard, size_t hook, struct acts_shard *out
 	struct shard *s = &a->shards[shard];
 	if (!s->file && !(s->file = safetensors_open(s->path, e)))
 		return -1;
-	*out = (struct acts_shard){.first = s->first, .n = s->n, .first_text = s->first_text, .n_texts = s->n_texts};
+	*out = (struct acts_shard){
+		.first = s->first, .n = s->n, .first_text = s->first_text, .n_texts = s->n_texts};
 	u64 rows[2] = {s->n, a->d}, texts = s->n_texts + 1;
 	if (!(out->rows = need(s->file, a->hooks[hook].tensor, DTYPE_F16, 2, rows, e)) ||
 	    !(out->tokens = need(s->file, "tokens", DTYPE_U32, 1, &s->n, e)) ||

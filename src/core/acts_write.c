@@ -19,14 +19,14 @@ struct acts_writer {
 	size_t n_hooks;
 	u32 d;
 	u64 texts_on_disk;
-	f32 *median;          /* [n_hooks]; NaN until the first shard is full */
+	f32 *median; /* [n_hooks]; NaN until the first shard is full */
 	/* the shard that is being filled */
 	size_t n, cap, n_texts, cap_texts;
-	u16 **rows;           /* [n_hooks][cap][d] */
-	f32 **norm;           /* [n_hooks][cap] */
+	u16 **rows; /* [n_hooks][cap][d] */
+	f32 **norm; /* [n_hooks][cap] */
 	u32 *tokens;
 	u8 *flags;
-	u64 *text_ptr;        /* [cap_texts] */
+	u64 *text_ptr; /* [cap_texts] */
 };
 
 static char *file_path(const struct acts_writer *w, const char *file)
@@ -40,14 +40,14 @@ static json_t *hook_json(json_t *list, const char *name)
 	char *tensor = xasprintf("rows.%u", layer);
 	size_t i;
 	json_t *other;
-	json_array_foreach(list, i, other)
-		if (!strcmp(json_opt_str(other, "tensor", ""), tensor)) {
-			free(tensor);
-			tensor = xasprintf("rows.%s", name);
-			break;
-		}
-	json_t *j = json_pack("{s:s, s:I, s:s, s:n}", "name", name, "layer", (json_int_t)layer, "tensor", tensor,
-			      "norm_median");
+	json_array_foreach(list, i, other) if (!strcmp(json_opt_str(other, "tensor", ""), tensor))
+	{
+		free(tensor);
+		tensor = xasprintf("rows.%s", name);
+		break;
+	}
+	json_t *j = json_pack("{s:s, s:I, s:s, s:n}", "name", name, "layer", (json_int_t)layer, "tensor",
+			      tensor, "norm_median");
 	free(tensor);
 	return j;
 }
@@ -63,7 +63,8 @@ static int start_fresh(struct acts_writer *w, json_t *about, const char *const *
 		if (acts_layer_of(hooks[i]) == UINT32_MAX) {
 			json_decref(list);
 			json_decref(j);
-			return err_set(e, ERR_USAGE, "'%s' is not a hook such as 'blocks.22.hook_resid_post'", hooks[i]);
+			return err_set(e, ERR_USAGE, "'%s' is not a hook such as 'blocks.22.hook_resid_post'",
+				       hooks[i]);
 		}
 		json_array_append_new(list, hook_json(list, hooks[i]));
 	}
@@ -83,7 +84,8 @@ static int resume(struct acts_writer *w, const char *path, const json_t *about, 
 		return -1;
 	const json_t *model = json_object_get(about, "model");
 	const json_t *theirs = json_object_get(acts_json(a), "model");
-	bool same = acts_d(a) == w->d && acts_n_hooks(a) == w->n_hooks && (!model || json_equal(model, theirs));
+	bool same =
+		acts_d(a) == w->d && acts_n_hooks(a) == w->n_hooks && (!model || json_equal(model, theirs));
 	for (size_t i = 0; same && i < w->n_hooks; i++)
 		same = !strcmp(acts_hook(a, i), hooks[i]);
 	if (same)
@@ -92,12 +94,13 @@ static int resume(struct acts_writer *w, const char *path, const json_t *about, 
 	w->texts_on_disk = acts_n_texts(a);
 	acts_free(a);
 	if (!same)
-		return err_set(e, ERR_FAILED, "'%s' holds a harvest of another model or other hooks", w->folder);
+		return err_set(e, ERR_FAILED, "'%s' holds a harvest of another model or other hooks",
+			       w->folder);
 	return (w->json = json_read_file(path, e)) ? 0 : -1;
 }
 
-struct acts_writer *acts_writer_open(const char *folder, json_t *about, const char *const *hooks, size_t n_hooks,
-				     u32 d, struct err *e)
+struct acts_writer *acts_writer_open(const char *folder, json_t *about, const char *const *hooks,
+				     size_t n_hooks, u32 d, struct err *e)
 {
 	struct acts_writer *w = xcalloc(1, sizeof *w);
 	w->folder = xstrdup(folder);
@@ -152,7 +155,8 @@ static int add_rows(struct acts_writer *w, size_t h, const f32 *rows, size_t n, 
 			to[k] = f32_to_f16(x[k] > 65504 ? 65504 : x[k] < -65504 ? -65504 : x[k]);
 		}
 		if (isnan(sum))
-			return err_set(e, ERR_FAILED, "the model gave a row that is not a number at token %zu of a text", i);
+			return err_set(e, ERR_FAILED,
+				       "the model gave a row that is not a number at token %zu of a text", i);
 		w->norm[h][w->n + i] = (f32)sqrt(sum);
 	}
 	return 0;
@@ -182,12 +186,13 @@ static void flag_sinks(struct acts_writer *w)
 {
 	for (size_t h = 0; h < w->n_hooks; h++) {
 		if (isnan(w->median[h]) && !isnan(w->median[h] = median_norm(w, h)))
-			json_object_set_new(json_array_get(json_object_get(w->json, "hooks"), h), "norm_median",
-					    json_f32(w->median[h]));
+			json_object_set_new(json_array_get(json_object_get(w->json, "hooks"), h),
+					    "norm_median", json_f32(w->median[h]));
 	}
 	for (size_t h = 0; h < w->n_hooks; h++)
 		for (size_t i = 0; i < w->n; i++)
-			if (w->norm[h][i] > ACTS_SINK_MULTIPLE * w->median[h]) /* false while there is no median */
+			if (w->norm[h][i] >
+			    ACTS_SINK_MULTIPLE * w->median[h]) /* false while there is no median */
 				w->flags[i] |= TOKEN_SINK;
 }
 
@@ -199,9 +204,13 @@ static int write_shard(struct acts_writer *w, const char *path, struct err *e)
 	t[1] = (struct tensor_out){"tokens", DTYPE_U32, 1, {w->n}, w->tokens};
 	t[2] = (struct tensor_out){"token_flags", DTYPE_U8, 1, {w->n}, w->flags};
 	for (size_t h = 0; h < w->n_hooks; h++)
-		t[3 + h] = (struct tensor_out){json_opt_str(json_array_get(hooks, h), "tensor", ""), DTYPE_F16, 2,
-					       {w->n, w->d}, w->rows[h]};
-	int bad = safetensors_write_file(path, t, w->n_hooks + 3, (const char *[]){"format", "featlas-acts", NULL}, e);
+		t[3 + h] = (struct tensor_out){json_opt_str(json_array_get(hooks, h), "tensor", ""),
+					       DTYPE_F16,
+					       2,
+					       {w->n, w->d},
+					       w->rows[h]};
+	int bad = safetensors_write_file(path, t, w->n_hooks + 3,
+					 (const char *[]){"format", "featlas-acts", NULL}, e);
 	free(t);
 	return bad;
 }
@@ -218,8 +227,8 @@ static int flush(struct acts_writer *w, struct err *e)
 	char *path = file_path(w, file), *about = file_path(w, "acts.json");
 	int bad = write_shard(w, path, e);
 	if (!bad) {
-		json_array_append_new(shards, json_pack("{s:s, s:I, s:I}", "file", file, "n_tokens", (json_int_t)w->n,
-							"n_texts", (json_int_t)w->n_texts));
+		json_array_append_new(shards, json_pack("{s:s, s:I, s:I}", "file", file, "n_tokens",
+							(json_int_t)w->n, "n_texts", (json_int_t)w->n_texts));
 		bad = json_write_file(about, w->json, e);
 	}
 	if (!bad) {
@@ -231,8 +240,8 @@ static int flush(struct acts_writer *w, struct err *e)
 	return bad;
 }
 
-int acts_writer_text(struct acts_writer *w, const u32 *tokens, const u8 *flags, const f32 *const *rows, size_t n,
-		     struct err *e)
+int acts_writer_text(struct acts_writer *w, const u32 *tokens, const u8 *flags, const f32 *const *rows,
+		     size_t n, struct err *e)
 {
 	reserve(w, n);
 	memcpy(w->tokens + w->n, tokens, n * sizeof *tokens);

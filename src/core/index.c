@@ -28,14 +28,14 @@ struct builder {
 	struct pool *pool;
 	struct progress *progress;
 	struct index_image *m;
-	FILE *spill;     /* for each kept token that fires: u32 position, u32 n, n of struct fired */
+	FILE *spill; /* for each kept token that fires: u32 position, u32 n, n of struct fired */
 	/* a batch of rows */
-	f32 *x;          /* [BATCH][d] */
-	u32 at[BATCH];   /* their positions */
+	f32 *x;        /* [BATCH][d] */
+	u32 at[BATCH]; /* their positions */
 	size_t n_batch;
 	/* a range of features, sorted */
 	u32 first, end;
-	u64 *start;      /* [end - first + 1] into the two below */
+	u64 *start; /* [end - first + 1] into the two below */
 	u32 *pos;
 	f32 *act;
 	struct store_context *contexts; /* [end - first][cap] */
@@ -171,7 +171,8 @@ static void do_feature(void *context, size_t task, unsigned thread)
 	m->scale[f] = index_scale(max);
 	index_histogram(act, n, max, m->n_bins, m->hist_edge + (size_t)f * (m->n_bins + 1),
 			m->hist_count + (size_t)f * m->n_bins);
-	b->n_contexts[task] = index_choose(m, b->o, f, b->pos + from, act, n, max, b->contexts + task * b->cap);
+	b->n_contexts[task] =
+		index_choose(m, b->o, f, b->pos + from, act, n, max, b->contexts + task * b->cap);
 	progress_add(b->progress, 1);
 }
 
@@ -235,19 +236,22 @@ static int check(const struct dict *d, const struct acts *a, size_t hook, struct
 {
 	const struct dict_info *info = dict_info(d);
 	if (acts_n_tokens(a) >= UINT32_MAX)
-		return err_set(e, ERR_FAILED, "'%s' has more tokens than a segment holds; index it in parts, with --append",
+		return err_set(e, ERR_FAILED,
+			       "'%s' has more tokens than a segment holds; index it in parts, with --append",
 			       acts_folder(a));
 	if (acts_d(a) != info->d_in)
-		return err_set(e, ERR_FAILED, "'%s' has rows of %u, the dictionary reads %u", acts_folder(a), acts_d(a),
-			       info->d_in);
+		return err_set(e, ERR_FAILED, "'%s' has rows of %u, the dictionary reads %u", acts_folder(a),
+			       acts_d(a), info->d_in);
 	if (*info->hook_name && strcmp(info->hook_name, acts_hook(a, hook)))
-		return err_set(e, ERR_FAILED, "the dictionary reads '%s', not '%s'", info->hook_name, acts_hook(a, hook));
+		return err_set(e, ERR_FAILED, "the dictionary reads '%s', not '%s'", info->hook_name,
+			       acts_hook(a, hook));
 	return 0;
 }
 
 static void report_on(const struct index_image *m, struct index_report *r)
 {
-	*r = (struct index_report){m->n_tokens, m->n_kept, m->feature_ptr[m->n_features], m->ctx_ptr[m->n_features], 0};
+	*r = (struct index_report){m->n_tokens, m->n_kept, m->feature_ptr[m->n_features],
+				   m->ctx_ptr[m->n_features], 0};
 	for (u32 f = 0; f < m->n_features; f++)
 		r->n_dead += !m->count[f];
 }
@@ -260,7 +264,8 @@ int index_build(struct dict *d, struct acts *a, size_t hook, const char *path, c
 	struct builder b = {.o = o, .dict = d, .acts = a, .hook = hook, .pool = pool, .progress = progress};
 	const char *slash = strrchr(path, '/');
 	char *folder = slash ? xstrndup(path, (size_t)(slash - path) + 1) : xstrdup(".");
-	b.m = index_image_new(dict_info(d)->n_features, o->n_bins, acts_n_tokens(a), acts_n_texts(a), folder, e);
+	b.m = index_image_new(dict_info(d)->n_features, o->n_bins, acts_n_tokens(a), acts_n_texts(a), folder,
+			      e);
 	int bad = -1;
 	if (b.m && (b.x = mem_try(BATCH * (u64)acts_d(a), sizeof *b.x, "rows", e)) &&
 	    (b.spill = index_scratch(folder, e)) && !encode_all(&b, e) && !sort_all(&b, e)) {

@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIKE = 8, /* windows of so many tokens on either side that are the same count once */
-       NEAR = 8   /* an interval's place is the strongest within so many tokens */ };
+enum {
+	ALIKE = 8, /* windows of so many tokens on either side that are the same count once */
+	NEAR = 8   /* an interval's place is the strongest within so many tokens */
+};
 
 struct peak {
 	u32 pos;

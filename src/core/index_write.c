@@ -46,8 +46,8 @@ struct index_image *index_image_new(u32 n_features, u32 n_bins, u64 n_tokens, u6
 	    (m->scale = mem_try(f, sizeof *m->scale, "statistics", e)) &&
 	    (m->hist_edge = mem_try(f * (n_bins + 1ull), sizeof *m->hist_edge, "histograms", e)) &&
 	    (m->hist_count = mem_try(f * n_bins, sizeof *m->hist_count, "histograms", e)) &&
-	    (m->ctx_ptr = mem_try(f + 1, sizeof *m->ctx_ptr, "contexts", e)) && (m->pos = index_scratch(folder, e)) &&
-	    (m->val = index_scratch(folder, e)))
+	    (m->ctx_ptr = mem_try(f + 1, sizeof *m->ctx_ptr, "contexts", e)) &&
+	    (m->pos = index_scratch(folder, e)) && (m->val = index_scratch(folder, e)))
 		return m;
 	index_image_free(m);
 	return NULL;
@@ -124,7 +124,8 @@ void index_image_contexts(struct index_image *m, u32 feature, const struct store
 	m->ctx_ptr[feature + 1] = at + n;
 }
 
-int index_image_activations(struct index_image *m, u32 feature, const u32 *pos, const f32 *act, u64 n, struct err *e)
+int index_image_activations(struct index_image *m, u32 feature, const u32 *pos, const f32 *act, u64 n,
+			    struct err *e)
 {
 	f32 scale = m->scale[feature];
 	m->feature_ptr[feature + 1] = m->feature_ptr[feature] + n;
@@ -192,8 +193,8 @@ static void add_meta(struct safetensors_writer *w, const struct index_image *m, 
 	safetensors_writer_meta(w, "first_token", number);
 }
 
-int index_image_write(struct index_image *m, const char *path, bool full, const char *uuid, const char *build_id,
-		      u64 first_token, struct err *e)
+int index_image_write(struct index_image *m, const char *path, bool full, const char *uuid,
+		      const char *build_id, u64 first_token, struct err *e)
 {
 	u64 f = m->n_features, n_act = m->feature_ptr[f], n_ctx = m->ctx_ptr[f];
 	bool narrow = fits_u16(m);

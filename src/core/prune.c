@@ -141,7 +141,8 @@ int prune_store(const struct store *s, u32 n_features, u32 window, const char *p
 	int bad = -1;
 	if (m) {
 		copy_tokens(s, m);
-		bad = copy_features(s, m, window, progress, e) || index_image_write(m, path, false, uuid, build_id, 0, e);
+		bad = copy_features(s, m, window, progress, e) ||
+		      index_image_write(m, path, false, uuid, build_id, 0, e);
 	}
 	if (!bad && n_activations)
 		*n_activations = m->feature_ptr[n_features];
@@ -164,7 +165,9 @@ static int add_narrow(struct safetensors_writer *w, const struct tensor *t, cons
 		tensor_get_f32(t, i, n, x);
 		for (u64 k = 0; k < n; k++) {
 			if (!(fabsf(x[k]) <= 65504))
-				return err_set(e, ERR_FAILED, "'%s': tensor '%s' has a value that f16 cannot hold", path, t->name);
+				return err_set(e, ERR_FAILED,
+					       "'%s': tensor '%s' has a value that f16 cannot hold", path,
+					       t->name);
 			h[k] = f32_to_f16(x[k]);
 		}
 		if (safetensors_writer_add(w, h, n * sizeof *h, e))
@@ -186,13 +189,15 @@ int prune_weights(const char *from, const char *to, const char *build_id, struct
 		safetensors_writer_meta(w, "build_id", build_id);
 	for (size_t i = 0; w && i < safetensors_count(s); i++) {
 		const struct tensor *t = safetensors_at(s, i);
-		safetensors_writer_declare(w, t->name, narrows(t) ? DTYPE_F16 : t->dtype, t->n_dims, t->shape);
+		safetensors_writer_declare(w, t->name, narrows(t) ? DTYPE_F16 : t->dtype, t->n_dims,
+					   t->shape);
 	}
 	if (w)
 		bad = safetensors_writer_begin(w, e);
 	for (const char *name; !bad && (name = safetensors_writer_next(w));) {
 		const struct tensor *t = safetensors_find(s, name);
-		bad = narrows(t) ? add_narrow(w, t, from, e) : safetensors_writer_add(w, t->data.p, t->data.n, e);
+		bad = narrows(t) ? add_narrow(w, t, from, e)
+				 : safetensors_writer_add(w, t->data.p, t->data.n, e);
 	}
 	if (!bad)
 		bad = safetensors_writer_commit(w, e);

@@ -15,8 +15,8 @@ enum { N_COMMON = 250, MIN_LETTERS = 4, AROUND = 12, MIN_CONTEXTS = 3, MIN_RATIO
 bool topic_is_letter(i32 cp)
 {
 	return (cp >= 'a' && cp <= 'z') || (cp >= 'A' && cp <= 'Z') ||
-	       (cp >= 0xc0 && cp != 0xd7 && cp != 0xf7 && !(cp >= 0x2000 && cp < 0x2c00) && !(cp >= 0x3000 && cp < 0x3040) &&
-		cp < 0xfe00 && !utf8_is_unsafe(cp));
+	       (cp >= 0xc0 && cp != 0xd7 && cp != 0xf7 && !(cp >= 0x2000 && cp < 0x2c00) &&
+		!(cp >= 0x3000 && cp < 0x3040) && cp < 0xfe00 && !utf8_is_unsafe(cp));
 }
 
 /* A space, then nothing but letters, at least four of them. */
@@ -115,7 +115,8 @@ static size_t around(const struct topic_base *b, u64 position, u32 out[2 * AROUN
 {
 	u64 start, end;
 	store_text_of(b->store, position, &start, &end);
-	u64 from = position > start + AROUND ? position - AROUND : start, to = MIN(end, position + AROUND + 1);
+	u64 from = position > start + AROUND ? position - AROUND : start,
+	    to = MIN(end, position + AROUND + 1);
 	size_t n = 0, n_out = 0;
 	for (u64 i = from; i < to; i++) {
 		u32 t = store_token(b->store, i);
@@ -137,7 +138,8 @@ static bool judge(const struct topic_base *b, struct topic_word *w, size_t n)
 	return w->k >= MIN_CONTEXTS && share > MIN_RATIO * p;
 }
 
-size_t topic_words(const struct topic_base *b, u32 feature, struct topic_word out[TOPIC_WORDS], size_t *n_contexts)
+size_t topic_words(const struct topic_base *b, u32 feature, struct topic_word out[TOPIC_WORDS],
+		   size_t *n_contexts)
 {
 	struct store_context c[TOPIC_CONTEXTS];
 	size_t n = topic_contexts(b->store, feature, c), n_all = 0;
@@ -164,7 +166,8 @@ size_t topic_words(const struct topic_base *b, u32 feature, struct topic_word ou
 f32 topic_input_score(const struct store *s, u32 feature, const u32 *tokens, size_t n)
 {
 	struct store_context c[256];
-	size_t n_contexts = MIN(store_contexts(s, feature, c, ARRAY_LEN(c)), ARRAY_LEN(c)), n_top = 0, hits = 0;
+	size_t n_contexts = MIN(store_contexts(s, feature, c, ARRAY_LEN(c)), ARRAY_LEN(c)), n_top = 0,
+	       hits = 0;
 	for (size_t i = 0; i < n_contexts && n_top < 100; i++) {
 		if (c[i].kind != CONTEXT_TOP)
 			continue;

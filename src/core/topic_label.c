@@ -11,7 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_WORDS = 128, WORD_BYTES = 48, SHOWN = 3, REACH = 6 /* tokens of a word on either side of the peak */ };
+enum {
+	MAX_WORDS = 128,
+	WORD_BYTES = 48,
+	SHOWN = 3,
+	REACH = 6 /* tokens of a word on either side of the peak */
+};
 
 /* A word as it is shown, in lower case where it is ASCII; marks are not words. */
 struct word {
@@ -143,19 +148,29 @@ static struct word *count_word(struct words *all, const struct word *w, f32 scor
 static bool is_function_word(const struct word *w)
 {
 	static const char list[] =
-		" a about after again all also although am an and another any are as at be became because become been "
-		"before being but by can could did didn do does doesn don done during each either else even ever every few "
-		"for from had has have he her here him his how however i if in into is isn it its itself just ll like many "
-		"may me might more most much must my neither no nor not of off on once one only or other our out over own "
-		"per quite rather re s same shall she should since so some such than that the their them then there these "
-		"they this those though through thus to too under until up upon us ve very was wasn we were what when where "
+		" a about after again all also although am an and another any are as at be became because "
+		"become been "
+		"before being but by can could did didn do does doesn don done during each either else even "
+		"ever every few "
+		"for from had has have he her here him his how however i if in into is isn it its itself "
+		"just ll like many "
+		"may me might more most much must my neither no nor not of off on once one only or other our "
+		"out over own "
+		"per quite rather re s same shall she should since so some such than that the their them "
+		"then there these "
+		"they this those though through thus to too under until up upon us ve very was wasn we were "
+		"what when where "
 		"whether which while who whom whose why will with within without won would yet you your "
-		"au aux avec ce ces dans de des du elle en est et il ils je la le les leur lui mais ne nous ou par pas plus pour "
-		"qu que qui sa se ses son sont sur un une vous al como con del el ella esta este la las lo los m\303\241s no nos "
-		"para pero por se su sus y das dem den der die ein eine einer es ich im ist mit nicht sich sie und von zu ";
+		"au aux avec ce ces dans de des du elle en est et il ils je la le les leur lui mais ne nous "
+		"ou par pas plus pour "
+		"qu que qui sa se ses son sont sur un une vous al como con del el ella esta este la las lo "
+		"los m\303\241s no nos "
+		"para pero por se su sus y das dem den der die ein eine einer es ich im ist mit nicht sich "
+		"sie und von zu ";
 	char key[WORD_BYTES + 3];
 	snprintf(key, sizeof key, " %s ", w->s);
-	return !w->is_word || w->n < 2 || strchr(w->s, '\'') || strstr(w->s, "\342\200\231") || strstr(list, key);
+	return !w->is_word || w->n < 2 || strchr(w->s, '\'') || strstr(w->s, "\342\200\231") ||
+	       strstr(list, key);
 }
 
 /* What peaks: a content word counts in full, a mark or a function word hardly. */
@@ -187,7 +202,8 @@ static void count_topics(const struct topic_base *b, u32 feature, struct words *
 	}
 }
 
-static void count_promoted(const struct topic_base *b, const u32 *promoted, size_t n, struct words *content, f32 weight)
+static void count_promoted(const struct topic_base *b, const u32 *promoted, size_t n, struct words *content,
+			   f32 weight)
 {
 	for (size_t i = 0; i < MIN(n, 10u); i++) {
 		struct word w;
@@ -234,8 +250,8 @@ static size_t add_best(struct buf *out, const struct words *all, f32 least, size
 	return n;
 }
 
-bool topic_label(const struct topic_base *b, u32 feature, const u32 *promoted, size_t n_promoted, struct buf *out,
-		 f32 *score)
+bool topic_label(const struct topic_base *b, u32 feature, const u32 *promoted, size_t n_promoted,
+		 struct buf *out, f32 *score)
 {
 	struct words *content = xcalloc(2, sizeof *content), *marks = content + 1;
 	size_t n = count_peaks(b, feature, content, marks);

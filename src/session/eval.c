@@ -18,8 +18,8 @@ struct held {
 };
 
 /* Calls fn for each held-out text; it returns 0 to go on, 1 to stop, -1 for an error. */
-static int each_held(struct acts *a, size_t hook, int (*fn)(void *, const struct held *, struct err *), void *context,
-		     struct err *e)
+static int each_held(struct acts *a, size_t hook, int (*fn)(void *, const struct held *, struct err *),
+		     void *context, struct err *e)
 {
 	for (size_t i = 0; i < acts_n_shards(a); i++) {
 		struct held h;
@@ -44,10 +44,10 @@ struct rows_job {
 	struct progress *progress;
 	u32 d;
 	struct eval_result *r;
-	f64 *sum;      /* [d] */
+	f64 *sum; /* [d] */
 	f64 square, error, active;
-	u8 *fires;     /* [F] */
-	f32 *x, *y;    /* [BATCH][d] */
+	u8 *fires;  /* [F] */
+	f32 *x, *y; /* [BATCH][d] */
 	size_t n;
 };
 
@@ -57,7 +57,8 @@ static int encode_rows(struct rows_job *j, struct err *e)
 	void *arena = NULL;
 	if (!j->n)
 		return 0;
-	if (dict_encode(j->dict, j->pool, j->x, j->n, rows, &arena, e) || dict_decode(j->dict, rows, j->n, j->x, j->y, e)) {
+	if (dict_encode(j->dict, j->pool, j->x, j->n, rows, &arena, e) ||
+	    dict_decode(j->dict, rows, j->n, j->x, j->y, e)) {
 		free(arena);
 		return -1;
 	}
@@ -111,21 +112,22 @@ static int finish_rows(struct rows_job *j, f32 *mean, const char *folder, struct
 	return 0;
 }
 
-int eval_rows(struct dict *d, struct acts *a, size_t hook, struct pool *pool, struct progress *progress, f32 *mean,
-	      struct eval_result *r, struct err *e)
+int eval_rows(struct dict *d, struct acts *a, size_t hook, struct pool *pool, struct progress *progress,
+	      f32 *mean, struct eval_result *r, struct err *e)
 {
 	const struct dict_info *info = dict_info(d);
 	*r = (struct eval_result){0};
 	if (info->d_in != acts_d(a) || info->d_out != acts_d(a))
-		return err_set(e, ERR_FAILED, "'%s' has rows of %u, the dictionary reads %u and writes %u", acts_folder(a),
-			       acts_d(a), info->d_in, info->d_out);
+		return err_set(e, ERR_FAILED, "'%s' has rows of %u, the dictionary reads %u and writes %u",
+			       acts_folder(a), acts_d(a), info->d_in, info->d_out);
 	struct rows_job j = {.dict = d, .pool = pool, .progress = progress, .d = acts_d(a), .r = r};
 	int bad = -1;
 	progress_start(progress, "encoding held-out rows", "rows", 0);
-	if ((j.sum = mem_try(j.d, sizeof *j.sum, "rows", e)) && (j.fires = mem_try(info->n_features, 1, "rows", e)) &&
+	if ((j.sum = mem_try(j.d, sizeof *j.sum, "rows", e)) &&
+	    (j.fires = mem_try(info->n_features, 1, "rows", e)) &&
 	    (j.x = mem_try((u64)BATCH * j.d, sizeof *j.x, "rows", e)) &&
-	    (j.y = mem_try((u64)BATCH * j.d, sizeof *j.y, "rows", e)) && !each_held(a, hook, add_text, &j, e) &&
-	    !encode_rows(&j, e))
+	    (j.y = mem_try((u64)BATCH * j.d, sizeof *j.y, "rows", e)) &&
+	    !each_held(a, hook, add_text, &j, e) && !encode_rows(&j, e))
 		bad = finish_rows(&j, mean, acts_folder(a), e);
 	free(j.sum);
 	free(j.fires);
@@ -181,7 +183,8 @@ static int fill_rows(struct model_job *j, const struct held *h, f32 **rows, stru
 	return 0;
 }
 
-static int score_runs(struct model_job *j, const struct held *h, size_t n_prompt, f32 *const *rows, struct err *e)
+static int score_runs(struct model_job *j, const struct held *h, size_t n_prompt, f32 *const *rows,
+		      struct err *e)
 {
 	static const char *const names[N_RUNS] = {"clean", "self", "spliced", "mean", "zero"};
 	struct intervention change[N_RUNS];
@@ -189,10 +192,20 @@ static int score_runs(struct model_job *j, const struct held *h, size_t n_prompt
 	struct score s[N_RUNS] = {0};
 	size_t n = (size_t)h->n;
 	for (int i = 0; i < N_RUNS; i++) {
-		change[i] = (struct intervention){.kind = INTERVENE_REPLACE, .hook = j->hook, .rows = i ? rows[i] : NULL,
-						  .n_rows = n, .feature = NO_FEATURE, .where = WHERE_BOTH};
-		runs[i] = (struct run){.name = names[i], .tokens = h->shard.tokens + h->from, .flags = h->shard.flags + h->from,
-				       .n_tokens = n, .n_prompt = n_prompt, .list = &change[i], .n_list = i != CLEAN, .seed = 1};
+		change[i] = (struct intervention){.kind = INTERVENE_REPLACE,
+						  .hook = j->hook,
+						  .rows = i ? rows[i] : NULL,
+						  .n_rows = n,
+						  .feature = NO_FEATURE,
+						  .where = WHERE_BOTH};
+		runs[i] = (struct run){.name = names[i],
+				       .tokens = h->shard.tokens + h->from,
+				       .flags = h->shard.flags + h->from,
+				       .n_tokens = n,
+				       .n_prompt = n_prompt,
+				       .list = &change[i],
+				       .n_list = i != CLEAN,
+				       .seed = 1};
 	}
 	if (backend_score(j->backend, runs, N_RUNS, s, e))
 		return -1;
@@ -226,18 +239,27 @@ static int splice_text(void *context, const struct held *h, struct err *e)
 }
 
 int eval_model(struct dict *d, struct acts *a, size_t hook, struct backend *b, struct pool *pool,
-	       struct progress *progress, const f32 *mean, u64 max_texts, struct eval_result *r, struct err *e)
+	       struct progress *progress, const f32 *mean, u64 max_texts, struct eval_result *r,
+	       struct err *e)
 {
-	struct model_job j = {.dict = d, .backend = b, .pool = pool, .progress = progress, .hook = acts_hook(a, hook),
-			      .d = acts_d(a), .mean = mean, .max_texts = max_texts, .r = r};
+	struct model_job j = {.dict = d,
+			      .backend = b,
+			      .pool = pool,
+			      .progress = progress,
+			      .hook = acts_hook(a, hook),
+			      .d = acts_d(a),
+			      .mean = mean,
+			      .max_texts = max_texts,
+			      .r = r};
 	if (backend_info(b)->d_model != j.d)
-		return err_set(e, ERR_FAILED, "the model's rows have %u numbers, those of '%s' %u", backend_info(b)->d_model,
-			       acts_folder(a), j.d);
+		return err_set(e, ERR_FAILED, "the model's rows have %u numbers, those of '%s' %u",
+			       backend_info(b)->d_model, acts_folder(a), j.d);
 	progress_start(progress, "splicing", "texts", MIN(max_texts, r->n_texts_held_out));
 	if (each_held(a, hook, splice_text, &j, e))
 		return -1;
 	if (!r->n_targets)
-		return err_set(e, ERR_FAILED, "no held-out text of '%s' has a reply to judge", acts_folder(a));
+		return err_set(e, ERR_FAILED, "no held-out text of '%s' has a reply to judge",
+			       acts_folder(a));
 	f64 n = (f64)r->n_targets;
 	r->ce_clean = j.nll[CLEAN] / n;
 	r->ce_self = j.nll[SELF] / n;

@@ -74,7 +74,8 @@ int parts_vocab(struct parts *p, struct err *e)
 		for (u32 i = 0; i < n; i++)
 			tokens[i] = (struct span){blob + offsets[i], offsets[i + 1] - offsets[i]};
 		char *path = file_path(p, "vocab.safetensors");
-		bad = vocab_write(path, tokens, special, n, atlas_json_uuid(p->json), atlas_json_build_id(p->json), e);
+		bad = vocab_write(path, tokens, special, n, atlas_json_uuid(p->json),
+				  atlas_json_build_id(p->json), e);
 		free(path);
 	}
 	free(tokens);
@@ -85,9 +86,9 @@ int parts_vocab(struct parts *p, struct err *e)
 }
 
 struct lens {
-	u32 *top, *bottom;     /* [F][PARTS_TOKENS] */
+	u32 *top, *bottom; /* [F][PARTS_TOKENS] */
 	f32 *top_at, *bottom_at;
-	u16 *half;             /* [2][F][PARTS_TOKENS] */
+	u16 *half; /* [2][F][PARTS_TOKENS] */
 	f32 *rows;
 };
 
@@ -103,8 +104,8 @@ static int lens_all(struct parts *p, struct lens *l, struct err *e)
 		for (u32 i = 0; i < n; i++)
 			dict_decoder_row(p->atlas->dict, f + i, l->rows + (size_t)i * d);
 		size_t at = (size_t)f * K;
-		if (backend_lens(p->backend, l->rows, n, K, l->top + at, l->top_at + at, l->bottom + at, l->bottom_at + at,
-				 e))
+		if (backend_lens(p->backend, l->rows, n, K, l->top + at, l->top_at + at, l->bottom + at,
+				 l->bottom_at + at, e))
 			return -1;
 		progress_add(p->progress, n);
 		if (progress_cancelled(p->progress))
@@ -126,7 +127,8 @@ static int write_lens(struct parts *p, const struct lens *l, struct err *e)
 		{"promoted_value", DTYPE_F16, 2, {f, PARTS_TOKENS}, l->half},
 		{"suppressed_value", DTYPE_F16, 2, {f, PARTS_TOKENS}, l->half + n},
 	};
-	const char *meta[] = {"uuid", atlas_json_uuid(p->json), "build_id", atlas_json_build_id(p->json), NULL};
+	const char *meta[] = {"uuid", atlas_json_uuid(p->json), "build_id", atlas_json_build_id(p->json),
+			      NULL};
 	char *path = file_path(p, "logits.safetensors");
 	int bad = safetensors_write_file(path, t, ARRAY_LEN(t), meta, e);
 	free(path);
@@ -141,8 +143,10 @@ int parts_logits(struct parts *p, struct err *e)
 		return err_set(e, ERR_FAILED, "the model's rows have %u numbers, the dictionary's %u",
 			       backend_info(p->backend)->d_model, dict_info(p->atlas->dict)->d_out);
 	int bad = -1;
-	if ((l.top = mem_try(n, 4, "promoted tokens", e)) && (l.bottom = mem_try(n, 4, "promoted tokens", e)) &&
-	    (l.top_at = mem_try(n, 4, "promoted tokens", e)) && (l.bottom_at = mem_try(n, 4, "promoted tokens", e)) &&
+	if ((l.top = mem_try(n, 4, "promoted tokens", e)) &&
+	    (l.bottom = mem_try(n, 4, "promoted tokens", e)) &&
+	    (l.top_at = mem_try(n, 4, "promoted tokens", e)) &&
+	    (l.bottom_at = mem_try(n, 4, "promoted tokens", e)) &&
 	    (l.half = mem_try(2 * n, 2, "promoted tokens", e)) && !lens_all(p, &l, e))
 		bad = write_lens(p, &l, e);
 	free(l.top);
@@ -158,8 +162,8 @@ struct scoring {
 	struct parts *p;
 	struct topic_base *base;
 	f32 *input, *output, *topic, *max; /* [F] */
-	u32 *words;    /* [F][TOPIC_WORDS] */
-	u32 *promoted; /* [F][PARTS_TOKENS] */
+	u32 *words;                        /* [F][TOPIC_WORDS] */
+	u32 *promoted;                     /* [F][PARTS_TOKENS] */
 };
 
 static void words_of(void *context, size_t task, unsigned thread)
@@ -193,7 +197,8 @@ static int write_scores(const struct scoring *s, struct err *e)
 		{"topic_score", DTYPE_F32, 1, {f}, s->topic},
 		{"topic_word", DTYPE_U32, 2, {f, TOPIC_WORDS}, s->words},
 	};
-	const char *meta[] = {"uuid", atlas_json_uuid(s->p->json), "build_id", atlas_json_build_id(s->p->json), NULL};
+	const char *meta[] = {"uuid", atlas_json_uuid(s->p->json), "build_id",
+			      atlas_json_build_id(s->p->json), NULL};
 	char *path = file_path(s->p, "scores.safetensors");
 	int bad = safetensors_write_file(path, t, ARRAY_LEN(t), meta, e);
 	free(path);
@@ -216,8 +221,8 @@ static json_t *score_details(f64 factor, f64 strength)
 	json_t *prompts = json_array();
 	for (int i = 0; i < SCORES_N_PROMPTS; i++)
 		json_array_append_new(prompts, json_string(scores_prompts[i]));
-	return json_pack("{s:f, s:s, s:f, s:o}", "output_factor", factor, "output_prompt", SCORES_OUTPUT_PROMPT,
-			 "topic_strength", strength, "topic_prompts", prompts);
+	return json_pack("{s:f, s:s, s:f, s:o}", "output_factor", factor, "output_prompt",
+			 SCORES_OUTPUT_PROMPT, "topic_strength", strength, "topic_prompts", prompts);
 }
 
 int parts_scores(struct parts *p, f64 factor, f64 strength, struct err *e)
@@ -229,8 +234,10 @@ int parts_scores(struct parts *p, f64 factor, f64 strength, struct err *e)
 	struct scoring s = {.p = p};
 	int bad = -1;
 	if ((s.base = topic_base_new(p->atlas->store, p->atlas->vocab, e)) &&
-	    (s.input = mem_try(f, sizeof *s.input, "scores", e)) && (s.output = mem_try(f, sizeof *s.output, "scores", e)) &&
-	    (s.topic = mem_try(f, sizeof *s.topic, "scores", e)) && (s.max = mem_try(f, sizeof *s.max, "scores", e)) &&
+	    (s.input = mem_try(f, sizeof *s.input, "scores", e)) &&
+	    (s.output = mem_try(f, sizeof *s.output, "scores", e)) &&
+	    (s.topic = mem_try(f, sizeof *s.topic, "scores", e)) &&
+	    (s.max = mem_try(f, sizeof *s.max, "scores", e)) &&
 	    (s.words = mem_try(f * TOPIC_WORDS, sizeof *s.words, "scores", e)) &&
 	    (s.promoted = mem_try(f * PARTS_TOKENS, sizeof *s.promoted, "scores", e))) {
 		progress_start(p->progress, "topic words", "features", f);

@@ -41,8 +41,8 @@ struct list {
 	u64 n, cap;
 };
 
-static void add(struct list *l, const char *text, size_t n, u32 feature, enum label_kind kind, const char *source,
-		f32 score)
+static void add(struct list *l, const char *text, size_t n, u32 feature, enum label_kind kind,
+		const char *source, f32 score)
 {
 	if (l->n == l->cap) {
 		l->cap = 2 * l->cap + 256;
@@ -51,7 +51,8 @@ static void add(struct list *l, const char *text, size_t n, u32 feature, enum la
 	l->items[l->n++] = (struct label){{(const u8 *)text, n}, feature, kind, source, score};
 }
 
-static int add_line(struct list *l, const char *s, size_t n, u32 n_features, const char *path, u64 line, struct err *e)
+static int add_line(struct list *l, const char *s, size_t n, u32 n_features, const char *path, u64 line,
+		    struct err *e)
 {
 	const char *tab = memchr(s, '\t', n);
 	char *end = NULL, number[16] = "";
@@ -63,7 +64,8 @@ static int add_line(struct list *l, const char *s, size_t n, u32 n_features, con
 		memcpy(number, s, (size_t)(tab - s));
 	unsigned long id = strtoul(number, &end, 10);
 	if (!tab || !*number || *end || id >= n_features)
-		return err_set(e, ERR_FAILED, "'%s', line %llu: it wants a feature below %u, a tab and a label", path,
+		return err_set(e, ERR_FAILED,
+			       "'%s', line %llu: it wants a feature below %u, a tab and a label", path,
 			       (unsigned long long)line, n_features);
 	size_t left = n - (size_t)(tab + 1 - s);
 	if (!left || !utf8_is_valid(tab + 1, left))
@@ -117,11 +119,13 @@ int parts_labels(struct parts *p, const char *tsv, u64 *n, struct err *e)
 			add(&all, l.text[f], strlen(l.text[f]), f, LABEL_LEXICAL, "lexical", l.score[f]);
 	if (!bad) {
 		char *path = xasprintf("%s/labels.safetensors", p->atlas->folder);
-		bad = labels_write(path, all.items, all.n, atlas_json_uuid(p->json), atlas_json_build_id(p->json), e);
+		bad = labels_write(path, all.items, all.n, atlas_json_uuid(p->json),
+				   atlas_json_build_id(p->json), e);
 		free(path);
 	}
 	if (!bad)
-		bad = atlas_note_part(p->json, p->atlas->folder, "labels", "labels.safetensors", "index", NULL, e);
+		bad = atlas_note_part(p->json, p->atlas->folder, "labels", "labels.safetensors", "index",
+				      NULL, e);
 	*n = all.n;
 	for (u32 f = 0; l.text && f < p->atlas->n_features; f++)
 		free(l.text[f]);

@@ -12,16 +12,19 @@ enum { COLUMNS = 64, RANKED_COLUMNS = 16 /* these bring back the whole vocabular
 
 /* Openings that leave the next word free and say nothing of a subject. */
 const char *const scores_prompts[SCORES_N_PROMPTS] = {
-	"I think that the", "She told me about the", "The most important thing is the",
-	"Last weekend we talked about", "He wrote a long letter about the",
+	"I think that the",
+	"She told me about the",
+	"The most important thing is the",
+	"Last weekend we talked about",
+	"He wrote a long letter about the",
 };
 
 struct batch {
 	const struct scores_place *p;
-	u32 *tokens;      /* of the prompt */
+	u32 *tokens; /* of the prompt */
 	size_t n_tokens;
 	u32 feature[COLUMNS];
-	f32 *direction;   /* [COLUMNS][d] */
+	f32 *direction; /* [COLUMNS][d] */
 	struct intervention change[COLUMNS];
 	struct run runs[COLUMNS];
 	struct score scores[COLUMNS];
@@ -33,7 +36,8 @@ static int batch_init(struct batch *b, const struct scores_place *p, const char 
 	*b = (struct batch){.p = p};
 	if (backend_tokenize(p->backend, prompt, false, &b->tokens, NULL, &b->n_tokens, e))
 		return -1;
-	b->direction = mem_try((u64)COLUMNS * dict_info(p->dict)->d_out, sizeof *b->direction, "directions", e);
+	b->direction =
+		mem_try((u64)COLUMNS * dict_info(p->dict)->d_out, sizeof *b->direction, "directions", e);
 	return b->direction ? 0 : -1;
 }
 
@@ -57,10 +61,21 @@ static void batch_add(struct batch *b, u32 feature, f64 amount, const u32 *want,
 	f32 *row = b->direction + i * dict_info(b->p->dict)->d_out;
 	dict_decoder_row(b->p->dict, feature, row);
 	b->feature[i] = feature;
-	b->change[i] = (struct intervention){.kind = INTERVENE_ADD, .hook = b->p->hook, .direction = row,
-					     .amount = (f32)amount, .feature = NO_FEATURE, .where = WHERE_REPLY};
-	b->runs[i] = (struct run){.name = "", .tokens = b->tokens, .n_tokens = b->n_tokens, .n_prompt = b->n_tokens,
-				  .list = &b->change[i], .n_list = 1, .seed = 1, .want_tokens = want, .n_want = n_want};
+	b->change[i] = (struct intervention){.kind = INTERVENE_ADD,
+					     .hook = b->p->hook,
+					     .direction = row,
+					     .amount = (f32)amount,
+					     .feature = NO_FEATURE,
+					     .where = WHERE_REPLY};
+	b->runs[i] = (struct run){.name = "",
+				  .tokens = b->tokens,
+				  .n_tokens = b->n_tokens,
+				  .n_prompt = b->n_tokens,
+				  .list = &b->change[i],
+				  .n_list = 1,
+				  .seed = 1,
+				  .want_tokens = want,
+				  .n_want = n_want};
 	b->scores[i] = (struct score){0};
 }
 
@@ -165,8 +180,13 @@ static int unsteered(struct batch *b, f32 **out, struct err *e)
 	u32 *every = xcalloc(n_vocab, sizeof *every);
 	for (u32 t = 0; t < n_vocab; t++)
 		every[t] = t;
-	struct run r = {.name = "baseline", .tokens = b->tokens, .n_tokens = b->n_tokens, .n_prompt = b->n_tokens, .seed = 1,
-			.want_tokens = every, .n_want = n_vocab};
+	struct run r = {.name = "baseline",
+			.tokens = b->tokens,
+			.n_tokens = b->n_tokens,
+			.n_prompt = b->n_tokens,
+			.seed = 1,
+			.want_tokens = every,
+			.n_want = n_vocab};
 	struct score s = {0};
 	int bad = backend_score(b->p->backend, &r, 1, &s, e);
 	if (!bad && !s.want_logp)
@@ -176,8 +196,8 @@ static int unsteered(struct batch *b, f32 **out, struct err *e)
 	return bad;
 }
 
-static int topic_prompt(const struct scores_place *p, const char *prompt, const u32 *words, u32 k, const f32 *max,
-			f64 strength, f32 *out, struct err *e)
+static int topic_prompt(const struct scores_place *p, const char *prompt, const u32 *words, u32 k,
+			const f32 *max, f64 strength, f32 *out, struct err *e)
 {
 	struct batch b;
 	f32 *base = NULL;
@@ -194,8 +214,9 @@ static int topic_prompt(const struct scores_place *p, const char *prompt, const 
 			f64 before = 0;
 			for (size_t j = 0; j < b.runs[i].n_want; j++)
 				before += exp((f64)base[b.runs[i].want_tokens[j]]);
-			out[b.feature[i]] += (f32)((total_probability(b.scores[i].want_logp, b.runs[i].n_want) - before) /
-						   SCORES_N_PROMPTS);
+			out[b.feature[i]] +=
+				(f32)((total_probability(b.scores[i].want_logp, b.runs[i].n_want) - before) /
+				      SCORES_N_PROMPTS);
 		}
 		batch_clear(&b);
 	}
@@ -204,8 +225,8 @@ static int topic_prompt(const struct scores_place *p, const char *prompt, const 
 	return bad;
 }
 
-int scores_topic(const struct scores_place *p, const u32 *words, u32 k, const f32 *max, f64 strength, f32 *out,
-		 struct err *e)
+int scores_topic(const struct scores_place *p, const u32 *words, u32 k, const f32 *max, f64 strength,
+		 f32 *out, struct err *e)
 {
 	u32 n_features = dict_info(p->dict)->n_features, n_vocab = backend_info(p->backend)->n_vocab;
 	u64 n = 0;

@@ -42,7 +42,8 @@ static json_t *about(const char *model)
 }
 
 /* A row of norm n along the first axis. */
-static int add(struct acts_writer *w, const f32 *norms, const u8 *flags, size_t n, u32 first_token, struct err *e)
+static int add(struct acts_writer *w, const f32 *norms, const u8 *flags, size_t n, u32 first_token,
+	       struct err *e)
 {
 	f32 a[64] = {0}, b[64] = {0};
 	u32 tokens[16];
@@ -62,7 +63,8 @@ static void texts_come_back_with_their_sinks_marked(void **state)
 	assert_non_null(w);
 	/* unmasked norms 5, 10, 13, 100: median 11.5, six times that is 69 */
 	assert_int_equal(add(w, (f32[]){100, 5, 10}, (u8[]){TOKEN_FIRST, TOKEN_PROMPT, 0}, 3, 70, &e), 0);
-	assert_int_equal(add(w, (f32[]){68, 13, 400, 100}, (u8[]){TOKEN_FIRST, 0, TOKEN_SPECIAL, 0}, 4, 80, &e), 0);
+	assert_int_equal(
+		add(w, (f32[]){68, 13, 400, 100}, (u8[]){TOKEN_FIRST, 0, TOKEN_SPECIAL, 0}, 4, 80, &e), 0);
 	assert_int_equal(acts_writer_close(w, &e), 0);
 
 	struct acts *a = acts_open(path, &e);
@@ -146,7 +148,8 @@ static void lies_in_the_folder_are_named(void **state)
 		{"{\"format\":\"x\"}", "the format is 'x'"},
 		{"{\"format\":\"featlas-acts\",\"version\":2}", "version 2"},
 		{"{\"format\":\"featlas-acts\",\"version\":1,\"d\":4}", "'hooks'"},
-		{"{\"format\":\"featlas-acts\",\"version\":1,\"d\":4,\"hooks\":[{\"name\":\"a\",\"tensor\":\"rows.3\","
+		{"{\"format\":\"featlas-acts\",\"version\":1,\"d\":4,\"hooks\":[{\"name\":\"a\",\"tensor\":"
+		 "\"rows.3\","
 		 "\"layer\":3}],\"shards\":[{\"file\":\"../etc/passwd\",\"n_tokens\":1,\"n_texts\":1}]}",
 		 "not a file of this folder"},
 	};
@@ -195,9 +198,12 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
 	const struct CMUnitTest tests[] = {
-		TEST(texts_come_back_with_their_sinks_marked), TEST(a_harvest_goes_on_where_it_stopped),
-		TEST(rows_that_are_no_numbers_are_refused), TEST(lies_in_the_folder_are_named),
-		TEST(a_shard_must_hold_what_the_list_says), cmocka_unit_test(about_one_text_in_twenty_is_held_out),
+		TEST(texts_come_back_with_their_sinks_marked),
+		TEST(a_harvest_goes_on_where_it_stopped),
+		TEST(rows_that_are_no_numbers_are_refused),
+		TEST(lies_in_the_folder_are_named),
+		TEST(a_shard_must_hold_what_the_list_says),
+		cmocka_unit_test(about_one_text_in_twenty_is_held_out),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,7 +43,12 @@ static void write_dictionary(void)
 	tensor_get_f32(want("w_dec"), 0, F * D, w_dec);
 	tensor_get_f32(want("b_enc"), 0, F, b_enc);
 	tensor_get_f32(want("b_dec"), 0, D, b_dec);
-	struct dict_weights w = {.d = D, .n_features = F, .k = K, .w_enc = w_enc, .w_dec = w_dec, .b_enc = b_enc,
+	struct dict_weights w = {.d = D,
+				 .n_features = F,
+				 .k = K,
+				 .w_enc = w_enc,
+				 .w_dec = w_dec,
+				 .b_enc = b_enc,
 				 .b_dec = b_dec};
 	json_t *about = json_pack("{s:s}", "hook_name", "blocks.1.hook_resid_post");
 	assert_int_equal(dict_write(folder, &w, DTYPE_F32, about, "u", "b", &e), 0);
@@ -79,7 +84,8 @@ static int set_up(void **state)
 {
 	(void)state;
 	struct err e = {0};
-	char *path = xasprintf("%s/golden/index.safetensors", getenv("TESTS_DIR") ? getenv("TESTS_DIR") : "tests");
+	char *path =
+		xasprintf("%s/golden/index.safetensors", getenv("TESTS_DIR") ? getenv("TESTS_DIR") : "tests");
 	golden = safetensors_open(path, &e);
 	free(path);
 	strcpy(folder, "/tmp/featlas-index-XXXXXX");
@@ -166,7 +172,8 @@ static void the_store_is_what_the_definitions_say(void **state)
 		near(t.max, tensor_f32(want("max"), f), 1e-5f);
 		near(t.mean, tensor_f32(want("mean"), f), 1e-5f);
 		memset(expected, 0, n_tokens * sizeof *expected);
-		for (u64 i = tensor_u64(want("feature_ptr"), f); i < tensor_u64(want("feature_ptr"), f + 1); i++)
+		for (u64 i = tensor_u64(want("feature_ptr"), f); i < tensor_u64(want("feature_ptr"), f + 1);
+		     i++)
 			expected[tensor_u64(want("act_pos"), i)] = tensor_f32(want("act"), i);
 		store_activations(s, f, 0, n_tokens, act);
 		for (u64 i = 0; i < n_tokens; i++)
@@ -294,8 +301,8 @@ static void pruning_keeps_what_is_near_contexts(void **state)
 			u64 start, end;
 			store_text_of(s, i, &start, &end);
 			for (size_t k = 0; k < n_contexts; k++)
-				close |= c[k].position >= start && c[k].position < end && c[k].position + 1 >= i &&
-					 c[k].position <= i + 1;
+				close |= c[k].position >= start && c[k].position < end &&
+					 c[k].position + 1 >= i && c[k].position <= i + 1;
 			assert_true(some[i] == (close ? all[i] : 0));
 			seen += some[i] > 0;
 		}

@@ -29,7 +29,8 @@ static struct topic_base *base;
 static void write_vocab(const char *path)
 {
 	static char text[FILLER][16];
-	static const char *const named[] = {" bridge", " river", ",", "\033[2J\n\xff", " cross", "ing", " tunnel", " martian"};
+	static const char *const named[] = {" bridge", " river", ",",       "\033[2J\n\xff",
+					    " cross",  "ing",    " tunnel", " martian"};
 	struct span tokens[V];
 	u8 special[V] = {0};
 	struct err e = {0};
@@ -96,7 +97,8 @@ static int set_up(void **state)
 	strcpy(folder, "/tmp/featlas-lexical-XXXXXX");
 	if (!mkdtemp(folder))
 		return -1;
-	char *path = xasprintf("%s/activations.safetensors", folder), *words = xasprintf("%s/vocab.safetensors", folder);
+	char *path = xasprintf("%s/activations.safetensors", folder),
+	     *words = xasprintf("%s/vocab.safetensors", folder);
 	struct index_image *m = index_image_new(F, 1, N_TEXTS * TEXT, N_TEXTS, folder, &e);
 	fill_tokens(m);
 	add_contexts(m);

@@ -87,8 +87,10 @@ static void read_base(size_t at, const char *name)
 	struct span s = mapfile_span(b->docs);
 	u64 n_rows = whole_rows(b), row = 0;
 	for (size_t i = 0; i + 12 <= s.n;) {
-		struct doc x = {u32_at(s.p + i), u32_at(s.p + i + 4), u32_at(s.p + i + 8), row, s.p + i + 12, at};
-		if (!x.n || x.n > 65536 || x.n_prompt > x.n || 2 * (size_t)x.n > s.n - i - 12 || row + x.n > n_rows)
+		struct doc x = {
+			u32_at(s.p + i), u32_at(s.p + i + 4), u32_at(s.p + i + 8), row, s.p + i + 12, at};
+		if (!x.n || x.n > 65536 || x.n_prompt > x.n || 2 * (size_t)x.n > s.n - i - 12 ||
+		    row + x.n > n_rows)
 			break;
 		if (n_docs % 1024 == 0)
 			docs = xreallocarray(docs, n_docs + 1024, sizeof *docs);
