@@ -38,6 +38,17 @@ check "undisturbed" 0 "$FEATLAS" train "$tmp/a.acts" "$tmp/whole.atlas" $small -
 ok "it comes to the same" "$tool" close "$tmp/whole.atlas/sae_weights.safetensors" \
 	"$tmp/cut.atlas/sae_weights.safetensors" W_enc 0
 
+# ^C: the step at hand is finished and kept
+# shellcheck disable=SC2086
+"$FEATLAS" train "$tmp/a.acts" "$tmp/int.atlas" $small --steps 100000 --checkpoint-every 10 2>"$tmp/log" &
+pid=$! tries=0
+while [ ! -e "$tmp/int.atlas.checkpoint" ] && [ $tries -lt 1500 ]; do sleep 0.02; tries=$((tries + 1)); done
+kill -INT $pid
+wait $pid
+is "interrupted, it exits with 130" $? 130
+has "and says that it can go on" "$(cat "$tmp/log")" 'stopped after step [0-9]+; the same command goes on from there'
+ok "and has no atlas yet" [ ! -e "$tmp/int.atlas/atlas.json" ]
+
 check "half precision" 0 train "$tmp/half.atlas" --dtype float16
 ok "is near" "$tool" close "$tmp/half.atlas/sae_weights.safetensors" "$tmp/one.atlas/sae_weights.safetensors" W_dec 1e-3
 has "and stored so" "$("$FEATLAS" info "$tmp/half.atlas" --json)" '"F16"'
