@@ -37,7 +37,7 @@ static void print_json(struct session *s, const struct atlas_neighbour *n)
 	json_t *j = json_object();
 	json_object_set_new(j, "id", json_integer(n->id));
 	json_object_set_new(j, "score", json_f32(n->score));
-	json_object_set_new(j, "metric", json_string("decoder_cosine"));
+	json_object_set_new(j, "metric", json_string("cosine"));
 	json_object_set_new(j, "label",
 			    session_label(s, n->id, &l) ? json_text((const char *)l.text.p, l.text.n)
 							: json_null());

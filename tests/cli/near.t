@@ -9,7 +9,7 @@ is "lists ten" "$(printf '%s\n' "$out" | wc -l | tr -d ' ')" 10
 has "id, cosine and label" "$out" "^#[0-9]+${tab}0\.[0-9]{3}${tab}."
 check "near --json" 0 "$FEATLAS" near "$SAMPLE" '#3' -k 4 --json
 is "prints an object a line" "$(printf '%s\n' "$out" | grep -cE \
-	'^\{"id":[0-9]+,"score":[0-9.]+,"metric":"decoder_cosine","label":("[^"]*"|null),"cosine":[0-9.]+\}$')" 4
+	'^\{"id":[0-9]+,"score":[0-9.]+,"metric":"cosine","label":("[^"]*"|null),"cosine":[0-9.]+\}$')" 4
 ids() { "$FEATLAS" near "$1" "$2" -k "$3" | cut -f1 | tr '\n' ' '; }
 # after three the sample has ties but for rounding
 stored=$(ids "$SAMPLE" 3 3)
