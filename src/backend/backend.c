@@ -14,17 +14,32 @@
 
 static const char default_model[] = "models/SmolLM2-135M-Instruct-BF16.gguf";
 
+/* Where the program itself stands, for a build that is not installed; "" if that is not known. */
+static void own_folder(char out[4096])
+{
+	ssize_t n = readlink("/proc/self/exe", out, 4095);
+	out[n > 0 ? n : 0] = 0;
+	char *slash = strrchr(out, '/');
+	if (slash)
+		*slash = 0;
+}
+
 /* The folders that hold modules, for a PATH. */
 static char *module_path(void)
 {
-	const char *own = getenv("FEATLAS_BACKEND_DIR"), *path = getenv("PATH");
-	return xasprintf("%s%s%s:%s", own ? own : "", own && *own ? ":" : "", PKGLIBEXECDIR, path ? path : "/usr/bin:/bin");
+	const char *given = getenv("FEATLAS_BACKEND_DIR"), *path = getenv("PATH");
+	char own[4096];
+	own_folder(own);
+	return xasprintf("%s%s%s:%s%s%s", given ? given : "", given && *given ? ":" : "", PKGLIBEXECDIR, own, *own ? ":" : "",
+			 path ? path : "/usr/bin:/bin");
 }
 
 /* The program of a module known by name, owned; NULL if there is none. */
 static char *find_module(const char *name, size_t n)
 {
-	const char *folders[] = {getenv("FEATLAS_BACKEND_DIR"), PKGLIBEXECDIR};
+	char own[4096];
+	own_folder(own);
+	const char *folders[] = {getenv("FEATLAS_BACKEND_DIR"), PKGLIBEXECDIR, own};
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
 		if (!folders[i] || !*folders[i])
 			continue;

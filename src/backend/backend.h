@@ -20,7 +20,8 @@ enum backend_state { BACKEND_OFF, BACKEND_LOADING, BACKEND_READY, BACKEND_BUSY, 
 
 /* spec: "fake", "llama", "llama:/path/model.gguf", or a command line for the shell ("ssh box
  * featlas-llama -m x.gguf").  Modules are programs featlas-NAME, looked for in
- * $FEATLAS_BACKEND_DIR, then $(libexecdir)/featlas; a command line has both before its PATH.
+ * $FEATLAS_BACKEND_DIR, $(libexecdir)/featlas, and beside the program itself; a command line has
+ * these before its PATH.
  * NULL or "": $FEATLAS_BACKEND, else the llama module with the model that bootstrap obtained.
  * Does not wait for the model: the first request does.  ERR_UNAVAILABLE, with the remedy,
  * where module or model are not there.  $FEATLAS_BACKEND_TIMEOUT: the seconds of silence
