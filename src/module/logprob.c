@@ -20,7 +20,7 @@ f64 logprob_kl(const f32 *p, f64 p_norm, const f32 *q, f64 q_norm, u32 n)
 	f64 sum = 0;
 	for (u32 i = 0; i < n; i++) {
 		f64 lp = (f64)p[i] - p_norm;
-		/* what is rarer than e^-30 adds less than 1e-8 in all, for any q a model gives */
+		/* what is rarer than e^-30 adds less than 1e-6 in all where q is no further than e^-200 */
 		if (lp > -30)
 			sum += (f64)expf((f32)lp) * (lp - ((f64)q[i] - q_norm));
 	}
