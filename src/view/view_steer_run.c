@@ -69,12 +69,14 @@ static void work(void *context, struct progress *p)
 	struct steer_request q = steer_request(&j->ask);
 	struct steer_result r = {.change_over_norm = NAN};
 	j->progress = p;
+	backend_watch(j->backend, p);
 	progress_start(p, "generating", "tokens", j->ask.n_tokens);
 	if (!app_is_script(j->app))
 		clock_gettime(CLOCK_MONOTONIC, &j->start);
 	if (!steer_check_model(j->backend, j->atlas, j->warning, sizeof j->warning, &j->err) &&
 	    steer_generate(j->backend, j->atlas, &q, on_token, j, &r, &j->err) && j->err.code == ERR_NONE)
 		err_set(&j->err, ERR_FAILED, "the backend gave no answer");
+	backend_watch(j->backend, NULL);
 	pthread_mutex_lock(&j->live->lock);
 	j->live->change = r.change_over_norm;
 	pthread_mutex_unlock(&j->live->lock);
