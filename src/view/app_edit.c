@@ -113,10 +113,10 @@ static bool commit_tag(struct view *v, const char *tag, void *context)
 	struct app *a = v->app;
 	struct err e = {0};
 	size_t n = 1;
-	u32 one, *list = app_n_marked(a) ? app_marked(a, &n) : &one;
 	bool now = false, bad = false;
 	if (!tag[0])
 		return true;
+	u32 one, *list = app_n_marked(a) ? app_marked(a, &n) : &one;
 	if (list == &one && !need_feature(a, &one))
 		return true;
 	for (size_t i = 0; i < n && !bad; i++)
