@@ -21,8 +21,11 @@ static bool is_folder(const char *path)
 static int start_screens(const struct cmd_args *a, struct err *e)
 {
 	const char *atlas = a->n_positional ? a->positional[0] : demo;
-	struct app_options o = {.atlas = atlas, .backend = arg_str(a, "backend", NULL), .script = arg_str(a, "script", NULL),
-				.theme = arg_str(a, "theme", NULL), .ascii = arg_flag(a, "ascii")};
+	struct app_options o = {.atlas = atlas,
+				.backend = arg_str(a, "backend", NULL),
+				.script = arg_str(a, "script", NULL),
+				.theme = arg_str(a, "theme", NULL),
+				.ascii = arg_flag(a, "ascii")};
 	const char *size = arg_str(a, "size", NULL);
 	if (size && script_parse_size(size, &o.w, &o.h))
 		return err_set(e, ERR_USAGE, "--size wants COLSxROWS, not '%s'", size);
@@ -46,7 +49,8 @@ static bool means_open(int argc, char **argv)
 	if (argc < 2)
 		return isatty(STDOUT_FILENO) && is_folder(demo);
 	if (argv[1][0] != '-')
-		return !is_command(argv[1]) && (strchr(argv[1], '/') || is_folder(argv[1]) || strstr(argv[1], ".atlas"));
+		return !is_command(argv[1]) &&
+		       (strchr(argv[1], '/') || is_folder(argv[1]) || strstr(argv[1], ".atlas"));
 	for (size_t i = 0; i < ARRAY_LEN(own); i++)
 		if (!strcmp(argv[1], own[i]))
 			return false;

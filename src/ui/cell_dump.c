@@ -108,7 +108,8 @@ static struct paint paint_of(const struct cell *c, enum theme t)
 
 static bool same_paint(struct paint a, struct paint b)
 {
-	return a.fg == b.fg && a.bg == b.bg && a.has_bg == b.has_bg && a.bold == b.bold && a.underline == b.underline;
+	return a.fg == b.fg && a.bg == b.bg && a.has_bg == b.has_bg && a.bold == b.bold &&
+	       a.underline == b.underline;
 }
 
 static bool is_plain(const struct cell *c)
@@ -132,8 +133,8 @@ static void add_run(const struct grid *g, int x, int end, int y, enum theme t, s
 {
 	struct paint p = paint_of(grid_at(g, x, y), t);
 	if (p.has_bg)
-		buf_addf(out, "<rect x=\"%.1f\" y=\"%.0f\" width=\"%.1f\" height=\"%.0f\" fill=\"#%06x\"/>\n", x * cell_w + 8,
-			 y * cell_h + 8, (end - x) * cell_w, cell_h, p.bg);
+		buf_addf(out, "<rect x=\"%.1f\" y=\"%.0f\" width=\"%.1f\" height=\"%.0f\" fill=\"#%06x\"/>\n",
+			 x * cell_w + 8, y * cell_h + 8, (end - x) * cell_w, cell_h, p.bg);
 	int last = end;
 	while (last > x && !p.underline && is_blank(grid_at(g, last - 1, y)))
 		last--;
@@ -152,7 +153,8 @@ void grid_dump_svg(const struct grid *g, enum theme t, struct buf *out)
 {
 	double w = g->w * cell_w + 16, h = g->h * cell_h + 16;
 	buf_addf(out,
-		 "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" viewBox=\"0 0 %.0f %.0f\" "
+		 "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" viewBox=\"0 0 "
+		 "%.0f %.0f\" "
 		 "font-family=\"ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace\" font-size=\"14\" "
 		 "xml:space=\"preserve\">\n<rect width=\"%.0f\" height=\"%.0f\" rx=\"6\" fill=\"#%s\"/>\n",
 		 w, h, w, h, w, h, t == THEME_LIGHT ? "fdfdfd" : "16181c");

@@ -13,12 +13,24 @@ static const struct {
 	const char *word; /* on screen */
 	u32 key;
 } names[] = {
-	{"Enter", "Enter", KEY_RETURN},	     {"Space", "Space", KEY_SPACE},	{"Tab", "Tab", KEY_TAB},
-	{"S-Tab", "S-Tab", KEY_BACKTAB},     {"Esc", "Esc", KEY_ESCAPE},	{"BS", "Backspace", KEY_BACK},
-	{"Up", "Up", KEY_ARROW_UP},	     {"Down", "Down", KEY_ARROW_DOWN},	{"Left", "Left", KEY_ARROW_LEFT},
-	{"Right", "Right", KEY_ARROW_RIGHT}, {"Home", "Home", KEY_HOME_},	{"End", "End", KEY_END_},
-	{"PgUp", "PgUp", KEY_PAGE_UP},	     {"PgDn", "PgDn", KEY_PAGE_DOWN},	{"Del", "Del", KEY_DELETE},
-	{"F1", "F1", KEY_FUNCTION_1},	     {"lt", "<", '<'},			{"gt", ">", '>'},
+	{"Enter", "Enter", KEY_RETURN},
+	{"Space", "Space", KEY_SPACE},
+	{"Tab", "Tab", KEY_TAB},
+	{"S-Tab", "S-Tab", KEY_BACKTAB},
+	{"Esc", "Esc", KEY_ESCAPE},
+	{"BS", "Backspace", KEY_BACK},
+	{"Up", "Up", KEY_ARROW_UP},
+	{"Down", "Down", KEY_ARROW_DOWN},
+	{"Left", "Left", KEY_ARROW_LEFT},
+	{"Right", "Right", KEY_ARROW_RIGHT},
+	{"Home", "Home", KEY_HOME_},
+	{"End", "End", KEY_END_},
+	{"PgUp", "PgUp", KEY_PAGE_UP},
+	{"PgDn", "PgDn", KEY_PAGE_DOWN},
+	{"Del", "Del", KEY_DELETE},
+	{"F1", "F1", KEY_FUNCTION_1},
+	{"lt", "<", '<'},
+	{"gt", ">", '>'},
 };
 
 static u32 parse_name(const char *s, size_t n)
@@ -26,7 +38,8 @@ static u32 parse_name(const char *s, size_t n)
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (strlen(names[i].name) == n && !strncmp(names[i].name, s, n))
 			return names[i].key;
-	if (n == 3 && s[1] == '-' && (s[0] == 'C' || s[0] == 'c') && ((u8)s[2] | 32) >= 'a' && ((u8)s[2] | 32) <= 'z')
+	if (n == 3 && s[1] == '-' && (s[0] == 'C' || s[0] == 'c') && ((u8)s[2] | 32) >= 'a' &&
+	    ((u8)s[2] | 32) <= 'z')
 		return KEY_CTRL(s[2]);
 	if (n >= 3 && s[0] == 'M' && s[1] == '-')
 		return KEY_ALT + (u8)s[2];
@@ -134,7 +147,8 @@ static bool for_all(const struct key_binding *b)
 	return !strcmp(b->contexts, "all");
 }
 
-enum key_match keymap_match(const struct keymap *m, const char *context, const struct key_seq *typed, int *action)
+enum key_match keymap_match(const struct keymap *m, const char *context, const struct key_seq *typed,
+			    int *action)
 {
 	int own = 0, general = 0;
 	bool prefix = false;

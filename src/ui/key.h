@@ -54,7 +54,8 @@ int keymap_add(struct keymap *m, const char *keys, const char *contexts, int act
 
 enum key_match { KEY_MATCH_NONE, KEY_MATCH_PREFIX, KEY_MATCH_ACTION };
 /* A binding of the context itself goes before one of "all". */
-enum key_match keymap_match(const struct keymap *m, const char *context, const struct key_seq *typed, int *action);
+enum key_match keymap_match(const struct keymap *m, const char *context, const struct key_seq *typed,
+			    int *action);
 /* The first binding of an action in a context (or for all), or NULL. */
 const struct key_binding *keymap_find(const struct keymap *m, const char *context, int action);
 bool key_in_context(const char *contexts, const char *context);

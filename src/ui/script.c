@@ -68,7 +68,10 @@ static int add_line(struct script *s, char *line)
 	static const struct {
 		const char *word;
 		enum script_kind kind;
-	} words[] = {{"wait", SCRIPT_WAIT}, {"dump", SCRIPT_DUMP}, {"attrs", SCRIPT_ATTRS}, {"shot", SCRIPT_SHOT},
+	} words[] = {{"wait", SCRIPT_WAIT},
+		     {"dump", SCRIPT_DUMP},
+		     {"attrs", SCRIPT_ATTRS},
+		     {"shot", SCRIPT_SHOT},
 		     {"say", SCRIPT_SAY}};
 	if (!line[0] || line[0] == '#')
 		return 0;

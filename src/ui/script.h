@@ -19,7 +19,16 @@
 
 struct script;
 
-enum script_kind { SCRIPT_KEY, SCRIPT_WAIT, SCRIPT_DUMP, SCRIPT_ATTRS, SCRIPT_SHOT, SCRIPT_SIZE, SCRIPT_SAY, SCRIPT_END };
+enum script_kind {
+	SCRIPT_KEY,
+	SCRIPT_WAIT,
+	SCRIPT_DUMP,
+	SCRIPT_ATTRS,
+	SCRIPT_SHOT,
+	SCRIPT_SIZE,
+	SCRIPT_SAY,
+	SCRIPT_END
+};
 
 struct script_step {
 	enum script_kind kind;

@@ -151,7 +151,9 @@ static void set_up(const struct term_options *o)
 	intrflush(stdscr, FALSE);
 	if (!getenv("ESCDELAY"))
 		set_escdelay(25);
-	mousemask(BUTTON1_PRESSED | BUTTON1_CLICKED | BUTTON1_DOUBLE_CLICKED | BUTTON4_PRESSED | BUTTON5_PRESSED, NULL);
+	mousemask(BUTTON1_PRESSED | BUTTON1_CLICKED | BUTTON1_DOUBLE_CLICKED | BUTTON4_PRESSED |
+			  BUTTON5_PRESSED,
+		  NULL);
 	mouseinterval(0);
 	define_key("\033[200~", PASTE_ON);
 	define_key("\033[201~", PASTE_OFF);
@@ -167,14 +169,16 @@ static void set_up(const struct term_options *o)
 int term_open(const struct term_options *o, struct err *e)
 {
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
-		return err_set(e, ERR_UNAVAILABLE,
-			       "the screens need a terminal; 'featlas help' lists the commands that do without");
+		return err_set(
+			e, ERR_UNAVAILABLE,
+			"the screens need a terminal; 'featlas help' lists the commands that do without");
 	const char *name = getenv("TERM");
 	if (tcgetattr(STDIN_FILENO, &rescue.saved))
 		return err_os(e, "cannot read the terminal's settings");
 	int status = 0;
 	if (!name || setupterm(name, STDOUT_FILENO, &status) != OK || !cursor_address)
-		return err_set(e, ERR_UNAVAILABLE, "the terminal '%s' cannot place its cursor; set TERM to what it is",
+		return err_set(e, ERR_UNAVAILABLE,
+			       "the terminal '%s' cannot place its cursor; set TERM to what it is",
 			       name ? name : "");
 	term.screen = newterm(name, stdout, stdin);
 	if (!term.screen)

@@ -121,7 +121,8 @@ static void take_paste(struct app *a)
 			struct pollfd p = {term_fd(), POLLIN, 0};
 			poll(&p, 1, 50);
 		} else if (ev.key < KEY_SPECIAL)
-			buf_add(&text, c, ev.key == KEY_RETURN ? (c[0] = ' ', 1) : utf8_encode((i32)ev.key, c));
+			buf_add(&text, c,
+				ev.key == KEY_RETURN ? (c[0] = ' ', 1) : utf8_encode((i32)ev.key, c));
 	} while (ev.key != KEY_PASTE_END && app_now_ms() < until);
 	if (a->prompt.open) {
 		prompt_insert(&a->prompt.p, text.s, text.n);
@@ -250,7 +251,8 @@ static int open_wake_pipe(struct app *a, struct err *e)
 static int open_screen(struct app *a, const struct app_options *o, struct err *e)
 {
 	if (o->theme && style_parse_theme(o->theme, &a->theme))
-		return err_set(e, ERR_USAGE, "there is no theme '%s'; there are dark, light and mono", o->theme);
+		return err_set(e, ERR_USAGE, "there is no theme '%s'; there are dark, light and mono",
+			       o->theme);
 	if (o->script) {
 		a->script_mode = true;
 		a->ascii = o->ascii;
@@ -381,7 +383,8 @@ void app_copy(struct app *a, const char *text)
 	bool on = how && !strcmp(how, "osc52");
 	if (on && !a->script_mode)
 		term_copy(text);
-	app_message(a, on ? "copied: %s" : "%s   (FEATLAS_CLIPBOARD=osc52 lets this reach the clipboard)", text);
+	app_message(a, on ? "copied: %s" : "%s   (FEATLAS_CLIPBOARD=osc52 lets this reach the clipboard)",
+		    text);
 }
 
 void app_save(struct app *a, const char *stem, const char *extension, const struct buf *text)

@@ -91,11 +91,13 @@ static void draw_message(struct app *a, struct rect r, int y)
 		prompt_draw(&a->prompt.p, r, y, a->prompt.label);
 		return;
 	}
-	rect_put_cut(r, 1, y, r.w - 2, a->message_bad ? STYLE_ERROR : STYLE_MESSAGE, a->message.s, a->message.n);
+	rect_put_cut(r, 1, y, r.w - 2, a->message_bad ? STYLE_ERROR : STYLE_MESSAGE, a->message.s,
+		     a->message.n);
 	draw_typed(a, r, y);
 }
 
-static int draw_hint(struct app *a, struct rect r, int x, int y, int end, enum action action, const char *word)
+static int draw_hint(struct app *a, struct rect r, int x, int y, int end, enum action action,
+		     const char *word)
 {
 	char key[32];
 	snprintf(key, sizeof key, "%s", app_key_words(a, action));
@@ -252,7 +254,8 @@ void app_draw(struct app *a)
 	if (all.w < APP_MIN_W || all.h < APP_MIN_H) {
 		static const char words[] = "featlas needs a window of 40 x 10";
 		for (size_t at = 0, y = 0; words[at] && (int)y < all.h; y++)
-			at += (size_t)rect_put(all, 0, (int)y, all.w, STYLE_NORMAL, words + at, strlen(words + at));
+			at += (size_t)rect_put(all, 0, (int)y, all.w, STYLE_NORMAL, words + at,
+					       strlen(words + at));
 		return;
 	}
 	struct view *v = app_top(a);

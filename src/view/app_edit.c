@@ -257,7 +257,9 @@ bool app_edit_act(struct app *a, enum action action, int count)
 	case ACT_TAG: ask_tag(a); break;
 	case ACT_RATE: wait_for(a, PENDING_RATE, "rating: 1 to 5, 0 for none"); break;
 	case ACT_BOOKMARK: wait_for(a, PENDING_BOOKMARK, "bookmark: a letter"); break;
-	case ACT_GO_BOOKMARK: wait_for(a, PENDING_GO_BOOKMARK, "go to bookmark: a letter, or ' for where you were"); break;
+	case ACT_GO_BOOKMARK:
+		wait_for(a, PENDING_GO_BOOKMARK, "go to bookmark: a letter, or ' for where you were");
+		break;
 	case ACT_UNDO: undo(a, false); break;
 	case ACT_REDO: undo(a, true); break;
 	case ACT_MARK: mark_one(a); break;

@@ -113,7 +113,8 @@ static void show_atlas(struct app *a)
 		buf_addf(&b, ", k %u", d->k);
 	buf_adds(&b, "\n");
 	if (at->store)
-		buf_addf(&b, "tokens     %llu indexed, %llu counted\n", (unsigned long long)store_n_indexed(at->store),
+		buf_addf(&b, "tokens     %llu indexed, %llu counted\n",
+			 (unsigned long long)store_n_indexed(at->store),
 			 (unsigned long long)store_n_kept(at->store));
 	buf_addf(&b, "edits      %s%s\n", note_path(a->session->note),
 		 note_exists(a->session->note) ? "" : " (made at the first edit)");
@@ -129,14 +130,17 @@ static void show_provenance(struct app *a)
 	const struct atlas *at = a->session->atlas;
 	const struct dict_info *d = dict_info(at->dict);
 	struct buf b = BUF_INIT;
-	buf_addf(&b, "model %s%s%.12s\n", at->model.name, at->model.sha256[0] ? ", sha256 " : "", at->model.sha256);
+	buf_addf(&b, "model %s%s%.12s\n", at->model.name, at->model.sha256[0] ? ", sha256 " : "",
+		 at->model.sha256);
 	buf_addf(&b, "hook %s (layer %u)\n", at->hook, at->layer);
 	buf_addf(&b, "%s, %u features, stored as %s\n", d->arch_name, d->n_features, dtype_name(d->dtype));
-	buf_addf(&b, "b_dec %s the input, decoder norm %s\n", d->apply_b_dec_to_input ? "subtracted from" : "not subtracted from",
+	buf_addf(&b, "b_dec %s the input, decoder norm %s\n",
+		 d->apply_b_dec_to_input ? "subtracted from" : "not subtracted from",
 		 d->rescale_by_decoder_norm ? "folded in" : "as stored");
 	if (at->store)
 		buf_addf(&b, "figures over %llu of %llu tokens (masked: first, special, sinks)\n",
-			 (unsigned long long)store_n_kept(at->store), (unsigned long long)store_n_indexed(at->store));
+			 (unsigned long long)store_n_kept(at->store),
+			 (unsigned long long)store_n_indexed(at->store));
 	buf_addf(&b, "build %s", at->build_id);
 	app_popup(a, "provenance", b.s);
 	buf_release(&b);

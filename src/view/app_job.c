@@ -26,7 +26,8 @@ static void start_next(struct app *a)
 	}
 }
 
-static u64 add(struct app *a, struct view *v, const struct app_job *spec, void (*done)(struct app *, void *), void *context)
+static u64 add(struct app *a, struct view *v, const struct app_job *spec, void (*done)(struct app *, void *),
+	       void *context)
 {
 	struct job_item *j = xcalloc(1, sizeof *j);
 	*j = (struct job_item){.view = v, .app = a, .spec = *spec, .done_app = done, .context = context};

@@ -132,10 +132,12 @@ void app_free_views(struct app *a);
 
 /* app_job.c */
 void app_jobs_init(struct app *a);
-u64 app_own_job(struct app *a, const struct app_job *job, void (*done)(struct app *a, void *context), void *context);
+u64 app_own_job(struct app *a, const struct app_job *job, void (*done)(struct app *a, void *context),
+		void *context);
 void app_jobs_collect(struct app *a); /* calls done for what has ended */
 bool app_jobs_idle(const struct app *a);
-const char *app_jobs_matter(const struct app *a); /* what runs that cannot be had again for nothing, or NULL */
+/* What runs that cannot be had again for nothing, or NULL. */
+const char *app_jobs_matter(const struct app *a);
 void app_jobs_end(struct app *a, struct view *v); /* cancels and waits; NULL: all */
 void app_jobs_drop_own(struct app *a);            /* cancels the app's own */
 

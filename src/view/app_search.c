@@ -103,7 +103,8 @@ void app_search_set(struct app *a, const char *text)
 	s->text = xstrdup(text);
 	s->generation = ++a->search_generation;
 	session_people_copy(a->session, &s->people);
-	struct app_job job = {.lane = LANE_POOL, .what = "searching", .work = scan_work, .release = scan_release};
+	struct app_job job = {
+		.lane = LANE_POOL, .what = "searching", .work = scan_work, .release = scan_release};
 	app_own_job(a, &job, scan_done, s);
 }
 
@@ -155,7 +156,8 @@ void app_search_prompt(struct app *a)
 	}
 	free(a->search_before);
 	a->search_before = a->search.text ? xstrdup(a->search.text) : NULL;
-	struct app_prompt p = {.label = "/", .history = "search", .commit = commit, .change = change, .cancel = restore};
+	struct app_prompt p = {
+		.label = "/", .history = "search", .commit = commit, .change = change, .cancel = restore};
 	app_prompt(v, &p);
 }
 

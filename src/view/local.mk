@@ -20,7 +20,11 @@ src/view/order.h \
 src/view/view.c \
 src/view/view.h \
 src/view/view_feature.c \
+src/view/view_feature.h \
+src/view/view_feature_draw.c \
 src/view/view_features.c \
+src/view/view_features.h \
+src/view/view_features_draw.c \
 src/view/view_graph.c \
 src/view/view_graph.h \
 src/view/view_graph_draw.c \

@@ -22,7 +22,8 @@ struct item {
 	u32 id;
 };
 
-struct order_work *order_work_new(const struct atlas *atlas, enum order_by by, bool reverse, const u64 *a, const u64 *b)
+struct order_work *order_work_new(const struct atlas *atlas, enum order_by by, bool reverse, const u64 *a,
+				  const u64 *b)
 {
 	struct order_work *w = xcalloc(1, sizeof *w);
 	size_t words = ((size_t)atlas->n_features + 63) / 64;

@@ -27,7 +27,8 @@ struct order_work {
 };
 
 /* a and b (bit sets, or NULL) are both copied; a feature must be in each that is there. */
-struct order_work *order_work_new(const struct atlas *atlas, enum order_by by, bool reverse, const u64 *a, const u64 *b);
+struct order_work *order_work_new(const struct atlas *atlas, enum order_by by, bool reverse, const u64 *a,
+				  const u64 *b);
 void order_work_free(void *work);
 /* A job: largest first (ids: smallest first), absent numbers last, ties by id. */
 void order_run(void *work, struct progress *p);

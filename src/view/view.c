@@ -55,7 +55,9 @@ void view_format_score(char out[16], f32 x)
 
 static enum style label_style(const struct label *l)
 {
-	return l->kind == LABEL_PERSON ? STYLE_LABEL_PERSON : l->kind == LABEL_MACHINE ? STYLE_LABEL : STYLE_LABEL_AUTO;
+	return l->kind == LABEL_PERSON	  ? STYLE_LABEL_PERSON
+	       : l->kind == LABEL_MACHINE ? STYLE_LABEL
+					  : STYLE_LABEL_AUTO;
 }
 
 static void underline_match(struct view *v, struct rect r, int x, int y, int used, const char *s, size_t n)
@@ -112,7 +114,8 @@ int view_put_sentence(struct rect r, int x, int y, const char *sentence)
 	return rows;
 }
 
-int view_put_logits(struct view *v, struct rect r, int x, int y, int max, const struct atlas_token *t, size_t n)
+int view_put_logits(struct view *v, struct rect r, int x, int y, int max, const struct atlas_token *t,
+		    size_t n)
 {
 	struct buf b = BUF_INIT;
 	int used = 0;
@@ -121,7 +124,8 @@ int view_put_logits(struct view *v, struct rect r, int x, int y, int max, const 
 		buf_clear(&b);
 		session_add_token(app_session(v->app), &b, t[i].token);
 		const char *s = b.s + strspn(b.s, " ");
-		snprintf(value, sizeof value, fabs((f64)t[i].value) < 0.095 ? "%.2f" : "%.1f", (f64)t[i].value);
+		snprintf(value, sizeof value, fabs((f64)t[i].value) < 0.095 ? "%.2f" : "%.1f",
+			 (f64)t[i].value);
 		strip_zero(value);
 		int w = text_width(s, strlen(s)), need = w + 1 + (int)strlen(value);
 		if (used + need + (i ? 2 : 0) > max - 2) {
@@ -167,7 +171,8 @@ static int token_width(struct view *v, u32 token, struct buf *b)
 	return text_width(b->s, b->n);
 }
 
-int view_put_tokens(struct view *v, struct rect r, int x, int y, int max, const struct view_tokens *t, size_t first)
+int view_put_tokens(struct view *v, struct rect r, int x, int y, int max, const struct view_tokens *t,
+		    size_t first)
 {
 	struct buf b = BUF_INIT;
 	int used = 0;

@@ -133,7 +133,8 @@ void view_format_score(char out[16], f32 x);
 /* A sentence on a row of its own, for what is missing: wrapped, pale. Returns the rows used. */
 int view_put_sentence(struct rect r, int x, int y, const char *sentence);
 /* "Promotes" lists: tokens with their values, as many as fit in max columns. */
-int view_put_logits(struct view *v, struct rect r, int x, int y, int max, const struct atlas_token *t, size_t n);
+int view_put_logits(struct view *v, struct rect r, int x, int y, int max, const struct atlas_token *t,
+		    size_t n);
 
 /* Tokens of one line with heat.  acts may be NULL (no heat).  peak and cursor are indexes into
  * tokens, or -1.  The line starts with tokens[first].  Returns columns used. */

@@ -4,51 +4,30 @@
  * No row is held: while nothing is sorted or filtered row i is feature i, else `order` holds
  * ids.  A new order is made by a job; the old one stays in sight until it is done.
  */
-#include "view/app.h"
 #include "view/list_act.h"
-#include "view/order.h"
-#include "view/view.h"
+#include "view/view_features.h"
 
 #include "base/mem.h"
 #include "core/query.h"
-#include "ui/plot.h"
 
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-struct features {
-	struct list list;
-	u32 *order;          /* [n] ids, or NULL: all, by id */
-	u32 n;
-	enum order_by by;
-	bool reverse, hits_only, ordered;
-	u32 anchor;          /* the feature one chose last */
-	u32 range_from;      /* where v was pressed, or NO_FEATURE */
-	char *query;         /* text of the query line, or NULL */
-	u64 *query_bits;     /* or NULL */
-	u64 query_hits;
-	int list_y;          /* where rows begin on the screen */
-	struct app_menu_item menu[N_ORDERS];
-};
-
-static const struct atlas *atlas_of(struct view *v)
+const struct atlas *features_atlas(struct view *v)
 {
 	return app_session(v->app)->atlas;
 }
 
-static u32 feature_at(const struct features *s, u64 row)
+u32 features_at(const struct features *s, u64 row)
 {
 	return s->order ? s->order[row] : (u32)row;
 }
 
-static bool current(struct view *v, u32 *feature)
+bool features_current(struct view *v, u32 *feature)
 {
 	struct features *s = view_state(v);
 	if (!s->list.n)
 		return false;
-	*feature = feature_at(s, s->list.at);
+	*feature = features_at(s, s->list.at);
 	return true;
 }
 
@@ -105,7 +84,7 @@ static void add_rating(void *context, u32 feature, const char *name, const char 
 static void make_order(struct view *v)
 {
 	struct features *s = view_state(v);
-	const struct atlas *a = atlas_of(v);
+	const struct atlas *a = features_atlas(v);
 	const u64 *hits = s->hits_only ? app_hits(v->app) : NULL;
 	app_job_cancel(v);
 	if (s->by == ORDER_ID && !s->reverse && !hits && !s->query_bits) {
@@ -125,12 +104,12 @@ static int open(struct view *v, const struct target *t, struct err *e)
 	struct features *s = view_state(v);
 	(void)t;
 	(void)e;
-	s->n = atlas_of(v)->n_features;
+	s->n = features_atlas(v)->n_features;
 	s->hits_only = true;
 	s->range_from = NO_FEATURE;
 	s->anchor = NO_FEATURE;
 	s->list.n = s->n;
-	if (!atlas_missing(atlas_of(v), "scores"))
+	if (!atlas_missing(features_atlas(v), "scores"))
 		s->by = ORDER_WRITES;
 	make_order(v);
 	return 0;
@@ -207,7 +186,7 @@ static u64 *copy_marks(struct view *v)
 {
 	size_t n;
 	u32 *list = app_marked(v->app, &n);
-	u64 *bits = xcalloc((atlas_of(v)->n_features + (size_t)63) / 64, sizeof *bits);
+	u64 *bits = xcalloc((features_atlas(v)->n_features + (size_t)63) / 64, sizeof *bits);
 	for (size_t i = 0; i < n; i++)
 		bits[list[i] / 64] |= (u64)1 << (list[i] % 64);
 	free(list);
@@ -239,7 +218,8 @@ static bool commit_query(struct view *v, const char *text, void *context)
 	w->text = xstrdup(text);
 	w->folder = xstrdup(session->atlas->folder);
 	w->uuid = xstrdup(session->atlas->uuid);
-	w->world = (struct query_world){.atlas = session->atlas, .pool = session->pool, .marked = copy_marks(v)};
+	w->world =
+		(struct query_world){.atlas = session->atlas, .pool = session->pool, .marked = copy_marks(v)};
 	session_people_copy(session, &w->people);
 	w->world.people = w->people.items;
 	w->world.n_people = w->people.n;
@@ -254,218 +234,9 @@ static bool commit_query(struct view *v, const char *text, void *context)
 static void ask_query(struct view *v)
 {
 	struct features *s = view_state(v);
-	struct app_prompt p = {.label = "& ", .initial = s->query, .history = "query", .commit = commit_query};
+	struct app_prompt p = {
+		.label = "& ", .initial = s->query, .history = "query", .commit = commit_query};
 	app_prompt(v, &p);
-}
-
-/* ---- drawing ---- */
-
-static const struct column {
-	const char *head;
-	int w;      /* with the blank before it */
-	int from_w; /* shown from this width of the screen on */
-	enum order_by by;
-} columns[] = {
-	{"density", 9, 40, ORDER_DENSITY}, {"max", 6, 48, ORDER_MAX},	  {"det", 5, 64, ORDER_DETECTS},
-	{"wri", 5, 56, ORDER_WRITES},	   {"rate", 6, 72, ORDER_RATING}, {"tags", 12, 90, ORDER_ID},
-};
-
-static int columns_width(int w)
-{
-	int sum = 0;
-	for (size_t i = 0; i < ARRAY_LEN(columns); i++)
-		sum += w >= columns[i].from_w ? columns[i].w : 0;
-	return sum;
-}
-
-static int id_width(struct view *v)
-{
-	char b[16];
-	return MAX(snprintf(b, sizeof b, "#%u", atlas_of(v)->n_features - 1), 4);
-}
-
-static void head_line(struct view *v, struct rect r, int y)
-{
-	struct features *s = view_state(v);
-	int idw = id_width(v), x = r.w - columns_width(r.w);
-	const char *arrow = s->reverse ? "\u2191" : "\u2193";
-	rect_fill(r, 0, y, r.w, 1, STYLE_HEAD, ' ');
-	rect_puts_right(r, 2 + idw, y, STYLE_HEAD, s->by == ORDER_ID ? s->reverse ? "id\u2193" : "id\u2191" : "id");
-	rect_puts(r, 4 + idw, y, STYLE_HEAD, "label");
-	for (size_t i = 0; i < ARRAY_LEN(columns); i++) {
-		char head[24];
-		if (r.w < columns[i].from_w)
-			continue;
-		bool left = columns[i].by == ORDER_ID || columns[i].by == ORDER_RATING;
-		snprintf(head, sizeof head, "%s%s", columns[i].head,
-			 columns[i].by == s->by && s->by != ORDER_ID ? arrow : "");
-		if (left)
-			rect_puts(r, x + 1, y, STYLE_HEAD, head);
-		else
-			rect_puts_right(r, x + columns[i].w, y, STYLE_HEAD, head);
-		x += columns[i].w;
-	}
-}
-
-static void put_cell_value(struct view *v, struct rect r, int x, int y, const struct column *c, u32 f)
-{
-	const struct atlas *a = atlas_of(v);
-	struct note *note = app_session(v->app)->note;
-	struct store_stats st = {NAN, NAN, NAN, 0};
-	struct atlas_scores sc = {NAN, NAN, NAN};
-	char text[16] = "";
-	if (c->by == ORDER_RATING) {
-		plot_stars(r, x + 1, y, note_rating(note, f));
-		return;
-	}
-	if (c->by == ORDER_ID) {
-		char *tags = note_tags(note, f);
-		if (tags)
-			rect_put_cut(r, x + 1, y, c->w - 1, STYLE_TAG, tags, strlen(tags));
-		free(tags);
-		return;
-	}
-	if (a->store)
-		store_stats(a->store, f, &st);
-	atlas_scores(a, f, &sc);
-	if (c->by == ORDER_DENSITY)
-		view_format_density(text, st.density);
-	else if (c->by == ORDER_MAX)
-		view_format_value(text, st.max);
-	else
-		view_format_score(text, c->by == ORDER_DETECTS ? sc.input : sc.topic);
-	rect_puts_right(r, x + c->w, y, STYLE_NUMBER, text);
-}
-
-static void draw_row(struct view *v, struct rect r, int y, u64 row)
-{
-	struct features *s = view_state(v);
-	u32 f = feature_at(s, row);
-	int idw = id_width(v), x = r.w - columns_width(r.w);
-	char id[16];
-	bool here = row == s->list.at;
-	if (here)
-		rect_puts(r, 0, y, STYLE_MARK, ">");
-	if (app_is_marked(v->app, f))
-		rect_puts(r, 1, y, STYLE_MARK, "*");
-	snprintf(id, sizeof id, "#%u", f);
-	rect_puts_right(r, 2 + idw, y, STYLE_ID, id);
-	view_put_label(v, r, 4 + idw, y, x - 4 - idw, f);
-	for (size_t i = 0; i < ARRAY_LEN(columns); i++)
-		if (r.w >= columns[i].from_w) {
-			put_cell_value(v, r, x, y, &columns[i], f);
-			x += columns[i].w;
-		}
-	if (here) {
-		rect_cursor_row(r, y);
-		rect_cursor(r, 0, y);
-	}
-}
-
-static void add_search_words(struct view *v, struct buf *b)
-{
-	struct features *s = view_state(v);
-	if (s->query)
-		buf_addf(b, "& %s   ", s->query);
-	app_add_search_words(v->app, b);
-}
-
-static void draw_top_line(struct view *v, struct rect r)
-{
-	struct features *s = view_state(v);
-	struct buf left = BUF_INIT, right = BUF_INIT;
-	add_search_words(v, &left);
-	if (s->order && s->n != atlas_of(v)->n_features)
-		buf_addf(&right, "%u of %u", s->n, atlas_of(v)->n_features);
-	else if (app_hits(v->app))
-		buf_addf(&right, "%llu hits in %u", (unsigned long long)app_n_hits(v->app), s->n);
-	else
-		buf_addf(&right, "%u features", s->n);
-	app_add_search_time(v->app, &right);
-	if (s->ordered && s->list.n && r.w >= 60)
-		buf_addf(&right, " \u00b7 row %llu", (unsigned long long)s->list.at + 1);
-	if (app_n_marked(v->app))
-		buf_addf(&right, " \u00b7 %zu marked", app_n_marked(v->app));
-	if (app_job_runs(v))
-		buf_adds(&right, " \u2026");
-	int x = rect_puts_right(r, r.w - 1, 0, STYLE_DIM, right.s);
-	rect_put_cut(r, 1, 0, MAX(x - 2, 0), STYLE_PROMPT, left.s, left.n);
-	buf_release(&left);
-	buf_release(&right);
-}
-
-/* One line of a top context. */
-static void draw_context(struct view *v, struct rect r, int y, const struct store_context *c)
-{
-	const struct atlas *a = atlas_of(v);
-	u64 from, to;
-	u32 tokens[80];
-	char value[16];
-	store_text_of(a->store, c->position, &from, &to);
-	from = c->position - from > 40 ? c->position - 40 : from;
-	to = MIN(to, c->position + 40);
-	size_t n = (size_t)MIN(to - from, ARRAY_LEN(tokens));
-	for (size_t i = 0; i < n; i++)
-		tokens[i] = store_token(a->store, from + i);
-	/* only the peak: the heat of every token is the page's matter, and costs a slow line too much */
-	struct view_tokens t = {.tokens = tokens, .n = n, .peak = (int)(c->position - from), .cursor = -1};
-	view_format_value(value, c->act);
-	rect_puts_right(r, 6, y, STYLE_NUMBER, value);
-	view_put_tokens(v, r, 8, y, r.w - 9, &t, view_first_token(v, &t, t.peak, r.w - 9));
-}
-
-static void draw_preview(struct view *v, struct rect r)
-{
-	const struct atlas *a = atlas_of(v);
-	struct store_context c[8];
-	struct atlas_token t[12];
-	u32 f;
-	if (!current(v, &f) || r.h < 2)
-		return;
-	for (int x = 0; x < r.w; x++)
-		rect_cp(r, x, 0, STYLE_LINE, 0x2500);
-	int x = 2 + view_put_feature(v, r, 2, 1, MAX(r.w / 2 - 2, 16), f) + 2;
-	size_t n = atlas_logits(a, f, 1, t, ARRAY_LEN(t));
-	if (n && x + 24 < r.w) {
-		x += rect_puts(r, x, 1, STYLE_DIM, "promotes ");
-		view_put_logits(v, r, x, 1, r.w - x - 1, t, n);
-	}
-	if (!a->store) {
-		view_put_sentence(r, 2, 2, atlas_missing(a, "store"));
-		return;
-	}
-	n = store_contexts(a->store, f, c, MIN(ARRAY_LEN(c), (size_t)MAX(r.h - 2, 0)));
-	n = MIN(n, (size_t)MAX(r.h - 2, 0));
-	if (!n && r.h > 2)
-		rect_puts(r, 2, 2, STYLE_DIM, "it never fires on the indexed text");
-	for (size_t i = 0; i < MIN(n, ARRAY_LEN(c)); i++)
-		draw_context(v, r, 2 + (int)i, &c[i]);
-}
-
-static void draw(struct view *v, struct rect r)
-{
-	struct features *s = view_state(v);
-	int preview = r.h >= 32 ? 8 : r.h >= 15 ? 5 : 0;
-	draw_top_line(v, r);
-	head_line(v, r, 1);
-	s->list_y = 2;
-	struct rect rows = rect_sub(r, 0, 2, r.w, r.h - 2 - preview);
-	list_resize(&s->list, s->n, rows.h);
-	if (!s->ordered) { /* rows that would move under the eye are not shown */
-		rect_puts(rows, 2, 1, STYLE_DIM, "\u2026");
-		return;
-	}
-	for (int y = 0; y < rows.h && s->list.top + (u64)y < s->list.n; y++)
-		draw_row(v, rows, y, s->list.top + (u64)y);
-	if (!s->list.n) {
-		const char *missing = atlas_missing(atlas_of(v), "labels");
-		int used = view_put_sentence(rows, 2, 1, s->query ? "no feature fits; & with an empty line clears the query"
-								  : "no label matches; an empty / shows all");
-		if (missing)
-			view_put_sentence(rows, 2, 1 + used, missing);
-	}
-	if (preview)
-		draw_preview(v, rect_sub(r, 0, r.h - preview, r.w, preview));
 }
 
 /* ---- actions ---- */
@@ -473,7 +244,7 @@ static void draw(struct view *v, struct rect r)
 static void chose(struct view *v)
 {
 	struct features *s = view_state(v);
-	current(v, &s->anchor);
+	features_current(v, &s->anchor);
 }
 
 static void sort_chosen(struct view *v, size_t i)
@@ -498,7 +269,7 @@ static void mark_range(struct view *v)
 	struct features *s = view_state(v);
 	u64 from;
 	u32 here;
-	if (!current(v, &here))
+	if (!features_current(v, &here))
 		return;
 	if (s->range_from == NO_FEATURE || !find_row(s, s->range_from, &from)) {
 		s->range_from = here;
@@ -507,7 +278,7 @@ static void mark_range(struct view *v)
 	}
 	u64 a = MIN(from, s->list.at), b = MAX(from, s->list.at);
 	for (u64 i = a; i <= b; i++)
-		app_mark(v->app, feature_at(s, i), true);
+		app_mark(v->app, features_at(s, i), true);
 	s->range_from = NO_FEATURE;
 	app_message(v->app, "%zu features are selected", app_n_marked(v->app));
 }
@@ -516,12 +287,14 @@ static void next_hit(struct view *v, int direction)
 {
 	struct features *s = view_state(v);
 	if (!app_hits(v->app) || !s->list.n) {
-		app_message(v->app, app_hits(v->app) ? "no label matches" : "nothing is searched for; / does");
+		app_message(v->app,
+			    app_hits(v->app) ? "no label matches" : "nothing is searched for; / does");
 		return;
 	}
 	for (u64 i = 1; i <= s->list.n; i++) {
-		u64 row = direction > 0 ? (s->list.at + i) % s->list.n : (s->list.at + s->list.n - i) % s->list.n;
-		if (app_is_hit(v->app, feature_at(s, row))) {
+		u64 row = direction > 0 ? (s->list.at + i) % s->list.n
+					: (s->list.at + s->list.n - i) % s->list.n;
+		if (app_is_hit(v->app, features_at(s, row))) {
 			list_go(&s->list, row);
 			return;
 		}
@@ -533,7 +306,7 @@ static void mark(struct view *v)
 {
 	struct features *s = view_state(v);
 	u32 f;
-	if (!current(v, &f))
+	if (!features_current(v, &f))
 		return;
 	app_mark(v->app, f, !app_is_marked(v->app, f));
 	list_move(&s->list, 1);
@@ -549,7 +322,7 @@ static enum act_result act(struct view *v, enum action a, int count)
 	}
 	switch (a) {
 	case ACT_OPEN:
-		if (current(v, &f))
+		if (features_current(v, &f))
 			app_push_feature(v->app, f);
 		break;
 	case ACT_MARK: mark(v); chose(v); break;
@@ -580,28 +353,28 @@ static bool step(struct view *v, u32 from, int delta, u32 *to)
 	if (next < 0 || next >= (i64)s->n)
 		return false;
 	list_go(&s->list, (u64)next);
-	*to = s->anchor = feature_at(s, (u64)next);
+	*to = s->anchor = features_at(s, (u64)next);
 	return true;
 }
 
 static void exact(struct view *v, struct buf *out)
 {
-	const struct atlas *a = atlas_of(v);
+	const struct atlas *a = features_atlas(v);
 	struct store_stats st;
 	struct atlas_scores sc;
 	u32 f;
-	if (!current(v, &f))
+	if (!features_current(v, &f))
 		return;
 	buf_addf(out, "#%u\n", f);
 	if (a->store) {
 		store_stats(a->store, f, &st);
-		buf_addf(out, "density %.9g  (%llu of %llu tokens)\nmax     %.9g\nmean    %.9g\n", (f64)st.density,
-			 (unsigned long long)st.count, (unsigned long long)store_n_kept(a->store), (f64)st.max,
-			 (f64)st.mean);
+		buf_addf(out, "density %.9g  (%llu of %llu tokens)\nmax     %.9g\nmean    %.9g\n",
+			 (f64)st.density, (unsigned long long)st.count,
+			 (unsigned long long)store_n_kept(a->store), (f64)st.max, (f64)st.mean);
 	}
 	atlas_scores(a, f, &sc);
-	buf_addf(out, "detects %.9g\noutput  %.9g\nwrites  %.9g\nfeatlas show %s %u --json", (f64)sc.input, (f64)sc.output,
-		 (f64)sc.topic, a->folder, f);
+	buf_addf(out, "detects %.9g\noutput  %.9g\nwrites  %.9g\nfeatlas show %s %u --json", (f64)sc.input,
+		 (f64)sc.output, (f64)sc.topic, a->folder, f);
 }
 
 static void command(struct view *v, struct buf *out)
@@ -640,8 +413,8 @@ static bool row_text(struct view *v, size_t row, struct buf *out)
 	struct features *s = view_state(v);
 	if (row >= s->n)
 		return false;
-	char *label = session_label_text(app_session(v->app), feature_at(s, row));
-	buf_addf(out, "#%u\t%s", feature_at(s, row), label);
+	char *label = session_label_text(app_session(v->app), features_at(s, row));
+	buf_addf(out, "#%u\t%s", features_at(s, row), label);
 	free(label);
 	return true;
 }
@@ -650,14 +423,21 @@ const struct view_class view_features = {
 	.name = "features",
 	.title = NULL,
 	.size = sizeof(struct features),
-	.hints = {{ACT_OPEN, "open"}, {ACT_SEARCH, "search"}, {ACT_QUERY, "query"}, {ACT_SORT, "sort"}, {ACT_MARK, "mark"},
-		  {ACT_LABEL, "label"}, {ACT_TAG, "tag"}, {ACT_RATE, "rate"}, {ACT_UNDO, "undo"}},
+	.hints = {{ACT_OPEN, "open"},
+		  {ACT_SEARCH, "search"},
+		  {ACT_QUERY, "query"},
+		  {ACT_SORT, "sort"},
+		  {ACT_MARK, "mark"},
+		  {ACT_LABEL, "label"},
+		  {ACT_TAG, "tag"},
+		  {ACT_RATE, "rate"},
+		  {ACT_UNDO, "undo"}},
 	.open = open,
 	.close = close,
-	.draw = draw,
+	.draw = features_draw,
 	.act = act,
 	.why_not = why_not,
-	.current = current,
+	.current = features_current,
 	.step = step,
 	.changed = changed,
 	.n_rows = n_rows,

@@ -55,7 +55,8 @@ static void add_actions(struct help *s, const struct app *a, const char *context
 	for (int i = 1; i < N_ACTIONS; i++) {
 		const struct action_info *info = app_action_info((enum action)i);
 		bool own = strcmp(info->contexts, "all") != 0;
-		if (group ? own || strcmp(info->group, group) != 0 : !own || !key_in_context(info->contexts, context))
+		if (group ? own || strcmp(info->group, group) != 0
+			  : !own || !key_in_context(info->contexts, context))
 			continue;
 		struct line *l = add(s);
 		l->keys = keys_of(a, (enum action)i, context, own);
@@ -66,8 +67,9 @@ static void add_actions(struct help *s, const struct app *a, const char *context
 static int open(struct view *v, const struct target *t, struct err *e)
 {
 	static const char *const groups[][2] = {
-		{"move", "moving"},	{"go", "going somewhere"},  {"find", "finding"},     {"select", "selecting"},
-		{"edit", "writing down"}, {"look", "looking closer"}, {"program", "the program"},
+		{"move", "moving"},	    {"go", "going somewhere"}, {"find", "finding"},
+		{"select", "selecting"},    {"edit", "writing down"},  {"look", "looking closer"},
+		{"program", "the program"},
 	};
 	struct help *s = view_state(v);
 	struct app *a = v->app;
@@ -142,7 +144,8 @@ static bool row_text(struct view *v, size_t row, struct buf *out)
 	if (l->text)
 		buf_adds(out, l->text);
 	else
-		buf_addf(out, "%s %s %s", l->keys, app_action_info(l->action)->name, app_action_info(l->action)->help);
+		buf_addf(out, "%s %s %s", l->keys, app_action_info(l->action)->name,
+			 app_action_info(l->action)->help);
 	return true;
 }
 

@@ -213,6 +213,7 @@ bool pty_restored(struct pty *p, const void *unused)
 {
 	struct termios now;
 	(void)unused;
-	return !tcgetattr(p->slave, &now) && now.c_lflag == p->before.c_lflag && now.c_iflag == p->before.c_iflag &&
-	       now.c_oflag == p->before.c_oflag && !p->altscreen && p->cursor && !p->mouse;
+	return !tcgetattr(p->slave, &now) && now.c_lflag == p->before.c_lflag &&
+	       now.c_iflag == p->before.c_iflag && now.c_oflag == p->before.c_oflag && !p->altscreen &&
+	       p->cursor && !p->mouse;
 }

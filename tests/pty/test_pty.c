@@ -26,7 +26,8 @@ static int copy_atlas(void **state)
 	if (!mkdtemp(folder) || !getenv("SAMPLE") || !getenv("FEATLAS"))
 		return -1;
 	snprintf(atlas, sizeof atlas, "%s/sample.atlas", folder);
-	snprintf(command, sizeof command, "cp -r '%s' '%s' && chmod -R u+w '%s'", getenv("SAMPLE"), atlas, atlas);
+	snprintf(command, sizeof command, "cp -r '%s' '%s' && chmod -R u+w '%s'", getenv("SAMPLE"), atlas,
+		 atlas);
 	setenv("HOME", folder, 1);
 	return system(command);
 }
@@ -247,6 +248,7 @@ static void a_key_costs_little(void **state)
 {
 	(void)state;
 	struct pty *p = start();
+	assert_true(pty_until(p, pty_shows, "g go  ? help  : all"));
 	size_t before = p->bytes;
 	pty_send(p, "j");
 	assert_true(pty_until(p, pty_shows, "row 2"));

@@ -230,7 +230,8 @@ static void scripts_are_read_whole_before_they_run(void **state)
 	(void)state;
 	struct err e = {0};
 	struct script_step step;
-	struct script *s = script_of("# a comment\n\nkeys g <Enter>\ntype a#\ndump name\nsize 200x60\nwait\n", &e);
+	struct script *s =
+		script_of("# a comment\n\nkeys g <Enter>\ntype a#\ndump name\nsize 200x60\nwait\n", &e);
 	assert_non_null(s);
 	static const u32 keys[] = {'g', 13, 'a', '#'};
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
