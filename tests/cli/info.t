@@ -25,7 +25,7 @@ check "what is missing, with its remedy" 'has "\"missing\":{\"runs\":\"no record
 check "the database of edits" 'has "\"labels_db\":{\"path\":\"$t/a.atlas/labels.db\",\"exists\":false"'
 
 out=$("$FEATLAS" info "$t/a.atlas")
-check "words for people" 'has "topk, 512 features, k 8" && has "20000 tokens indexed" && has "fvu 0.4"'
+check "words for people" 'has "topk, 512 features, k 8" && has "20000 tokens indexed" && has "fvu 0.5"'
 
 rm "$t/a.atlas/graph.safetensors" "$t/a.atlas/activations.safetensors"
 out=$("$FEATLAS" info "$t/a.atlas" --json)
