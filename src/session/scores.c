@@ -165,14 +165,6 @@ int scores_output(const struct scores_place *p, const u32 *tokens, u32 k, f64 fa
 	return bad;
 }
 
-static f64 total_probability(const f32 *logp, size_t n)
-{
-	f64 sum = 0;
-	for (size_t i = 0; i < n; i++)
-		sum += exp((f64)logp[i]);
-	return sum;
-}
-
 /* The unsteered log-probabilities of every token after a prompt. */
 static int unsteered(struct batch *b, f32 **out, struct err *e)
 {
@@ -196,8 +188,9 @@ static int unsteered(struct batch *b, f32 **out, struct err *e)
 	return bad;
 }
 
-static int topic_prompt(const struct scores_place *p, const char *prompt, const u32 *words, u32 k,
-			const f32 *max, f64 strength, f32 *out, struct err *e)
+/* Adds what each word of each feature gains after one prompt to gain [F][k]. */
+static int topic_prompt(const struct scores_place *p, const char *prompt, const u32 *words, u32 k, const f32 *max,
+			f64 strength, const bool *known, f32 *gain, struct err *e)
 {
 	struct batch b;
 	f32 *base = NULL;
@@ -205,19 +198,16 @@ static int topic_prompt(const struct scores_place *p, const char *prompt, const 
 	int bad = batch_init(&b, p, prompt, e) || unsteered(&b, &base, e) ? -1 : 0;
 	for (u32 f = 0; f < n_features && !bad; f++) {
 		const u32 *w = words + (size_t)f * k;
-		if (!isnan(out[f]))
+		if (known[f])
 			batch_add(&b, f, strength * (f64)max[f], w, count_ids(w, k));
 		if (b.n < COLUMNS && f + 1 < n_features)
 			continue;
 		bad = batch_score(&b, e);
-		for (size_t i = 0; i < b.n && !bad; i++) {
-			f64 before = 0;
+		for (size_t i = 0; i < b.n && !bad; i++)
 			for (size_t j = 0; j < b.runs[i].n_want; j++)
-				before += exp((f64)base[b.runs[i].want_tokens[j]]);
-			out[b.feature[i]] +=
-				(f32)((total_probability(b.scores[i].want_logp, b.runs[i].n_want) - before) /
-				      SCORES_N_PROMPTS);
-		}
+				gain[(size_t)b.feature[i] * k + j] +=
+					(f32)(exp((f64)b.scores[i].want_logp[j]) -
+					      exp((f64)base[b.runs[i].want_tokens[j]]));
 		batch_clear(&b);
 	}
 	free(base);
@@ -225,22 +215,44 @@ static int topic_prompt(const struct scores_place *p, const char *prompt, const 
 	return bad;
 }
 
-int scores_topic(const struct scores_place *p, const u32 *words, u32 k, const f32 *max, f64 strength,
-		 f32 *out, struct err *e)
+static bool is_known(const u32 *words, u32 k, f32 max, u32 n_vocab)
+{
+	size_t n = count_ids(words, k);
+	for (size_t i = 0; i < n; i++)
+		if (words[i] >= n_vocab)
+			return false;
+	return n >= SCORES_MIN_WORDS && max > 0;
+}
+
+/* All words but the one that gains most. */
+static f32 sum_but_best(const f32 *gain, size_t n)
+{
+	f64 sum = 0, best = -INFINITY;
+	for (size_t i = 0; i < n; i++) {
+		sum += (f64)gain[i];
+		best = MAX(best, (f64)gain[i]);
+	}
+	return (f32)((sum - best) / SCORES_N_PROMPTS);
+}
+
+int scores_topic(const struct scores_place *p, const u32 *words, u32 k, const f32 *max, f64 strength, f32 *out,
+		 struct err *e)
 {
 	u32 n_features = dict_info(p->dict)->n_features, n_vocab = backend_info(p->backend)->n_vocab;
+	bool *known = mem_try(n_features, sizeof *known, "scores", e);
+	f32 *gain = mem_try((u64)n_features * k, sizeof *gain, "scores", e);
+	int bad = known && gain ? 0 : -1;
 	u64 n = 0;
-	for (u32 f = 0; f < n_features; f++) {
-		size_t n_words = count_ids(words + (size_t)f * k, k);
-		bool known = n_words && max[f] > 0;
-		for (size_t i = 0; i < n_words; i++)
-			known &= words[(size_t)f * k + i] < n_vocab;
-		out[f] = known ? 0 : NAN;
-		n += known;
-	}
+	for (u32 f = 0; f < n_features && !bad; f++)
+		n += known[f] = is_known(words + (size_t)f * k, k, max[f], n_vocab);
 	progress_start(p->progress, "topic scores", "features and prompts", n * SCORES_N_PROMPTS);
-	for (int i = 0; i < SCORES_N_PROMPTS; i++)
-		if (topic_prompt(p, scores_prompts[i], words, k, max, strength, out, e))
-			return -1;
-	return 0;
+	for (int i = 0; i < SCORES_N_PROMPTS && !bad; i++)
+		bad = topic_prompt(p, scores_prompts[i], words, k, max, strength, known, gain, e);
+	for (u32 f = 0; f < n_features && !bad; f++) {
+		const u32 *w = words + (size_t)f * k;
+		out[f] = known[f] ? sum_but_best(gain + (size_t)f * k, count_ids(w, k)) : NAN;
+	}
+	free(known);
+	free(gain);
+	return bad;
 }

@@ -5,8 +5,11 @@
  * the feature raised by factor times the largest activation of any feature there; score =
  * (largest probability over the feature's lens tokens) x (1 - best rank of these / V), rank
  * 0 the likeliest.
- * Topic score: gain of the total next-token probability of a feature's topic words when
- * strength times its maximum is added at the last token, mean over neutral prompts.
+ * Topic score: gain of the next-token probability of a feature's topic words, summed over all
+ * but the one that gains most, when strength times its maximum is added at the last token,
+ * mean over neutral prompts.  Without that one word because a feature that completes a phrase
+ * ("of" before "course") would else lead every list; for the same reason there is no score
+ * with fewer than four words.
  * Each feature is a column of a batch.
  */
 #ifndef FEATLAS_SCORES_H
@@ -16,7 +19,7 @@
 #include "core/dict.h"
 
 #define SCORES_OUTPUT_PROMPT "From my experience,"
-enum { SCORES_N_PROMPTS = 5 };
+enum { SCORES_N_PROMPTS = 5, SCORES_MIN_WORDS = 4 };
 extern const char *const scores_prompts[SCORES_N_PROMPTS];
 
 struct scores_place {
@@ -28,8 +31,8 @@ struct scores_place {
 
 /* tokens: [F][k], UINT32_MAX where there is none; out [F] gets NaN where a feature has none. */
 int scores_output(const struct scores_place *p, const u32 *tokens, u32 k, f64 factor, f32 *out, struct err *e);
-/* words: [F][k], UINT32_MAX after the last; max: [F].  NaN without words or for a feature
- * that never fires. */
+/* words: [F][k], UINT32_MAX after the last; max: [F].  NaN with too few words or for a
+ * feature that never fires. */
 int scores_topic(const struct scores_place *p, const u32 *words, u32 k, const f32 *max, f64 strength, f32 *out,
 		 struct err *e);
 
