@@ -667,7 +667,7 @@ static void commit(void)
 	static const char *const parts[][2] = {
 		{"dictionary", "sae_weights.safetensors"}, {"store", "activations.safetensors"},
 		{"vocab", "vocab.safetensors"}, {"labels", "labels.safetensors"}, {"logits", "logits.safetensors"},
-		{"graph", "graph.safetensors"}, {"scores", "scores.safetensors"},
+		{"graph", "graph.safetensors"}, {"scores", "scores.safetensors"}, {"runs", "runs.jsonl"},
 	};
 	json_t *j = atlas_json_new("sample");
 	json_object_set_new(j, "uuid", json_string(UUID));

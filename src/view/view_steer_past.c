@@ -179,10 +179,11 @@ void steer_take_ask(struct view *v, const json_t *run)
 void steer_load_past(struct view *v)
 {
 	struct steer_view *s = view_state(v);
-	char *path = xasprintf("%s/runs.jsonl", app_session(v->app)->atlas->folder), *line = NULL;
+	const char *path = app_session(v->app)->atlas->runs;
+	char *line = NULL;
 	size_t cap = 0, number = 0;
 	s->past = json_array();
-	FILE *f = fopen(path, "re");
+	FILE *f = path ? fopen(path, "re") : NULL;
 	while (f && getline(&line, &cap, f) > 0 && number < 10000) {
 		struct err e = {0};
 		char what[32];
@@ -196,7 +197,6 @@ void steer_load_past(struct view *v)
 	if (f)
 		fclose(f);
 	free(line);
-	free(path);
 }
 
 /* ---- playing ---- */

@@ -20,17 +20,18 @@ check "the dictionary" \
 check "the store" \
 	'has "\"n_tokens_indexed\":20000,\"n_tokens_kept\":19800,\"n_contexts\":" && has "\"n_activations\":158000,\"coverage\":\"full\""'
 check "the labels" 'has "\"n_labels\":551"'
-check "the parts" 'has "[\"dictionary\",\"store\",\"vocab\",\"labels\",\"logits\",\"graph\",\"scores\"]"'
-check "what is missing, with its remedy" 'has "\"missing\":{\"runs\":\"no recorded steering runs; make one with "'
+check "the parts" 'has "[\"dictionary\",\"store\",\"vocab\",\"labels\",\"logits\",\"graph\",\"scores\",\"runs\"]"'
+check "nothing is missing" 'has "\"missing\":{}"'
 check "the database of edits" 'has "\"labels_db\":{\"path\":\"$t/a.atlas/labels.db\",\"exists\":false"'
 
 out=$("$FEATLAS" info "$t/a.atlas")
 check "words for people" 'has "topk, 512 features, k 8" && has "20000 tokens indexed" && has "fvu 0.5"'
 
-rm "$t/a.atlas/graph.safetensors" "$t/a.atlas/activations.safetensors"
+rm "$t/a.atlas/graph.safetensors" "$t/a.atlas/activations.safetensors" "$t/a.atlas/runs.jsonl"
 out=$("$FEATLAS" info "$t/a.atlas" --json)
 check "a store that is gone is null" 'has "\"store\":null"'
 check "parts that are gone are missing" 'has "\"graph\":\"'"'"'graph.safetensors'"'"' is named but not there; no neighbour graph"'
+check "with the remedy" 'has "no recorded steering runs; make one with "'
 
 sed 's/"fake world"/"\\u001b[2Jevil \\u202e"/' "$t/a.atlas/atlas.json" >"$t/j" && mv "$t/j" "$t/a.atlas/atlas.json"
 out=$("$FEATLAS" info "$t/a.atlas" | od -An -tx1 | tr -d ' \n')
