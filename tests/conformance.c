@@ -72,7 +72,8 @@ static bool connect_and_describe(const char *spec)
 {
 	u32 v;
 	b = backend_new(spec, &e);
-	bool good = b && !backend_connect(b, NULL, &e) && !backend_vocab(b, &blob, &offsets, &special, &v, &e);
+	bool good =
+		b && !backend_connect(b, NULL, &e) && !backend_vocab(b, &blob, &offsets, &special, &v, &e);
 	ok(good, "it starts, says what it is, and gives its vocabulary");
 	if (!good)
 		return false;
@@ -124,9 +125,10 @@ static void texts_become_tokens(void)
 	ok(prompt && f[n - 1] & TOKEN_SPECIAL, "an open chat is all prompt and ends with the template");
 	free(t);
 	free(f);
-	json_t *chat = json_pack("[{s:s, s:s}, {s:s, s:s}]", "role", "user", "content", "Why?", "role", "assistant", "content",
-				 "Because of the rain.");
-	ok(!backend_tokenize_messages(b, chat, false, &t, &f, &n, &e), "a chat with an answer becomes tokens");
+	json_t *chat = json_pack("[{s:s, s:s}, {s:s, s:s}]", "role", "user", "content", "Why?", "role",
+				 "assistant", "content", "Because of the rain.");
+	ok(!backend_tokenize_messages(b, chat, false, &t, &f, &n, &e),
+	   "a chat with an answer becomes tokens");
 	spell(&s, t, f, n, TOKEN_SPECIAL | TOKEN_PROMPT);
 	ok(!strcmp(s.s, "Because of the rain."), "the answer is what is neither prompt nor template");
 	json_decref(chat);
@@ -150,7 +152,8 @@ static void states_are_rows(void)
 {
 	char low[64];
 	snprintf(low, sizeof low, "blocks.%u.hook_resid_post", 1u);
-	const char *both[] = {hook, low}, *one[] = {low}, *last[1], *none[] = {"blocks.99999.hook_resid_post"};
+	const char *both[] = {hook, low}, *one[] = {low}, *last[1],
+		   *none[] = {"blocks.99999.hook_resid_post"};
 	char last_name[64];
 	snprintf(last_name, sizeof last_name, "blocks.%u.hook_resid_post", info->n_layers - 1);
 	last[0] = last_name;
@@ -158,14 +161,16 @@ static void states_are_rows(void)
 	f32 *s = rows_of(both, 2, n_tokens - 2), *z = rows_of(last, 1, n_tokens);
 	size_t bytes = n_tokens * d * sizeof(f32);
 	ok(a && c && !memcmp(a, c, 2 * bytes), "the same states twice are the same bits");
-	ok(a && l && near_rows(a + n_tokens * d, l, n_tokens * d), "two hooks in one pass are as one alone, in the order asked");
+	ok(a && l && near_rows(a + n_tokens * d, l, n_tokens * d),
+	   "two hooks in one pass are as one alone, in the order asked");
 	ok(a && s && near_rows(a, s, (n_tokens - 2) * d), "later tokens change no earlier row");
 	bool finite = z != NULL;
 	for (size_t i = 0; i < n_tokens * d && finite; i++)
 		finite = isfinite(z[i]);
 	ok(finite, "the last layer has a row for every token");
 	ok(a && z && !near_rows(a, z, n_tokens * d), "... and they are its own");
-	ok(!rows_of(none, 1, 3) && e.code != ERR_UNAVAILABLE && backend_state(b) == BACKEND_READY, "a layer that is not there is refused");
+	ok(!rows_of(none, 1, 3) && e.code != ERR_UNAVAILABLE && backend_state(b) == BACKEND_READY,
+	   "a layer that is not there is refused");
 	u32 keep = tokens[1];
 	tokens[1] = info->n_vocab;
 	ok(!rows_of(one, 1, 3) && backend_state(b) == BACKEND_READY, "a token that is not there is refused");
@@ -194,7 +199,8 @@ static bool hear(void *context, size_t run, u32 token, const char *s, size_t n, 
 	return true;
 }
 
-static bool generate(const struct run *runs, size_t n, f32 temperature, const char *rows_hook, struct heard *h)
+static bool generate(const struct run *runs, size_t n, f32 temperature, const char *rows_hook,
+		     struct heard *h)
 {
 	struct generate_options o = {.n_tokens = N_NEW, .temperature = temperature, .rows_hook = rows_hook};
 	for (size_t i = 0; i < 3; i++) {
@@ -214,7 +220,12 @@ static void release(struct heard *h)
 
 static struct run run_of(u64 seed, const struct intervention *list, size_t n)
 {
-	return (struct run){.name = "run", .tokens = tokens, .flags = flags, .n_tokens = n_tokens, .seed = seed, .list = list,
+	return (struct run){.name = "run",
+			    .tokens = tokens,
+			    .flags = flags,
+			    .n_tokens = n_tokens,
+			    .seed = seed,
+			    .list = list,
 			    .n_list = n};
 }
 
@@ -246,11 +257,15 @@ static void runs_are_reproducible(void)
 	struct heard h = {0}, g = {0};
 	struct run runs[] = {run_of(1, NULL, 0), run_of(1, NULL, 0), run_of(2, NULL, 0)};
 	ok(generate(runs, 2, 0, NULL, &h), "two runs go side by side");
-	ok(h.n[0] == h.n[1] && h.n[0] && !memcmp(h.token[0], h.token[1], sizeof h.token[0]), "equal runs say the same");
-	ok(generate(runs, 1, 0, NULL, &g) && !memcmp(g.token[0], h.token[0], sizeof h.token[0]), "one alone says what it says beside another");
-	ok(generate(runs, 3, 1, NULL, &h) && !memcmp(h.token[0], h.token[1], sizeof h.token[0]), "drawn with equal seeds they are equal");
+	ok(h.n[0] == h.n[1] && h.n[0] && !memcmp(h.token[0], h.token[1], sizeof h.token[0]),
+	   "equal runs say the same");
+	ok(generate(runs, 1, 0, NULL, &g) && !memcmp(g.token[0], h.token[0], sizeof h.token[0]),
+	   "one alone says what it says beside another");
+	ok(generate(runs, 3, 1, NULL, &h) && !memcmp(h.token[0], h.token[1], sizeof h.token[0]),
+	   "drawn with equal seeds they are equal");
 	ok(memcmp(h.token[0], h.token[2], sizeof h.token[0]), "... with another seed not");
-	ok(generate(runs, 3, 1, NULL, &g) && !memcmp(g.token, h.token, sizeof h.token), "... and again the same");
+	ok(generate(runs, 3, 1, NULL, &g) && !memcmp(g.token, h.token, sizeof h.token),
+	   "... and again the same");
 	release(&h);
 	release(&g);
 }
@@ -260,14 +275,18 @@ static void strength_0_is_nothing(void)
 	struct heard h = {0};
 	f32 *v = xcalloc(d, sizeof *v);
 	fill(v, 1);
-	struct intervention none = {.kind = INTERVENE_ADD, .hook = hook, .direction = v, .feature = NO_FEATURE},
+	struct intervention none = {.kind = INTERVENE_ADD,
+				    .hook = hook,
+				    .direction = v,
+				    .feature = NO_FEATURE},
 			    much = none;
 	much.amount = 4 * norm_of_last_row();
 	struct run runs[] = {run_of(1, NULL, 0), run_of(1, &none, 1), run_of(1, &much, 1)};
 	ok(generate(runs, 3, 0, hook, &h), "a baseline, a run of strength 0 and a steered one");
 	ok(!memcmp(h.token[0], h.token[1], sizeof h.token[0]), "strength 0 says what the baseline says");
 	ok(!memcmp(h.row[0], h.row[1], N_NEW * d * sizeof(f32)), "... and its rows are the same bits");
-	ok(memcmp(h.token[0], h.token[2], sizeof h.token[0]), "four times the row's norm says something else");
+	ok(memcmp(h.token[0], h.token[2], sizeof h.token[0]),
+	   "four times the row's norm says something else");
 	ok(near_rows(h.row[0], h.row[2], d), "the rows that come are those before the intervention");
 	release(&h);
 	free(v);
@@ -294,13 +313,15 @@ static void scores_are_probabilities(void)
 		best = s[1].want_logp[t] > s[1].want_logp[best] ? t : best;
 	}
 	ok(near(sum, 1), "probabilities of all tokens sum to 1");
-	ok(good && near(s[0].nll, -(f64)s[1].want_logp[tokens[n_tokens - 1]]), "the judged token's is the one in the list");
+	ok(good && near(s[0].nll, -(f64)s[1].want_logp[tokens[n_tokens - 1]]),
+	   "the judged token's is the one in the list");
 	ok(generate(&most, 1, 0, NULL, &h) && h.token[0][0] == best, "the greedy token is the likeliest");
 	if (good)
 		free(s[1].want_logp);
 	whole.n_prompt = 2;
 	struct run twice[] = {whole, whole};
-	ok(!backend_score(b, twice, 2, s, &e) && s[0].n == n_tokens - 2 && near(s[0].nll, s[1].nll) && fabs(s[1].kl) < 1e-6,
+	ok(!backend_score(b, twice, 2, s, &e) && s[0].n == n_tokens - 2 && near(s[0].nll, s[1].nll) &&
+		   fabs(s[1].kl) < 1e-6,
 	   "a run is at distance 0 from its equal");
 	free(all);
 	release(&h);
@@ -312,7 +333,11 @@ static void kind_is_its_formula(struct intervention v, const struct run_encoder 
 	const char *hooks[] = {hook};
 	f32 *x = rows_of(hooks, 1, n_tokens), *work = xcalloc(d + (c ? c->n : 0), sizeof *work);
 	struct run runs[3] = {run_of(1, NULL, 0), run_of(1, &v, 1), run_of(1, NULL, 0)};
-	struct intervention given = {.kind = INTERVENE_REPLACE, .hook = hook, .rows = x, .n_rows = n_tokens, .feature = NO_FEATURE};
+	struct intervention given = {.kind = INTERVENE_REPLACE,
+				     .hook = hook,
+				     .rows = x,
+				     .n_rows = n_tokens,
+				     .feature = NO_FEATURE};
 	struct score s[3];
 	v.where = WHERE_BOTH;
 	for (size_t i = 0; i < n_tokens && x; i++)
@@ -337,7 +362,12 @@ static void interventions_are_their_formulas(void)
 	for (u64 i = 0; i < 4; i++)
 		fill(w + i * d, 10 + i);
 	struct run_encoder c = {.w = w, .bias = bias, .n = 4, .d = d, .k = 2};
-	struct intervention v = {.kind = INTERVENE_ADD, .hook = hook, .direction = w, .amount = 0, .encoder = w, .feature = NO_FEATURE};
+	struct intervention v = {.kind = INTERVENE_ADD,
+				 .hook = hook,
+				 .direction = w,
+				 .amount = 0,
+				 .encoder = w,
+				 .feature = NO_FEATURE};
 	kind_is_its_formula(v, NULL, "replacing x by itself changes nothing");
 	v.amount = size;
 	kind_is_its_formula(v, NULL, "add is x + c d");
@@ -350,7 +380,8 @@ static void interventions_are_their_formulas(void)
 	v.direction = v.encoder = w + 2 * (size_t)d;
 	struct run r = run_of(1, &v, 1);
 	struct score s;
-	ok(backend_score(b, &r, 1, &s, &e) && backend_state(b) == BACKEND_READY, "a feature without its encoder is refused");
+	ok(backend_score(b, &r, 1, &s, &e) && backend_state(b) == BACKEND_READY,
+	   "a feature without its encoder is refused");
 	ok(!backend_load_encoder(b, hook, w, bias, 4, d, 2, w, &e), "an encoder is taken");
 	kind_is_its_formula(v, &c, "clamp of a TopK dictionary reads all of it");
 	free(w);
@@ -396,7 +427,8 @@ static void requests_can_be_cancelled(void)
 	int bad = backend_generate(b, many, 3, &o, NULL, NULL, &e);
 	job_join(job);
 	ok(bad && e.code == ERR_CANCELLED, "a request that is cancelled says so");
-	ok(backend_state(b) == BACKEND_READY && generate(&r, 1, 0, NULL, &h), "... once, and the next one is served");
+	ok(backend_state(b) == BACKEND_READY && generate(&r, 1, 0, NULL, &h),
+	   "... once, and the next one is served");
 	o.n_tokens = info->n_ctx;
 	ok(backend_generate(b, &r, 1, &o, NULL, NULL, &e) && backend_state(b) == BACKEND_READY,
 	   "more than the model can hold is refused");

@@ -30,8 +30,8 @@ static char *module_path(void)
 	const char *given = getenv("FEATLAS_BACKEND_DIR"), *path = getenv("PATH");
 	char own[4096];
 	own_folder(own);
-	return xasprintf("%s%s%s:%s%s%s", given ? given : "", given && *given ? ":" : "", PKGLIBEXECDIR, own, *own ? ":" : "",
-			 path ? path : "/usr/bin:/bin");
+	return xasprintf("%s%s%s:%s%s%s", given ? given : "", given && *given ? ":" : "", PKGLIBEXECDIR, own,
+			 *own ? ":" : "", path ? path : "/usr/bin:/bin");
 }
 
 /* The program of a module known by name, owned; NULL if there is none. */
@@ -68,13 +68,16 @@ static int resolve_name(struct backend *b, const char *spec, size_t n, struct er
 	char *program = find_module(spec, n);
 	b->name = xstrndup(spec, n);
 	if (!program)
-		err_set(e, ERR_UNAVAILABLE, "there is no backend module '%s' (featlas-%s in %s)%s", b->name, b->name,
-			PKGLIBEXECDIR, llama ? "; './bootstrap' builds featlas with it" : "");
+		err_set(e, ERR_UNAVAILABLE, "there is no backend module '%s' (featlas-%s in %s)%s", b->name,
+			b->name, PKGLIBEXECDIR, llama ? "; './bootstrap' builds featlas with it" : "");
 	else if (llama && !model)
-		err_set(e, ERR_UNAVAILABLE, "no model is named, and $HOME is not set; give --backend llama:MODEL.gguf");
+		err_set(e, ERR_UNAVAILABLE,
+			"no model is named, and $HOME is not set; give --backend llama:MODEL.gguf");
 	else if (model && access(model, R_OK))
-		err_set(e, ERR_UNAVAILABLE, "there is no model at '%s'; './bootstrap model' gets it, or give --backend "
-					    "llama:MODEL.gguf", model);
+		err_set(e, ERR_UNAVAILABLE,
+			"there is no model at '%s'; './bootstrap model' gets it, or give --backend "
+			"llama:MODEL.gguf",
+			model);
 	else {
 		b->argv = make_argv(program, model ? xstrdup("-m") : NULL, model);
 		return 0;
@@ -172,7 +175,8 @@ void backend_words(const struct backend *b, char *out, size_t size)
 		break;
 	case BACKEND_BUSY:
 		if (total)
-			snprintf(out, size, "%s busy %llu/%llu", b->name, (unsigned long long)done, (unsigned long long)total);
+			snprintf(out, size, "%s busy %llu/%llu", b->name, (unsigned long long)done,
+				 (unsigned long long)total);
 		else
 			snprintf(out, size, "%s busy", b->name);
 		break;
@@ -205,7 +209,8 @@ struct listener {
 	void *context;
 };
 
-static int listen(void *context, const char *method, const json_t *params, const struct frame *f, struct err *e)
+static int listen(void *context, const char *method, const json_t *params, const struct frame *f,
+		  struct err *e)
 {
 	struct listener *l = context;
 	if (!strcmp(method, "progress")) {
@@ -262,9 +267,13 @@ static int read_info(struct backend *b, const json_t *result, struct err *e)
 	if (json_get_str(result, "protocol", &protocol, what, e))
 		return -1;
 	if (strncmp(protocol, "1.", 2))
-		return err_set(e, ERR_UNAVAILABLE, "backend '%s' speaks protocol %.20s; this featlas speaks 1", b->name, protocol);
-	if (json_get_u64(model, "d_model", 1 << 16, &d, what, e) || json_get_u64(model, "n_layers", 4096, &layers, what, e) ||
-	    json_get_u64(model, "n_vocab", 1 << 24, &vocab, what, e) || json_get_u64(model, "n_ctx", 1 << 24, &ctx, what, e))
+		return err_set(e, ERR_UNAVAILABLE,
+			       "backend '%s' speaks protocol %.20s; this featlas speaks 1", b->name,
+			       protocol);
+	if (json_get_u64(model, "d_model", 1 << 16, &d, what, e) ||
+	    json_get_u64(model, "n_layers", 4096, &layers, what, e) ||
+	    json_get_u64(model, "n_vocab", 1 << 24, &vocab, what, e) ||
+	    json_get_u64(model, "n_ctx", 1 << 24, &ctx, what, e))
 		return -1;
 	if (!d || !layers || !vocab || !ctx)
 		return err_set(e, ERR_DAMAGED, "%s: a size of the model is 0", what);

@@ -73,14 +73,14 @@ int backend_load_encoder(struct backend *b, const char *hook, const f32 *w_enc /
  * that of the position the token was drawn from, the one before it, as it was before
  * interventions at rows_hook.  Return false to stop. */
 typedef bool (*generate_fn)(void *context, size_t run, u32 token, const char *text, size_t n, const f32 *row);
-int backend_generate(struct backend *b, const struct run *runs, size_t n_runs, const struct generate_options *o,
-		     generate_fn fn, void *context, struct err *e);
+int backend_generate(struct backend *b, const struct run *runs, size_t n_runs,
+		     const struct generate_options *o, generate_fn fn, void *context, struct err *e);
 
 int backend_score(struct backend *b, const struct run *runs, size_t n_runs, struct score *out, struct err *e);
 
 /* Top and bottom tokens of vectors through final norm and unembedding (direction only: each
  * vector is unit-normed, mean logit over the vocabulary removed). */
-int backend_lens(struct backend *b, const f32 *vectors /* [n][d] */, size_t n, u32 k, u32 *top_token, f32 *top_value,
-		 u32 *bottom_token, f32 *bottom_value /* each [n][k] */, struct err *e);
+int backend_lens(struct backend *b, const f32 *vectors /* [n][d] */, size_t n, u32 k, u32 *top_token,
+		 f32 *top_value, u32 *bottom_token, f32 *bottom_value /* each [n][k] */, struct err *e);
 
 #endif

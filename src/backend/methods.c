@@ -23,8 +23,8 @@ static int check_tokens(const struct backend *b, const u32 *tokens, u64 n, struc
 {
 	for (u64 i = 0; i < n; i++)
 		if (tokens[i] >= b->info.n_vocab)
-			return err_set(e, ERR_DAMAGED, "backend '%s' gave token %u of a vocabulary of %u", b->name, tokens[i],
-				       b->info.n_vocab);
+			return err_set(e, ERR_DAMAGED, "backend '%s' gave token %u of a vocabulary of %u",
+				       b->name, tokens[i], b->info.n_vocab);
 	return 0;
 }
 
@@ -39,7 +39,8 @@ static int tokenize(struct backend *b, json_t *params, u32 **tokens, u8 **flags,
 	if (client_call(b, "tokenize", params, NULL, (u64)64 << 20, NULL, NULL, &reply, e))
 		return -1;
 	const struct frame_array *a = frame_need(&reply, "tokens", DTYPE_U32, 1, &(u64){TENSOR_ANY}, e);
-	u32 *t = a && !check_tokens(b, a->data, a->n, e) ? copy_array(&reply, "tokens", DTYPE_U32, a->n, e) : NULL;
+	u32 *t = a && !check_tokens(b, a->data, a->n, e) ? copy_array(&reply, "tokens", DTYPE_U32, a->n, e)
+							 : NULL;
 	u8 *g = t ? copy_array(&reply, "flags", DTYPE_U8, a->n, e) : NULL;
 	if (g) {
 		*n = a->n;
@@ -54,11 +55,13 @@ static int tokenize(struct backend *b, json_t *params, u32 **tokens, u8 **flags,
 	return g ? 0 : -1;
 }
 
-int backend_tokenize(struct backend *b, const char *text, bool chat, u32 **tokens, u8 **flags, size_t *n, struct err *e)
+int backend_tokenize(struct backend *b, const char *text, bool chat, u32 **tokens, u8 **flags, size_t *n,
+		     struct err *e)
 {
 	json_t *s = json_text(text, strlen(text));
-	json_t *params = chat ? json_pack("{s:[{s:s, s:o}], s:b}", "messages", "role", "user", "content", s, "open", 1)
-			      : json_pack("{s:o}", "text", s);
+	json_t *params =
+		chat ? json_pack("{s:[{s:s, s:o}], s:b}", "messages", "role", "user", "content", s, "open", 1)
+		     : json_pack("{s:o}", "text", s);
 	return tokenize(b, params, tokens, flags, n, e);
 }
 
@@ -74,7 +77,9 @@ static int check_offsets(const struct backend *b, const u64 *offsets, u64 n, u64
 	bool good = offsets[0] == 0 && offsets[n] == size;
 	for (u64 i = 0; i < n && good; i++)
 		good = offsets[i] <= offsets[i + 1];
-	return good ? 0 : err_set(e, ERR_DAMAGED, "backend '%s' gave a vocabulary whose offsets are out of order", b->name);
+	return good ? 0
+		    : err_set(e, ERR_DAMAGED, "backend '%s' gave a vocabulary whose offsets are out of order",
+			      b->name);
 }
 
 int backend_vocab(struct backend *b, u8 **blob, u64 **offsets, u8 **special, u32 *n, struct err *e)
@@ -118,8 +123,8 @@ int backend_states(struct backend *b, const u32 *tokens, size_t n, const char *c
 		json_array_append_new(list, json_string(hooks[h]));
 	frame_out_init(&f, json_object());
 	frame_out_add(&f, "tokens", DTYPE_U32, 1, &(u64){n}, tokens);
-	if (client_call(b, "states", json_pack("{s:o}", "hooks", list), &f, n_hooks * n * d * sizeof(f32), NULL, NULL,
-			&reply, e))
+	if (client_call(b, "states", json_pack("{s:o}", "hooks", list), &f, n_hooks * n * d * sizeof(f32),
+			NULL, NULL, &reply, e))
 		return -1;
 	const struct frame_array *a = frame_need(&reply, "rows", DTYPE_F32, 3, shape, e);
 	for (size_t h = 0; a && h < n_hooks; h++)
@@ -148,8 +153,8 @@ static void note_encoder(struct backend *b, const char *hook, const void *key)
 	b->encoders[i].key = key;
 }
 
-int backend_load_encoder(struct backend *b, const char *hook, const f32 *w_enc, const f32 *bias, u32 n_features, u32 d,
-			 u32 k, const void *key, struct err *e)
+int backend_load_encoder(struct backend *b, const char *hook, const f32 *w_enc, const f32 *bias,
+			 u32 n_features, u32 d, u32 k, const void *key, struct err *e)
 {
 	struct frame reply;
 	struct frame_out f;
@@ -158,8 +163,8 @@ int backend_load_encoder(struct backend *b, const char *hook, const f32 *w_enc, 
 	frame_out_init(&f, json_object());
 	frame_out_add(&f, "w", DTYPE_F32, 2, (u64[]){n_features, d}, w_enc);
 	frame_out_add(&f, "bias", DTYPE_F32, 1, &(u64){n_features}, bias);
-	if (client_call(b, "load_encoder", json_pack("{s:s, s:I}", "hook", hook, "k", (json_int_t)k), &f, 0, NULL, NULL,
-			&reply, e))
+	if (client_call(b, "load_encoder", json_pack("{s:s, s:I}", "hook", hook, "k", (json_int_t)k), &f, 0,
+			NULL, NULL, &reply, e))
 		return -1;
 	frame_release(&reply);
 	note_encoder(b, hook, key);
@@ -185,9 +190,9 @@ static json_t *intervention_json(const struct backend *b, struct frame_out *f, s
 	static const char *const kinds[] = {"add", "clamp", "scale", "pin", "replace"};
 	static const char *const wheres[] = {"reply", "prompt", "both"};
 	u64 d = b->info.d_model;
-	json_t *j = json_pack("{s:s, s:s, s:s, s:f, s:f, s:f}", "kind", kinds[v->kind], "hook", v->hook, "where",
-			      wheres[v->where], "amount", (f64)v->amount, "bias", (f64)v->bias, "threshold",
-			      (f64)v->threshold);
+	json_t *j = json_pack("{s:s, s:s, s:s, s:f, s:f, s:f}", "kind", kinds[v->kind], "hook", v->hook,
+			      "where", wheres[v->where], "amount", (f64)v->amount, "bias", (f64)v->bias,
+			      "threshold", (f64)v->threshold);
 	if (v->feature != NO_FEATURE)
 		json_object_set_new(j, "feature", json_integer((json_int_t)v->feature));
 	add_vector(f, j, "direction", run, at, v->direction, 1, &d);
@@ -196,7 +201,8 @@ static json_t *intervention_json(const struct backend *b, struct frame_out *f, s
 	return j;
 }
 
-static void add_ids(struct frame_out *f, json_t *j, const char *key, size_t run, const void *p, enum dtype dtype, u64 n)
+static void add_ids(struct frame_out *f, json_t *j, const char *key, size_t run, const void *p,
+		    enum dtype dtype, u64 n)
 {
 	char name[32];
 	if (!p || !n)
@@ -211,8 +217,8 @@ static json_t *runs_json(const struct backend *b, struct frame_out *f, const str
 	json_t *list = json_array();
 	for (size_t i = 0; i < n; i++) {
 		const struct run *r = &runs[i];
-		json_t *all = json_array(), *j = json_pack("{s:s, s:I}", "name", r->name ? r->name : "", "seed",
-							   (json_int_t)(r->seed & INT64_MAX));
+		json_t *all = json_array(), *j = json_pack("{s:s, s:I}", "name", r->name ? r->name : "",
+							   "seed", (json_int_t)(r->seed & INT64_MAX));
 		if (r->n_prompt)
 			json_object_set_new(j, "n_prompt", json_integer((json_int_t)r->n_prompt));
 		add_ids(f, j, "tokens", i, r->tokens, DTYPE_U32, r->n_tokens);
@@ -233,7 +239,8 @@ static int check_runs(const struct run *runs, size_t n, struct err *e)
 		for (size_t k = 0; k < runs[i].n_list; k++) {
 			const struct intervention *v = &runs[i].list[k];
 			if (!isfinite(v->amount) || !isfinite(v->bias) || !isfinite(v->threshold))
-				return err_set(e, ERR_USAGE, "an intervention holds a number that is not finite");
+				return err_set(e, ERR_USAGE,
+					       "an intervention holds a number that is not finite");
 		}
 	return 0;
 }
@@ -268,7 +275,8 @@ static int token_bytes(const json_t *token, struct buf *out, struct err *e)
 	return 0;
 }
 
-static int on_token(void *context, const char *method, const json_t *params, const struct frame *f, struct err *e)
+static int on_token(void *context, const char *method, const json_t *params, const struct frame *f,
+		    struct err *e)
 {
 	struct generation *g = context;
 	const json_t *token = json_object_get(params, "token");
@@ -291,8 +299,8 @@ static int on_token(void *context, const char *method, const json_t *params, con
 	return r;
 }
 
-int backend_generate(struct backend *b, const struct run *runs, size_t n_runs, const struct generate_options *o,
-		     generate_fn fn, void *context, struct err *e)
+int backend_generate(struct backend *b, const struct run *runs, size_t n_runs,
+		     const struct generate_options *o, generate_fn fn, void *context, struct err *e)
 {
 	struct frame reply;
 	struct frame_out f;
@@ -316,11 +324,13 @@ int backend_generate(struct backend *b, const struct run *runs, size_t n_runs, c
 	return 0;
 }
 
-static int read_score(const struct frame *reply, size_t i, const struct run *run, struct score *out, struct err *e)
+static int read_score(const struct frame *reply, size_t i, const struct run *run, struct score *out,
+		      struct err *e)
 {
 	const json_t *j = json_array_get(json_object_get(json_object_get(reply->line, "result"), "runs"), i);
 	char name[32];
-	if (json_get_f64(j, "nll", &out->nll, "a score", e) || json_get_u64(j, "n", run->n_tokens, &out->n, "a score", e))
+	if (json_get_f64(j, "nll", &out->nll, "a score", e) ||
+	    json_get_u64(j, "n", run->n_tokens, &out->n, "a score", e))
 		return -1;
 	out->kl = json_opt_f64(j, "kl", NAN);
 	snprintf(name, sizeof name, "want%zu", i);
@@ -341,8 +351,8 @@ int backend_score(struct backend *b, const struct run *runs, size_t n_runs, stru
 	frame_out_init(&f, json_object());
 	for (size_t i = 0; i < n_runs; i++)
 		most += runs[i].n_want * sizeof(f32);
-	if (client_call(b, "score", json_pack("{s:o}", "runs", runs_json(b, &f, runs, n_runs)), &f, most, NULL, NULL,
-			&reply, e))
+	if (client_call(b, "score", json_pack("{s:o}", "runs", runs_json(b, &f, runs, n_runs)), &f, most,
+			NULL, NULL, &reply, e))
 		return -1;
 	for (size_t i = 0; i < n_runs && !bad; i++)
 		bad = read_score(&reply, i, &runs[i], &out[i], e);
@@ -354,8 +364,8 @@ int backend_score(struct backend *b, const struct run *runs, size_t n_runs, stru
 	return bad;
 }
 
-static int get_lens(const struct backend *b, const struct frame *reply, const char *side, u64 n, u64 k, u32 *token,
-		    f32 *value, struct err *e)
+static int get_lens(const struct backend *b, const struct frame *reply, const char *side, u64 n, u64 k,
+		    u32 *token, f32 *value, struct err *e)
 {
 	char name[32];
 	u64 shape[2] = {n, k};
@@ -379,7 +389,8 @@ int backend_lens(struct backend *b, const f32 *vectors, size_t n, u32 k, u32 *to
 		return -1;
 	frame_out_init(&f, json_object());
 	frame_out_add(&f, "vectors", DTYPE_F32, 2, (u64[]){n, b->info.d_model}, vectors);
-	if (client_call(b, "lens", json_pack("{s:I}", "k", (json_int_t)k), &f, (u64)n * k * 16, NULL, NULL, &reply, e))
+	if (client_call(b, "lens", json_pack("{s:I}", "k", (json_int_t)k), &f, (u64)n * k * 16, NULL, NULL,
+			&reply, e))
 		return -1;
 	int bad = get_lens(b, &reply, "top", n, k, top_token, top_value, e) ||
 		  get_lens(b, &reply, "bottom", n, k, bottom_token, bottom_value, e);

@@ -135,8 +135,8 @@ static int make_pair(int fd[2], bool socket)
 	return fd[1] < 0 || fcntl(fd[0], F_SETFL, O_NONBLOCK) < 0 ? -1 : 0;
 }
 
-struct rpc *rpc_start(const char *name, char *const argv[], const char *path, struct rpc_stop *stop, u64 timeout_ms,
-		      struct err *e)
+struct rpc *rpc_start(const char *name, char *const argv[], const char *path, struct rpc_stop *stop,
+		      u64 timeout_ms, struct err *e)
 {
 	struct rpc *r = xcalloc(1, sizeof *r);
 	int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1};
@@ -271,7 +271,8 @@ static int give_up_dead(struct rpc *r, struct err *e)
 	if (!reap(r, 2000, &status))
 		return give_up(r, e, "closed its output");
 	if (WIFSIGNALED(status))
-		snprintf(why, sizeof why, "died of signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+		snprintf(why, sizeof why, "died of signal %d (%s)", WTERMSIG(status),
+			 strsignal(WTERMSIG(status)));
 	else
 		snprintf(why, sizeof why, "ended with status %d", WEXITSTATUS(status));
 	return give_up(r, e, why);
@@ -347,7 +348,8 @@ static void send_cancel(struct call *c)
 	if (c->cancel_sent || sending(c))
 		return;
 	buf_clear(&c->head);
-	buf_addf(&c->head, "{\"jsonrpc\":\"2.0\",\"method\":\"cancel\",\"params\":{\"id\":%lld}}\n", (long long)c->id);
+	buf_addf(&c->head, "{\"jsonrpc\":\"2.0\",\"method\":\"cancel\",\"params\":{\"id\":%lld}}\n",
+		 (long long)c->id);
 	c->piece = c->sent = 0;
 	c->n_pieces = 0;
 	c->cancel_sent = true;
@@ -420,8 +422,10 @@ static int handle_line(struct call *c, const char *s, size_t n, struct err *e)
 	struct err why = {0};
 	if (n == strspn(s, " \t\r"))
 		return 0;
-	if (frame_parse(&c->in, s, n, c->max_bytes, &why)) /* JSON it may be, announcing what was not asked for */
-		return s[0] == '{' && s[n - 1] == '}' ? give_up_because(c->r, e, why.msg) : rubbish(c->r, s, n, e);
+	if (frame_parse(&c->in, s, n, c->max_bytes,
+			&why)) /* JSON it may be, announcing what was not asked for */
+		return s[0] == '{' && s[n - 1] == '}' ? give_up_because(c->r, e, why.msg)
+						      : rubbish(c->r, s, n, e);
 	if (!c->in.bytes) {
 		struct frame f = c->in;
 		memset(&c->in, 0, sizeof c->in);
@@ -494,12 +498,15 @@ static int out_of_patience(struct call *c, struct err *e)
 static int turn(struct call *c, struct err *e)
 {
 	struct rpc *r = c->r;
-	struct pollfd fds[4] = {
-		{r->out, POLLIN, 0}, {r->err, POLLIN, 0}, {r->stop->fd, POLLIN, 0}, {sending(c) ? r->in : -1, POLLOUT, 0}};
+	struct pollfd fds[4] = {{r->out, POLLIN, 0},
+				{r->err, POLLIN, 0},
+				{r->stop->fd, POLLIN, 0},
+				{sending(c) ? r->in : -1, POLLOUT, 0}};
 	u64 now = now_ms(), end = c->grace ? c->grace : c->heard + r->timeout_ms;
 	if (now >= end)
 		return out_of_patience(c, e);
-	if (poll(fds, ARRAY_LEN(fds), (int)MIN(end - now, r->stop->watch ? 100u : 60000u)) < 0 && errno != EINTR)
+	if (poll(fds, ARRAY_LEN(fds), (int)MIN(end - now, r->stop->watch ? 100u : 60000u)) < 0 &&
+	    errno != EINTR)
 		return err_os(e, "cannot wait for backend '%s'", r->name);
 	if (fds[2].revents & POLLIN) {
 		u64 count;
@@ -516,18 +523,25 @@ static int turn(struct call *c, struct err *e)
 	return fds[0].revents ? receive_some(c, e) : 0;
 }
 
-int rpc_call(struct rpc *r, const char *method, json_t *params, struct frame_out *f, u64 max_bytes, rpc_notify_fn fn,
-	     void *context, struct frame *reply, struct err *e)
+int rpc_call(struct rpc *r, const char *method, json_t *params, struct frame_out *f, u64 max_bytes,
+	     rpc_notify_fn fn, void *context, struct frame *reply, struct err *e)
 {
 	struct err own = {0};
-	struct call c = {.r = r, .id = r->next_id++, .max_bytes = MAX(max_bytes, 1u << 20), .fn = fn, .context = context,
-			 .head = BUF_INIT, .reply = reply, .heard = now_ms()};
+	struct call c = {.r = r,
+			 .id = r->next_id++,
+			 .max_bytes = MAX(max_bytes, 1u << 20),
+			 .fn = fn,
+			 .context = context,
+			 .head = BUF_INIT,
+			 .reply = reply,
+			 .heard = now_ms()};
 	struct frame_out none;
 	int bad = 0;
 	e = e ? e : &own;
 	if (!f)
 		frame_out_init(f = &none, NULL);
-	json_t *line = json_pack("{s:s, s:I, s:s, s:o}", "jsonrpc", "2.0", "id", c.id, "method", method, "params", params);
+	json_t *line = json_pack("{s:s, s:I, s:s, s:o}", "jsonrpc", "2.0", "id", c.id, "method", method,
+				 "params", params);
 	if (f->arrays)
 		json_object_set(line, "arrays", f->arrays);
 	json_decref(f->line);
@@ -536,7 +550,8 @@ int rpc_call(struct rpc *r, const char *method, json_t *params, struct frame_out
 	c.pieces = f->data;
 	c.n_pieces = f->n;
 	if (c.head.n > FRAME_MAX_LINE)
-		bad = err_set(e, ERR_USAGE, "the text is too long for one request (%zu bytes, at most 1 MiB)", c.head.n);
+		bad = err_set(e, ERR_USAGE, "the text is too long for one request (%zu bytes, at most 1 MiB)",
+			      c.head.n);
 	while (!bad && !c.done)
 		bad = turn(&c, e);
 	if (bad && !c.done && c.head.n <= FRAME_MAX_LINE)

@@ -29,8 +29,8 @@ struct rpc;
 
 /* name: how errors call the module.  argv: NULL-terminated; environ is added to.  path, if not
  * NULL, becomes the child's PATH.  timeout_ms: silence that is taken for a hang. */
-struct rpc *rpc_start(const char *name, char *const argv[], const char *path, struct rpc_stop *stop, u64 timeout_ms,
-		      struct err *e);
+struct rpc *rpc_start(const char *name, char *const argv[], const char *path, struct rpc_stop *stop,
+		      u64 timeout_ms, struct err *e);
 void rpc_free(struct rpc *r); /* asks it to end, then kills it; NULL is fine */
 bool rpc_is_dead(const struct rpc *r);
 
@@ -42,7 +42,7 @@ typedef int (*rpc_notify_fn)(void *context, const char *method, const json_t *pa
 /* Sends {"method", "params"} with f's arrays (f's line is made here; f is released) and waits.
  * max_bytes: of arrays in one message of the answer.  0 and *reply (the caller's to release;
  * its "result" is an object), or -1: ERR_CANCELLED where stop was wanted or fn returned 1. */
-int rpc_call(struct rpc *r, const char *method, json_t *params /* taken */, struct frame_out *f, u64 max_bytes,
-	     rpc_notify_fn fn, void *context, struct frame *reply, struct err *e);
+int rpc_call(struct rpc *r, const char *method, json_t *params /* taken */, struct frame_out *f,
+	     u64 max_bytes, rpc_notify_fn fn, void *context, struct frame *reply, struct err *e);
 
 #endif

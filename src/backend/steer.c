@@ -80,19 +80,21 @@ static int make_encoder(struct steering *s, struct err *e)
 
 static bool needs_encoder(const struct steering *s, const struct steer_spec *spec)
 {
-	return dict_info(s->a->dict)->arch == DICT_TOPK && spec->method != STEER_ADD && spec->method != STEER_PIN;
+	return dict_info(s->a->dict)->arch == DICT_TOPK && spec->method != STEER_ADD &&
+	       spec->method != STEER_PIN;
 }
 
 static int make_intervention(struct steering *s, size_t i, struct err *e)
 {
-	static const enum intervention_kind kinds[N_STEER_METHODS] = {INTERVENE_ADD, INTERVENE_CLAMP, INTERVENE_SCALE,
-								      INTERVENE_CLAMP, INTERVENE_PIN};
+	static const enum intervention_kind kinds[N_STEER_METHODS] = {
+		INTERVENE_ADD, INTERVENE_CLAMP, INTERVENE_SCALE, INTERVENE_CLAMP, INTERVENE_PIN};
 	const struct steer_spec *spec = &s->q->specs[i];
 	struct intervention *v = &s->list[i];
 	size_t d = s->a->d_model;
 	f32 *decoder = s->vectors + 2 * i * d, *encoder = decoder + d;
 	if (spec->feature >= s->a->n_features)
-		return err_set(e, ERR_NOT_FOUND, "there is no feature %u: the atlas has %u", spec->feature, s->a->n_features);
+		return err_set(e, ERR_NOT_FOUND, "there is no feature %u: the atlas has %u", spec->feature,
+			       s->a->n_features);
 	feature_vectors(s->a->dict, spec->feature, decoder, encoder, &v->bias);
 	v->kind = kinds[spec->method];
 	v->hook = spec->hook[0] ? spec->hook : s->a->hook;
@@ -128,8 +130,8 @@ static int make_interventions(struct steering *s, struct err *e)
 			return err_wrap(e, "feature %u", s->q->specs[i].feature);
 	if (!encode || backend_has_encoder(s->b, s->a->hook, s->a->dict))
 		return 0;
-	return backend_load_encoder(s->b, s->a->hook, s->encoder.w, s->encoder.bias, s->encoder.n, s->encoder.d,
-				    s->encoder.k, s->a->dict, e);
+	return backend_load_encoder(s->b, s->a->hook, s->encoder.w, s->encoder.bias, s->encoder.n,
+				    s->encoder.d, s->encoder.k, s->a->dict, e);
 }
 
 /* The size of what the interventions at the atlas' hook do to a row of the reply. */
@@ -207,7 +209,10 @@ static int run_both(struct steering *s, struct err *e)
 	const struct steer_request *q = s->q;
 	for (int i = 0; i < 2; i++) {
 		s->out->tokens[i] = xcalloc((size_t)q->n_tokens + 1, sizeof(u32));
-		s->runs[i] = (struct run){.name = names[i], .tokens = s->tokens, .flags = s->flags, .n_tokens = s->n_tokens,
+		s->runs[i] = (struct run){.name = names[i],
+					  .tokens = s->tokens,
+					  .flags = s->flags,
+					  .n_tokens = s->n_tokens,
 					  .seed = q->seed};
 	}
 	s->runs[1].list = s->list;
@@ -218,8 +223,8 @@ static int run_both(struct steering *s, struct err *e)
 	return backend_generate(s->b, s->runs, 2, &o, on_token, s, e);
 }
 
-int steer_generate(struct backend *b, const struct atlas *a, const struct steer_request *q, steer_fn fn, void *context,
-		   struct steer_result *out, struct err *e)
+int steer_generate(struct backend *b, const struct atlas *a, const struct steer_request *q, steer_fn fn,
+		   void *context, struct steer_result *out, struct err *e)
 {
 	struct steering s = {.b = b, .a = a, .q = q, .out = out, .fn = fn, .context = context};
 	char warning[256];
@@ -264,16 +269,18 @@ int steer_check_model(struct backend *b, const struct atlas *a, char *warning, s
 		return -1;
 	const struct backend_info *i = backend_info(b);
 	if (i->d_model != a->d_model)
-		return err_set(e, ERR_UNAVAILABLE, "the live model '%s' has %u dimensions, the atlas' model '%s' has %u",
-			       i->name, i->d_model, a->model.name, a->d_model);
+		return err_set(e, ERR_UNAVAILABLE,
+			       "the live model '%s' has %u dimensions, the atlas' model '%s' has %u", i->name,
+			       i->d_model, a->model.name, a->d_model);
 	if (hook_parse(a->hook, i->n_layers, &layer, &place, e))
 		return err_wrap(e, "the live model '%s' cannot serve this atlas", i->name);
 	bool hash = a->model.sha256[0] && i->sha256[0] && strcmp(a->model.sha256, i->sha256);
 	bool words = a->model.tokenizer[0] && i->tokenizer[0] && strcmp(a->model.tokenizer, i->tokenizer);
 	if (words || (a->model.n_vocab && a->model.n_vocab != i->n_vocab))
-		snprintf(warning, size, "the live model '%s' has another vocabulary than the atlas' '%s'", i->name, a->model.name);
+		snprintf(warning, size, "the live model '%s' has another vocabulary than the atlas' '%s'",
+			 i->name, a->model.name);
 	else if (hash)
-		snprintf(warning, size, "the live model '%s' is not the file the atlas was made with, '%s'", i->name,
-			 a->model.name);
+		snprintf(warning, size, "the live model '%s' is not the file the atlas was made with, '%s'",
+			 i->name, a->model.name);
 	return 0;
 }

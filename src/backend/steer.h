@@ -56,8 +56,8 @@ struct steer_result {
 };
 
 /* What was generated before a failure or cancel stands in *out too; release it in any case. */
-int steer_generate(struct backend *b, const struct atlas *a, const struct steer_request *q, steer_fn fn, void *context,
-		   struct steer_result *out, struct err *e);
+int steer_generate(struct backend *b, const struct atlas *a, const struct steer_request *q, steer_fn fn,
+		   void *context, struct steer_result *out, struct err *e);
 void steer_result_release(struct steer_result *r);
 f64 steer_repeated_4grams(const u32 *tokens, size_t n);
 

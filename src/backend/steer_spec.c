@@ -39,7 +39,8 @@ static int parse_id(const char *text, size_t n, const struct atlas *a, u32 *id, 
 	if (*s < '0' || *s > '9' || errno || end != text + n)
 		return err_set(e, ERR_USAGE, "'%.*s' is not a feature's number", (int)n, text);
 	if (v >= a->n_features)
-		return err_set(e, ERR_NOT_FOUND, "there is no feature %lu: the atlas has %u, from 0 on", v, a->n_features);
+		return err_set(e, ERR_NOT_FOUND, "there is no feature %lu: the atlas has %u, from 0 on", v,
+			       a->n_features);
 	*id = (u32)v;
 	return 0;
 }
@@ -51,8 +52,10 @@ static int parse_strength(const char *s, size_t n, struct steer_spec *out, struc
 	out->times_max = end == s + n - 1 && *end == 'x';
 	out->strength = v;
 	if (end == s || !isfinite(v) || (end != s + n && !out->times_max))
-		return err_set(e, ERR_USAGE, "'%.*s' is not a strength: '2x' is twice the feature's maximum, '5' a coefficient",
-			       (int)n, s);
+		return err_set(
+			e, ERR_USAGE,
+			"'%.*s' is not a strength: '2x' is twice the feature's maximum, '5' a coefficient",
+			(int)n, s);
 	return 0;
 }
 
@@ -65,7 +68,9 @@ static int parse_key(const char *s, size_t n, struct steer_spec *out, struct err
 	size_t len = n - key - 1;
 	if (key == 2 && !strncmp(s, "on", 2)) {
 		out->where = find(wheres, ARRAY_LEN(wheres), value, len);
-		return out->where >= 0 ? 0 : err_set(e, ERR_USAGE, "on is reply, prompt or both, not '%.*s'", (int)len, value);
+		return out->where >= 0 ? 0
+				       : err_set(e, ERR_USAGE, "on is reply, prompt or both, not '%.*s'",
+						 (int)len, value);
 	}
 	if (key == 4 && !strncmp(s, "hook", 4) && len && len < sizeof out->hook) {
 		snprintf(out->hook, sizeof out->hook, "%.*s", (int)len, value);
@@ -82,7 +87,8 @@ static int parse_part(int part, const char *s, size_t n, struct steer_spec *out,
 		return parse_strength(s, n, out, e);
 	if (part <= 2) {
 		if (n && method < 0)
-			return err_set(e, ERR_USAGE, "'%.*s' is no method: add, clamp, scale, ablate, pin", (int)n, s);
+			return err_set(e, ERR_USAGE, "'%.*s' is no method: add, clamp, scale, ablate, pin",
+				       (int)n, s);
 		if (n)
 			out->method = (enum steer_method)method;
 		return 0;
@@ -123,12 +129,15 @@ int steer_spec_coefficient(const struct steer_spec *s, const struct atlas *a, f3
 		return 0;
 	if (!a->store)
 		return err_set(e, ERR_UNAVAILABLE,
-			       "strength '%gx' of feature %u counts its maximum, and this atlas has no activation store; "
-			       "give a coefficient, as in %u:5", (f64)s->strength, s->feature, s->feature);
+			       "strength '%gx' of feature %u counts its maximum, and this atlas has no "
+			       "activation store; "
+			       "give a coefficient, as in %u:5",
+			       (f64)s->strength, s->feature, s->feature);
 	store_stats(a->store, s->feature, &stats);
 	if (!(stats.max > 0))
 		return err_set(e, ERR_UNAVAILABLE,
-			       "feature %u never fired, so '%gx' of its maximum is nothing; give a coefficient, as in %u:5",
+			       "feature %u never fired, so '%gx' of its maximum is nothing; give a "
+			       "coefficient, as in %u:5",
 			       s->feature, (f64)s->strength, s->feature);
 	*out = s->strength * stats.max;
 	return 0;
@@ -144,8 +153,8 @@ json_t *steer_features_json(const struct atlas *a, const struct steer_request *q
 		steer_spec_coefficient(s, a, &c, NULL);
 		snprintf(strength, sizeof strength, "%g%s", (f64)s->strength,
 			 s->times_max && s->method != STEER_SCALE ? "x" : "");
-		json_t *j = json_pack("{s:I, s:s, s:s, s:o}", "id", (json_int_t)s->feature, "method", methods[s->method],
-				      "strength", strength, "coefficient", json_f32(c));
+		json_t *j = json_pack("{s:I, s:s, s:s, s:o}", "id", (json_int_t)s->feature, "method",
+				      methods[s->method], "strength", strength, "coefficient", json_f32(c));
 		if (s->where >= 0)
 			json_object_set_new(j, "on", json_string(wheres[s->where]));
 		if (s->hook[0])
@@ -162,10 +171,11 @@ int steer_hash(const struct atlas *a, const struct steer_request *q, char hex[65
 		if (steer_spec_coefficient(&q->specs[i], a, &c, e))
 			return -1;
 	struct buf line = BUF_INIT;
-	json_t *j = json_pack("{s:s, s:s, s:o, s:o, s:I, s:o, s:I, s:s, s:b}", "atlas", a->uuid, "model", a->model.sha256,
-			      "prompt", json_text(q->prompt, strlen(q->prompt)), "features", steer_features_json(a, q), "seed",
-			      (json_int_t)q->seed, "temperature", json_f32(q->temperature), "n", (json_int_t)q->n_tokens,
-			      "where", wheres[q->where], "chat", (int)q->chat);
+	json_t *j = json_pack("{s:s, s:s, s:o, s:o, s:I, s:o, s:I, s:s, s:b}", "atlas", a->uuid, "model",
+			      a->model.sha256, "prompt", json_text(q->prompt, strlen(q->prompt)), "features",
+			      steer_features_json(a, q), "seed", (json_int_t)q->seed, "temperature",
+			      json_f32(q->temperature), "n", (json_int_t)q->n_tokens, "where",
+			      wheres[q->where], "chat", (int)q->chat);
 	json_add_line(&line, j);
 	sha256_bytes(line.s, line.n, hex);
 	json_decref(j);

@@ -36,7 +36,8 @@ static int get_hooks(const struct cmd_args *a, struct harvest *h, struct err *e)
 {
 	h->n_hooks = arg_all(a, "hook", h->hooks, MAX_HOOKS);
 	if (!h->n_hooks || h->n_hooks > MAX_HOOKS)
-		return err_set(e, ERR_USAGE, "give 1 to %d --hook, such as blocks.22.hook_resid_post", MAX_HOOKS);
+		return err_set(e, ERR_USAGE, "give 1 to %d --hook, such as blocks.22.hook_resid_post",
+			       MAX_HOOKS);
 	for (size_t i = 0; i < h->n_hooks; i++)
 		if (strspn(h->hooks[i], "0123456789") == strlen(h->hooks[i]) && *h->hooks[i])
 			h->hooks[i] = h->full[i] = xasprintf("blocks.%s.hook_resid_post", h->hooks[i]);
@@ -47,12 +48,13 @@ static json_t *about(const struct harvest *h, const char *corpus_sha)
 {
 	const struct backend_info *i = backend_info(h->b);
 	const char *slash = strrchr(h->path, '/'), *name = slash ? slash + 1 : h->path;
-	json_t *model = json_pack("{s:o, s:s, s:s, s:I, s:I, s:I}", "name", json_text(i->name, strlen(i->name)), "sha256",
-				  i->sha256, "tokenizer", i->tokenizer, "d_model", (json_int_t)i->d_model, "n_layers",
-				  (json_int_t)i->n_layers, "n_vocab", (json_int_t)i->n_vocab);
-	return json_pack("{s:o, s:o, s:I, s:o, s:s}", "model", model, "template", json_text(i->templ, strlen(i->templ)),
-			 "context_size", (json_int_t)h->length, "corpus", json_text(name, strlen(name)), "corpus_sha256",
-			 corpus_sha);
+	json_t *model =
+		json_pack("{s:o, s:s, s:s, s:I, s:I, s:I}", "name", json_text(i->name, strlen(i->name)),
+			  "sha256", i->sha256, "tokenizer", i->tokenizer, "d_model", (json_int_t)i->d_model,
+			  "n_layers", (json_int_t)i->n_layers, "n_vocab", (json_int_t)i->n_vocab);
+	return json_pack("{s:o, s:o, s:I, s:o, s:s}", "model", model, "template",
+			 json_text(i->templ, strlen(i->templ)), "context_size", (json_int_t)h->length,
+			 "corpus", json_text(name, strlen(name)), "corpus_sha256", corpus_sha);
 }
 
 /* A folder that is there must hold a harvest of this corpus, cut to this length. */
@@ -73,7 +75,8 @@ static int check_same_corpus(const struct harvest *h, const char *corpus_sha, st
 static int start(struct harvest *h, struct err *e)
 {
 	char sha[65];
-	if (backend_connect(h->b, &h->p, e) || sha256_file(h->path, sha, &h->p, e) || check_same_corpus(h, sha, e))
+	if (backend_connect(h->b, &h->p, e) || sha256_file(h->path, sha, &h->p, e) ||
+	    check_same_corpus(h, sha, e))
 		return -1;
 	const struct backend_info *i = backend_info(h->b);
 	h->length = MIN(h->length, i->n_ctx);
@@ -108,8 +111,10 @@ static int all_texts(struct harvest *h, u64 end, struct err *e)
 	for (u64 i = first; i < end; i++) {
 		struct err why = {0};
 		if (progress_cancelled(&h->p))
-			return err_set(e, ERR_CANCELLED, "stopped after %llu of %llu texts; the same command goes on from there",
-				       (unsigned long long)i, (unsigned long long)end);
+			return err_set(
+				e, ERR_CANCELLED,
+				"stopped after %llu of %llu texts; the same command goes on from there",
+				(unsigned long long)i, (unsigned long long)end);
 		int bad = one_text(h, i, &why);
 		if (bad && backend_state(h->b) == BACKEND_DIED && why.code != ERR_CANCELLED)
 			bad = one_text(h, i, &why);
@@ -160,9 +165,10 @@ static void report(const struct harvest *h, bool json)
 		json_array_append_new(hooks, json_pack("{s:s, s:o}", "name", acts_hook(a, i), "norm_median",
 						       json_f32(acts_norm_median(a, i))));
 	if (json)
-		cmd_print_json(json_pack("{s:s, s:I, s:I, s:I, s:o}", "acts", h->out, "n_texts", (json_int_t)acts_n_texts(a),
-					 "n_tokens", (json_int_t)acts_n_tokens(a), "n_tokens_new", (json_int_t)h->n_tokens,
-					 "hooks", json_incref(hooks)));
+		cmd_print_json(json_pack("{s:s, s:I, s:I, s:I, s:o}", "acts", h->out, "n_texts",
+					 (json_int_t)acts_n_texts(a), "n_tokens",
+					 (json_int_t)acts_n_tokens(a), "n_tokens_new",
+					 (json_int_t)h->n_tokens, "hooks", json_incref(hooks)));
 	else
 		printf("%s: %llu texts, %llu tokens\n", h->out, (unsigned long long)acts_n_texts(a),
 		       (unsigned long long)acts_n_tokens(a));

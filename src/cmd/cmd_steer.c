@@ -21,15 +21,19 @@ static int parse_request(const struct cmd_args *a, struct session *s, struct ste
 	size_t n = arg_all(a, "feature", given, MAX_FEATURES);
 	u64 tokens, seed;
 	f64 temperature;
-	*q = (struct steer_request){.prompt = arg_str(a, "prompt", NULL), .chat = !arg_flag(a, "plain"), .specs = specs,
+	*q = (struct steer_request){.prompt = arg_str(a, "prompt", NULL),
+				    .chat = !arg_flag(a, "plain"),
+				    .specs = specs,
 				    .n_specs = n};
 	if (!q->prompt || !n)
-		return err_set(e, ERR_USAGE, "--%s is missing; usage: featlas steer ATLAS --prompt TEXT --feature ID[:STRENGTH]",
-			       q->prompt ? "feature" : "prompt");
+		return err_set(
+			e, ERR_USAGE,
+			"--%s is missing; usage: featlas steer ATLAS --prompt TEXT --feature ID[:STRENGTH]",
+			q->prompt ? "feature" : "prompt");
 	if (n > MAX_FEATURES)
 		return err_set(e, ERR_USAGE, "%zu features at once are more than %d", n, MAX_FEATURES);
-	if (arg_u64(a, "n-tokens", 60, 1, 100000, &tokens, e) || arg_u64(a, "seed", 1, 0, INT64_MAX, &seed, e) ||
-	    arg_f64(a, "temperature", 0, &temperature, e))
+	if (arg_u64(a, "n-tokens", 60, 1, 100000, &tokens, e) ||
+	    arg_u64(a, "seed", 1, 0, INT64_MAX, &seed, e) || arg_f64(a, "temperature", 0, &temperature, e))
 		return -1;
 	if (temperature < 0 || temperature > 100)
 		return err_set(e, ERR_USAGE, "--temperature is from 0 to 100, not %g", temperature);
@@ -77,10 +81,13 @@ static int print_json(struct session *s, const struct steer_request *q, const st
 	json_object_set_new(j, "where", json_string(wheres[q->where]));
 	json_object_set_new(j, "chat", json_boolean(q->chat));
 	json_object_set_new(j, "first_difference",
-			    r->first_difference < 0 ? json_null() : json_integer((json_int_t)r->first_difference));
+			    r->first_difference < 0 ? json_null()
+						    : json_integer((json_int_t)r->first_difference));
 	json_object_set_new(j, "change_over_norm", number_or_null(r->change_over_norm));
 	json_object_set_new(j, "repeated_4grams", json_real(r->repeated_4grams[1]));
-	json_object_set_new(j, "model", json_text(backend_info(s->backend)->name, strlen(backend_info(s->backend)->name)));
+	json_object_set_new(
+		j, "model",
+		json_text(backend_info(s->backend)->name, strlen(backend_info(s->backend)->name)));
 	if (warning[0])
 		json_object_set_new(j, "warning", json_text(warning, strlen(warning)));
 	json_object_set_new(j, "hash", json_string(hex));
@@ -115,7 +122,8 @@ static void print_plain(struct session *s, const struct steer_request *q, const 
 		f32 c = NAN;
 		char *label = session_label_text(s, q->specs[i].feature);
 		steer_spec_coefficient(&q->specs[i], s->atlas, &c, NULL);
-		buf_addf(&out, "#%u %s %.4g  ", q->specs[i].feature, steer_spec_method(q->specs[i].method), (f64)c);
+		buf_addf(&out, "#%u %s %.4g  ", q->specs[i].feature, steer_spec_method(q->specs[i].method),
+			 (f64)c);
 		cmd_add_text(&out, label, strlen(label));
 		buf_addc(&out, '\n');
 		free(label);

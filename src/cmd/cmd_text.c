@@ -68,7 +68,8 @@ static int encode(struct session *s, struct reading *t, struct err *e)
 	return bad ? -1 : 0;
 }
 
-static int read_text(struct session *s, struct backend *b, const char *text, bool chat, struct reading *t, struct err *e)
+static int read_text(struct session *s, struct backend *b, const char *text, bool chat, struct reading *t,
+		     struct err *e)
 {
 	const char *hook = s->atlas->hook;
 	if (backend_tokenize(b, text, chat, &t->tokens, &t->flags, &t->n, e))
@@ -76,7 +77,8 @@ static int read_text(struct session *s, struct backend *b, const char *text, boo
 	if (!t->n)
 		return err_set(e, ERR_USAGE, "the text is empty");
 	if (t->n > backend_info(b)->n_ctx)
-		return err_set(e, ERR_USAGE, "the text has %zu tokens, the model takes %u", t->n, backend_info(b)->n_ctx);
+		return err_set(e, ERR_USAGE, "the text has %zu tokens, the model takes %u", t->n,
+			       backend_info(b)->n_ctx);
 	if (!(t->x = mem_try(t->n, s->atlas->d_model * sizeof *t->x, "residual rows", e)) ||
 	    backend_states(b, t->tokens, t->n, &hook, 1, &t->x, e))
 		return -1;
@@ -143,8 +145,8 @@ static void print_token_json(struct session *s, const struct reading *t, size_t 
 	json_t *features = json_array();
 	for (u32 k = 0; k < row->n && k < top; k++) {
 		char *label = session_label_text(s, row->id[at[k]]);
-		json_array_append_new(features, json_pack("{s:I, s:o, s:o}", "id", (json_int_t)row->id[at[k]], "activation",
-							  json_f32(row->act[at[k]]), "label",
+		json_array_append_new(features, json_pack("{s:I, s:o, s:o}", "id", (json_int_t)row->id[at[k]],
+							  "activation", json_f32(row->act[at[k]]), "label",
 							  json_text(label, strlen(label))));
 		free(label);
 	}

@@ -71,7 +71,8 @@ static int find_records(struct corpus *c, struct err *e)
 	for (u64 at = 0; at < s.n;) {
 		u64 n = s.n - at >= 12 ? u32_at(s.p + at + 8) : 0;
 		if (s.n - at < 12 || 2 * n > s.n - at - 12 || !n || u32_at(s.p + at + 4) > n)
-			return err_set(e, ERR_DAMAGED, "'%s' is no file of token ids: the record at byte %llu is not whole",
+			return err_set(e, ERR_DAMAGED,
+				       "'%s' is no file of token ids: the record at byte %llu is not whole",
 				       mapfile_path(c->map), (unsigned long long)at);
 		add(c, at, c->n + 1);
 		at += 12 + 2 * n;
@@ -115,7 +116,8 @@ u64 corpus_count(const struct corpus *c)
 	return c->n;
 }
 
-static int line_tokens(struct corpus *c, struct backend *b, u64 i, u32 **tokens, u8 **flags, size_t *n, struct err *e)
+static int line_tokens(struct corpus *c, struct backend *b, u64 i, u32 **tokens, u8 **flags, size_t *n,
+		       struct err *e)
 {
 	struct span s = mapfile_span(c->map);
 	char what[64];
@@ -131,8 +133,8 @@ static int line_tokens(struct corpus *c, struct backend *b, u64 i, u32 **tokens,
 	else if (json_is_array(messages))
 		bad = backend_tokenize_messages(b, messages, false, tokens, flags, n, e);
 	else
-		bad = err_set(e, ERR_DAMAGED, "'%s' line %llu has neither \"text\" nor \"messages\"", mapfile_path(c->map),
-			      (unsigned long long)c->line[i]);
+		bad = err_set(e, ERR_DAMAGED, "'%s' line %llu has neither \"text\" nor \"messages\"",
+			      mapfile_path(c->map), (unsigned long long)c->line[i]);
 	json_decref(j);
 	return bad;
 }
@@ -173,15 +175,18 @@ static int probe(struct corpus *c, struct backend *b, struct err *e)
 static void flag_record(const struct corpus *c, const u32 *t, size_t n_prompt, size_t n, u8 *flags)
 {
 	for (size_t i = 0; i < n; i++)
-		flags[i] = (u8)((t[i] < c->n_vocab && c->special[t[i]] ? TOKEN_SPECIAL : 0) | (i < n_prompt ? TOKEN_PROMPT : 0));
-	bool head = c->n_head && n_prompt >= c->n_head + c->n_tail && !memcmp(t, c->head, c->n_head * sizeof *t);
+		flags[i] = (u8)((t[i] < c->n_vocab && c->special[t[i]] ? TOKEN_SPECIAL : 0) |
+				(i < n_prompt ? TOKEN_PROMPT : 0));
+	bool head =
+		c->n_head && n_prompt >= c->n_head + c->n_tail && !memcmp(t, c->head, c->n_head * sizeof *t);
 	bool tail = head && !memcmp(t + n_prompt - c->n_tail, c->tail, c->n_tail * sizeof *t);
 	for (size_t i = 0; i < n_prompt && tail; i++)
 		if (i < c->n_head || i >= n_prompt - c->n_tail)
 			flags[i] |= TOKEN_SPECIAL;
 }
 
-static int record_tokens(struct corpus *c, struct backend *b, u64 i, u32 **tokens, u8 **flags, size_t *n, struct err *e)
+static int record_tokens(struct corpus *c, struct backend *b, u64 i, u32 **tokens, u8 **flags, size_t *n,
+			 struct err *e)
 {
 	const u8 *p = mapfile_span(c->map).p + c->start[i];
 	size_t n_prompt = u32_at(p + 4), count = u32_at(p + 8);
@@ -196,15 +201,16 @@ static int record_tokens(struct corpus *c, struct backend *b, u64 i, u32 **token
 	return 0;
 }
 
-int corpus_tokens(struct corpus *c, struct backend *b, u64 i, u32 **tokens, u8 **flags, size_t *n, struct err *e)
+int corpus_tokens(struct corpus *c, struct backend *b, u64 i, u32 **tokens, u8 **flags, size_t *n,
+		  struct err *e)
 {
 	if (c->ids ? record_tokens(c, b, i, tokens, flags, n, e) : line_tokens(c, b, i, tokens, flags, n, e))
 		return -1;
 	if (!*n) {
 		free(*tokens);
 		free(*flags);
-		return err_set(e, ERR_DAMAGED, "'%s' line %llu is a text without a token", mapfile_path(c->map),
-			       (unsigned long long)c->line[i]);
+		return err_set(e, ERR_DAMAGED, "'%s' line %llu is a text without a token",
+			       mapfile_path(c->map), (unsigned long long)c->line[i]);
 	}
 	(*flags)[0] |= TOKEN_FIRST;
 	return 0;

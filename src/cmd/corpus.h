@@ -15,6 +15,7 @@ void corpus_free(struct corpus *c); /* NULL is fine */
 u64 corpus_count(const struct corpus *c);
 /* Tokens and flags of text i (any order), owned by the caller.  Template tokens are known from
  * the model: for token ids, the template's own tokens around the user's words are looked for. */
-int corpus_tokens(struct corpus *c, struct backend *b, u64 i, u32 **tokens, u8 **flags, size_t *n, struct err *e);
+int corpus_tokens(struct corpus *c, struct backend *b, u64 i, u32 **tokens, u8 **flags, size_t *n,
+		  struct err *e);
 
 #endif

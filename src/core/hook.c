@@ -20,10 +20,11 @@ int hook_parse(const char *name, u32 n_layers, u32 *layer, enum hook_place *plac
 	else
 		goto unknown;
 	if (n >= n_layers)
-		return err_set(e, ERR_NOT_FOUND, "hook '%s' is not there: the model has %u layers", name, n_layers);
+		return err_set(e, ERR_NOT_FOUND, "hook '%s' is not there: the model has %u layers", name,
+			       n_layers);
 	*layer = (u32)n;
 	return 0;
 unknown:
-	return err_set(e, ERR_NOT_FOUND, "hook '%s' is none of blocks.N.hook_resid_pre, blocks.N.hook_resid_post",
-		       name);
+	return err_set(e, ERR_NOT_FOUND,
+		       "hook '%s' is none of blocks.N.hook_resid_pre, blocks.N.hook_resid_post", name);
 }

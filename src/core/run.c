@@ -35,19 +35,22 @@ int run_check(const struct intervention *v, u32 d, const struct run_encoder *enc
 		return v->rows ? 0 : err_set(e, ERR_USAGE, "replace needs rows");
 	bool reads = v->kind != INTERVENE_ADD;
 	if (!v->direction || (reads && !v->encoder))
-		return err_set(e, ERR_USAGE, "an intervention lacks its %s vector", v->direction ? "encoder" : "decoder");
-	if (!isfinite(v->amount) || !isfinite(v->bias) || !isfinite(v->threshold) || !finite_all(v->direction, d) ||
-	    (reads && !finite_all(v->encoder, d)))
+		return err_set(e, ERR_USAGE, "an intervention lacks its %s vector",
+			       v->direction ? "encoder" : "decoder");
+	if (!isfinite(v->amount) || !isfinite(v->bias) || !isfinite(v->threshold) ||
+	    !finite_all(v->direction, d) || (reads && !finite_all(v->encoder, d)))
 		return err_set(e, ERR_USAGE, "an intervention holds a number that is not finite");
 	if (v->kind == INTERVENE_PIN && fabsf(dot(v->encoder, v->direction, d)) < 0.1f)
-		return err_set(e, ERR_USAGE, "cannot pin: encoder and decoder of the feature are nearly orthogonal (%.3f)",
+		return err_set(e, ERR_USAGE,
+			       "cannot pin: encoder and decoder of the feature are nearly orthogonal (%.3f)",
 			       (f64)dot(v->encoder, v->direction, d));
 	if (v->feature == NO_FEATURE || (v->kind != INTERVENE_CLAMP && v->kind != INTERVENE_SCALE))
 		return 0;
 	if (!encoder)
 		return err_set(e, ERR_UNAVAILABLE, "no encoder was loaded for hook '%s'", v->hook);
 	if (v->feature >= encoder->n)
-		return err_set(e, ERR_USAGE, "feature %u is not in the loaded encoder of %u", v->feature, encoder->n);
+		return err_set(e, ERR_USAGE, "feature %u is not in the loaded encoder of %u", v->feature,
+			       encoder->n);
 	return 0;
 }
 
@@ -58,7 +61,8 @@ bool run_touches(const struct intervention *v, const struct run *r, size_t n_pro
 		return position < v->n_rows;
 	if ((v->where == WHERE_REPLY && position < last) || (v->where == WHERE_PROMPT && position >= last))
 		return false;
-	return position == last || position >= r->n_tokens || !r->flags || !(r->flags[position] & TOKEN_MASKED);
+	return position == last || position >= r->n_tokens || !r->flags ||
+	       !(r->flags[position] & TOKEN_MASKED);
 }
 
 static void pre_activations(const struct run_encoder *c, const f32 *x, f32 *p)

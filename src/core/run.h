@@ -31,7 +31,7 @@ struct intervention {
 	const f32 *encoder;   /* [d] clamp, scale, pin: encoder vector */
 	f32 bias;             /* encoder bias, b_dec folded in: p = w.x + bias */
 	f32 threshold;        /* f = p where p > threshold and p > 0, else 0 (ReLU: 0) */
-	u32 feature;          /* clamp, scale of a TopK dictionary: id in the loaded encoder, else NO_FEATURE */
+	u32 feature; /* clamp, scale of a TopK dictionary: id in the loaded encoder, else NO_FEATURE */
 	const f32 *rows;      /* replace: [n_rows][d]; a row that begins with NaN is left alone */
 	size_t n_rows;        /* tokens from n_rows on are left alone */
 	enum intervention_where where; /* not for replace, whose rows say it */
@@ -40,9 +40,9 @@ struct intervention {
 struct run {
 	const char *name;                 /* "baseline" */
 	const u32 *tokens;                /* prompt (generate) or whole text (score) */
-	const u8 *flags;                  /* [n_tokens] enum token_flag; masked tokens are not steered; may be NULL */
+	const u8 *flags; /* [n_tokens] enum token_flag; masked tokens are not steered; may be NULL */
 	size_t n_tokens;
-	size_t n_prompt;                  /* score: tokens before this one are not judged; generate: not used */
+	size_t n_prompt; /* score: tokens before this one are not judged; generate: not used */
 	const struct intervention *list;
 	size_t n_list;
 	u64 seed;

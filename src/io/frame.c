@@ -22,17 +22,20 @@ static int parse_array(struct frame_array *a, const json_t *j, u64 max_bytes, u6
 {
 	const char *dtype;
 	const json_t *shape = json_object_get(j, "shape");
-	if (json_get_str(j, "name", &a->name, "an array", e) || json_get_str(j, "dtype", &dtype, "an array", e))
+	if (json_get_str(j, "name", &a->name, "an array", e) ||
+	    json_get_str(j, "dtype", &dtype, "an array", e))
 		return -1;
 	if (find_dtype(dtype, &a->dtype))
 		return err_set(e, ERR_DAMAGED, "array '%.40s' has an unknown dtype", a->name);
 	if (!json_is_array(shape) || json_array_size(shape) > FRAME_MAX_DIMS)
-		return err_set(e, ERR_DAMAGED, "array '%.40s' has no shape of at most %d dimensions", a->name, FRAME_MAX_DIMS);
+		return err_set(e, ERR_DAMAGED, "array '%.40s' has no shape of at most %d dimensions", a->name,
+			       FRAME_MAX_DIMS);
 	a->n_dims = (int)json_array_size(shape);
 	a->n = 1;
 	for (int i = 0; i < a->n_dims; i++) {
 		const json_t *d = json_array_get(shape, (size_t)i);
-		if (!json_is_integer(d) || json_integer_value(d) < 0 || (u64)json_integer_value(d) > max_bytes)
+		if (!json_is_integer(d) || json_integer_value(d) < 0 ||
+		    (u64)json_integer_value(d) > max_bytes)
 			return err_set(e, ERR_DAMAGED, "array '%.40s' has an impossible shape", a->name);
 		a->shape[i] = (u64)json_integer_value(d);
 		/* both factors are below 2^32 */
@@ -60,8 +63,8 @@ static int parse_arrays(struct frame *f, u64 max_bytes, struct err *e)
 	}
 	f->n_arrays = n;
 	if (total != f->bytes)
-		return err_set(e, ERR_DAMAGED, "'bytes' is %llu, the arrays take %llu", (unsigned long long)f->bytes,
-			       (unsigned long long)total);
+		return err_set(e, ERR_DAMAGED, "'bytes' is %llu, the arrays take %llu",
+			       (unsigned long long)f->bytes, (unsigned long long)total);
 	return 0;
 }
 
@@ -177,8 +180,8 @@ void frame_out_add(struct frame_out *f, const char *name, enum dtype dtype, int 
 		f->arrays = json_array();
 		json_object_set_new(f->line, "arrays", f->arrays);
 	}
-	json_array_append_new(f->arrays, json_pack("{s:s, s:s, s:o}", "name", name, "dtype", dtype_name(dtype),
-						   "shape", dims));
+	json_array_append_new(f->arrays, json_pack("{s:s, s:s, s:o}", "name", name, "dtype",
+						   dtype_name(dtype), "shape", dims));
 	if (f->n == f->cap) {
 		f->cap = f->cap ? 2 * f->cap : 8;
 		f->data = xreallocarray(f->data, f->cap, sizeof *f->data);

@@ -10,7 +10,8 @@
 
 enum { MAX_RUNS = 256, MAX_INTERVENTIONS = 1024 };
 
-/* The array that a member of j names: f32 [d] or, with any_rows, [n][d]; NULL where there is no such member. */
+/* The array that a member of j names: f32 [d] or, with any_rows, [n][d]; NULL where there is no such member.
+ */
 static int get_vector(const struct module_request *r, const json_t *j, const char *key, bool any_rows,
 		      const f32 **out, size_t *n_rows, struct err *e)
 {
@@ -19,7 +20,8 @@ static int get_vector(const struct module_request *r, const json_t *j, const cha
 	*out = NULL;
 	if (!name)
 		return 0;
-	const struct frame_array *a = frame_need(&r->in, name, DTYPE_F32, any_rows ? 2 : 1, any_rows ? rows_shape : &d, e);
+	const struct frame_array *a =
+		frame_need(&r->in, name, DTYPE_F32, any_rows ? 2 : 1, any_rows ? rows_shape : &d, e);
 	if (!a)
 		return -1;
 	*out = a->data;
@@ -28,8 +30,8 @@ static int get_vector(const struct module_request *r, const json_t *j, const cha
 	return 0;
 }
 
-static int find_word(const json_t *j, const char *key, const char *const *words, size_t n, const char *def, int *out,
-		     struct err *e)
+static int find_word(const json_t *j, const char *key, const char *const *words, size_t n, const char *def,
+		     int *out, struct err *e)
 {
 	const char *word = json_opt_str(j, key, def);
 	for (size_t i = 0; word && i < n; i++)
@@ -40,7 +42,8 @@ static int find_word(const json_t *j, const char *key, const char *const *words,
 	return err_set(e, ERR_USAGE, "'%s' of an intervention is not a word it can be", key);
 }
 
-static int get_intervention(const struct module_request *r, const json_t *j, struct intervention *v, struct err *e)
+static int get_intervention(const struct module_request *r, const json_t *j, struct intervention *v,
+			    struct err *e)
 {
 	static const char *const kinds[] = {"add", "clamp", "scale", "pin", "replace"};
 	static const char *const wheres[] = {"reply", "prompt", "both"};
@@ -67,8 +70,8 @@ static int get_intervention(const struct module_request *r, const json_t *j, str
 }
 
 /* Token ids, named by a member of j. */
-static int get_ids(const struct module_request *r, const json_t *j, const char *key, bool needed, const u32 **out,
-		   size_t *n, struct err *e)
+static int get_ids(const struct module_request *r, const json_t *j, const char *key, bool needed,
+		   const u32 **out, size_t *n, struct err *e)
 {
 	const char *name = json_opt_str(j, key, NULL);
 	*out = NULL;
@@ -82,12 +85,13 @@ static int get_ids(const struct module_request *r, const json_t *j, const char *
 	*n = a->n;
 	for (size_t i = 0; i < a->n; i++)
 		if ((*out)[i] >= r->s->info.n_vocab)
-			return err_set(e, ERR_USAGE, "token %u is not in the vocabulary of %u", (*out)[i], r->s->info.n_vocab);
+			return err_set(e, ERR_USAGE, "token %u is not in the vocabulary of %u", (*out)[i],
+				       r->s->info.n_vocab);
 	return 0;
 }
 
-static int get_run(const struct module_request *r, const json_t *j, struct run *run, struct intervention *list,
-		   struct err *e)
+static int get_run(const struct module_request *r, const json_t *j, struct run *run,
+		   struct intervention *list, struct err *e)
 {
 	run->name = json_opt_str(j, "name", "");
 	run->seed = json_opt_u64(j, "seed", 1);
@@ -95,13 +99,15 @@ static int get_run(const struct module_request *r, const json_t *j, struct run *
 	    get_ids(r, j, "want", false, &run->want_tokens, &run->n_want, e))
 		return -1;
 	if (!run->n_tokens || run->n_tokens > r->s->info.n_ctx)
-		return err_set(e, ERR_USAGE, "a run has %zu tokens; from 1 to %u will do", run->n_tokens, r->s->info.n_ctx);
+		return err_set(e, ERR_USAGE, "a run has %zu tokens; from 1 to %u will do", run->n_tokens,
+			       r->s->info.n_ctx);
 	run->n_prompt = (size_t)json_opt_u64(j, "n_prompt", run->n_tokens);
 	if (run->n_prompt > run->n_tokens)
 		return err_set(e, ERR_USAGE, "a run's prompt is longer than its tokens");
 	const char *flags = json_opt_str(j, "flags", NULL);
 	if (flags) {
-		const struct frame_array *a = frame_need(&r->in, flags, DTYPE_U8, 1, &(u64){run->n_tokens}, e);
+		const struct frame_array *a =
+			frame_need(&r->in, flags, DTYPE_U8, 1, &(u64){run->n_tokens}, e);
 		if (!a)
 			return -1;
 		run->flags = a->data;
@@ -169,8 +175,8 @@ static bool all_finite(const f32 *v, u64 n)
 	return true;
 }
 
-const struct run_encoder *calls_keep_encoder(struct server *s, const char *hook, const f32 *w, const f32 *bias, u32 n,
-					     u32 k, struct err *e)
+const struct run_encoder *calls_keep_encoder(struct server *s, const char *hook, const f32 *w,
+					     const f32 *bias, u32 n, u32 k, struct err *e)
 {
 	u64 d = s->info.d_model;
 	struct kept_encoder *kept = find_encoder(s, hook);

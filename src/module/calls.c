@@ -68,18 +68,20 @@ static int call_initialize(struct module_request *r, struct err *e)
 		return -1;
 	if (strcspn(protocol, ".") != strcspn(MODULE_PROTOCOL, ".") ||
 	    strncmp(protocol, MODULE_PROTOCOL, strcspn(MODULE_PROTOCOL, ".")))
-		return err_set(e, ERR_UNAVAILABLE, "this module speaks protocol %s, not %.20s", MODULE_PROTOCOL, protocol);
+		return err_set(e, ERR_UNAVAILABLE, "this module speaks protocol %s, not %.20s",
+			       MODULE_PROTOCOL, protocol);
 	if (!s->m && load(r, e))
 		return -1;
 	const struct module_info *i = &s->info;
 	json_t *model = json_pack("{s:o, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:o}", "name",
-				  json_text(i->name, strlen(i->name)), "sha256", i->sha256, "tokenizer", i->tokenizer,
-				  "template", json_text(i->templ, strlen(i->templ)), "d_model", (json_int_t)i->d_model,
-				  "n_layers", (json_int_t)i->n_layers, "n_vocab", (json_int_t)i->n_vocab, "n_ctx",
-				  (json_int_t)i->n_ctx, "bos",
+				  json_text(i->name, strlen(i->name)), "sha256", i->sha256, "tokenizer",
+				  i->tokenizer, "template", json_text(i->templ, strlen(i->templ)), "d_model",
+				  (json_int_t)i->d_model, "n_layers", (json_int_t)i->n_layers, "n_vocab",
+				  (json_int_t)i->n_vocab, "n_ctx", (json_int_t)i->n_ctx, "bos",
 				  i->bos == UINT32_MAX ? json_null() : json_integer((json_int_t)i->bos));
-	send_result(r, json_pack("{s:s, s:s, s:s, s:o, s:o}", "protocol", MODULE_PROTOCOL, "module", s->ops->program,
-				 "version", PACKAGE_VERSION, "model", model, "capabilities", capabilities(s->ops)));
+	send_result(r, json_pack("{s:s, s:s, s:s, s:o, s:o}", "protocol", MODULE_PROTOCOL, "module",
+				 s->ops->program, "version", PACKAGE_VERSION, "model", model, "capabilities",
+				 capabilities(s->ops)));
 	return 0;
 }
 
@@ -95,7 +97,8 @@ static int call_shutdown(struct module_request *r, struct err *e)
 static int get_text(const struct module_request *r, struct module_text *t, struct module_message **messages,
 		    struct err *e)
 {
-	const json_t *text = json_object_get(r->params, "text"), *list = json_object_get(r->params, "messages");
+	const json_t *text = json_object_get(r->params, "text"),
+		     *list = json_object_get(r->params, "messages");
 	memset(t, 0, sizeof *t);
 	*messages = NULL;
 	if (json_is_string(text)) {
@@ -163,8 +166,8 @@ static int call_template(struct module_request *r, struct err *e)
 }
 
 /* Checked token ids of an array of the frame; n may be any from min on. */
-static int get_tokens(const struct module_request *r, const char *name, size_t min, const u32 **tokens, size_t *n,
-		      struct err *e)
+static int get_tokens(const struct module_request *r, const char *name, size_t min, const u32 **tokens,
+		      size_t *n, struct err *e)
 {
 	const struct frame_array *a = frame_need(&r->in, name, DTYPE_U32, 1, &(u64){TENSOR_ANY}, e);
 	if (!a)
@@ -210,7 +213,8 @@ static int call_detokenize(struct module_request *r, struct err *e)
 	struct buf all = BUF_INIT;
 	for (size_t i = 0; i < n; i++) {
 		json_array_append_new(list, token_json(s, tokens[i]));
-		buf_add(&all, s->vocab.s + s->offsets[tokens[i]], s->offsets[tokens[i] + 1] - s->offsets[tokens[i]]);
+		buf_add(&all, s->vocab.s + s->offsets[tokens[i]],
+			s->offsets[tokens[i] + 1] - s->offsets[tokens[i]]);
 	}
 	send_result(r, json_pack("{s:o, s:o}", "text", json_text(all.s, all.n), "tokens", list));
 	buf_release(&all);
@@ -291,8 +295,10 @@ void module_token(struct module_request *r, size_t run, u32 token, const f32 *ro
 		return;
 	json_array_append_new(run_tokens(r, run), json_integer((json_int_t)token));
 	struct frame_out f;
-	json_t *params = json_pack("{s:O, s:I, s:o}", "id", r->id, "run", (json_int_t)run, "token", token_json(r->s, token));
-	frame_out_init(&f, json_pack("{s:s, s:s, s:o}", "jsonrpc", "2.0", "method", "token", "params", params));
+	json_t *params = json_pack("{s:O, s:I, s:o}", "id", r->id, "run", (json_int_t)run, "token",
+				   token_json(r->s, token));
+	frame_out_init(&f,
+		       json_pack("{s:s, s:s, s:o}", "jsonrpc", "2.0", "method", "token", "params", params));
 	if (row)
 		frame_out_add(&f, "row", DTYPE_F32, 1, &(u64){r->s->info.d_model}, row);
 	server_send(r->s, &f);
@@ -317,7 +323,8 @@ static int get_options(const struct module_request *r, struct generate_options *
 	if (o->top_p == 0)
 		o->top_p = 0.97f;
 	if (!isfinite(o->temperature) || o->temperature < 0 || !(o->top_p > 0 && o->top_p <= 1))
-		return err_set(e, ERR_USAGE, "temperature is not from 0 on, or top_p not above 0 and at most 1");
+		return err_set(e, ERR_USAGE,
+			       "temperature is not from 0 on, or top_p not above 0 and at most 1");
 	return o->rows_hook ? hook_parse(o->rows_hook, r->s->info.n_layers, &layer, &place, e) : 0;
 }
 
@@ -330,9 +337,11 @@ static int call_generate(struct module_request *r, struct err *e)
 	int bad = 0;
 	r->runs = json_array();
 	for (size_t i = 0; i < c.n && !bad; i++) {
-		json_array_append_new(r->runs, json_pack("{s:s, s:[], s:s}", "name", c.runs[i].name, "tokens", "end", "length"));
+		json_array_append_new(r->runs, json_pack("{s:s, s:[], s:s}", "name", c.runs[i].name, "tokens",
+							 "end", "length"));
 		if (c.runs[i].n_tokens + (u64)o.n_tokens > r->s->info.n_ctx)
-			bad = err_set(e, ERR_USAGE, "%zu prompt tokens and %u new ones do not fit into the model's %u",
+			bad = err_set(e, ERR_USAGE,
+				      "%zu prompt tokens and %u new ones do not fit into the model's %u",
 				      c.runs[i].n_tokens, o.n_tokens, r->s->info.n_ctx);
 	}
 	if (!bad && o.n_tokens)
@@ -349,9 +358,10 @@ static void score_reply(struct module_request *r, const struct call_runs *c, con
 {
 	json_t *list = json_array();
 	for (size_t i = 0; i < c->n; i++)
-		json_array_append_new(list, json_pack("{s:s, s:f, s:I, s:o}", "name", c->runs[i].name, "nll", scores[i].nll,
-						      "n", (json_int_t)scores[i].n, "kl",
-						      isfinite(scores[i].kl) ? json_real(scores[i].kl) : json_null()));
+		json_array_append_new(
+			list, json_pack("{s:s, s:f, s:I, s:o}", "name", c->runs[i].name, "nll", scores[i].nll,
+					"n", (json_int_t)scores[i].n, "kl",
+					isfinite(scores[i].kl) ? json_real(scores[i].kl) : json_null()));
 	struct frame_out f;
 	server_reply(r, &f, json_pack("{s:o}", "runs", list));
 	for (size_t i = 0; i < c->n; i++) {
@@ -395,7 +405,8 @@ static int call_lens(struct module_request *r, struct err *e)
 	f32 *value = mem_try(2 * n * k, sizeof *value, "values of a lens", e);
 	int bad = !token || !value;
 	if (!bad && n && k)
-		bad = r->s->ops->lens(r->s->m, r, v->data, n, (u32)k, token, value, token + n * k, value + n * k, e);
+		bad = r->s->ops->lens(r->s->m, r, v->data, n, (u32)k, token, value, token + n * k,
+				      value + n * k, e);
 	if (!bad && module_cancelled(r))
 		bad = err_set(e, ERR_CANCELLED, "cancelled");
 	if (!bad) {

@@ -15,7 +15,7 @@ struct call_runs {
 int calls_get_runs(struct module_request *r, struct call_runs *c, struct err *e);
 void calls_free_runs(struct call_runs *c);
 /* Copies; NULL and *e on failure. */
-const struct run_encoder *calls_keep_encoder(struct server *s, const char *hook, const f32 *w, const f32 *bias, u32 n,
-					     u32 k, struct err *e);
+const struct run_encoder *calls_keep_encoder(struct server *s, const char *hook, const f32 *w,
+					     const f32 *bias, u32 n, u32 k, struct err *e);
 
 #endif

@@ -42,7 +42,8 @@ struct module_info {
 	char name[128];      /* "SmolLM2-135M-Instruct, Q4_1 to BF16" */
 	char sha256[65];     /* of the model file, lower-case hex; "" if there is none */
 	char tokenizer[65];  /* hash of the vocabulary; "" if not known */
-	char templ[1024];    /* one chat turn: literal text with {user}, default system message included; "" if none */
+	char templ[1024]; /* one chat turn: literal text with {user}, default system message included; "" if
+			     none */
 	u32 d_model, n_layers, n_vocab, n_ctx;
 	u32 bos;             /* UINT32_MAX: none is added */
 };
@@ -66,7 +67,8 @@ struct module_ops {
 	const char *usage;   /* the text of --help: arguments and variables */
 
 	/* Reads the arguments and loads the model.  Fills info.  NULL and *e on failure. */
-	void *(*load)(int argc, char **argv, struct module_info *info, struct module_request *r, struct err *e);
+	void *(*load)(int argc, char **argv, struct module_info *info, struct module_request *r,
+		      struct err *e);
 	void (*unload)(void *m);
 
 	/* Every token's bytes: blob holds them back to back, offsets[V + 1], special[V] 0 or 1.
@@ -77,14 +79,15 @@ struct module_ops {
 	 * TOKEN_PROMPT on all up to the last assistant turn's content.  Markers of the template that
 	 * stand in a message or in a plain text are text, not special tokens.  The BOS token is added
 	 * where the model wants one and the text does not begin with it. */
-	int (*tokenize)(void *m, const struct module_text *t, u32 **tokens, u8 **flags, size_t *n, struct err *e);
+	int (*tokenize)(void *m, const struct module_text *t, u32 **tokens, u8 **flags, size_t *n,
+			struct err *e);
 	/* The text a chat becomes.  NULL: the model has no template. */
 	int (*render)(void *m, const struct module_text *t, struct buf *out, struct err *e);
 
 	/* Rows of one text at some hooks in one pass that stops after the deepest: rows[h] is f32
 	 * [n_tokens][d].  n_tokens is at least 1 and at most n_ctx. */
-	int (*states)(void *m, struct module_request *r, const u32 *tokens, size_t n_tokens, const char *const *hooks,
-		      size_t n_hooks, f32 *const *rows, struct err *e);
+	int (*states)(void *m, struct module_request *r, const u32 *tokens, size_t n_tokens,
+		      const char *const *hooks, size_t n_hooks, f32 *const *rows, struct err *e);
 	/* Continues every run by up to o->n_tokens (defaults are filled in), side by side, calling
 	 * module_token.  Sampling: greedy, or temperature after top-k and top-p, from the run's own
 	 * seed: equal runs with equal seeds give equal texts, whatever runs beside them.
@@ -93,8 +96,8 @@ struct module_ops {
 	int (*generate)(void *m, struct module_request *r, const struct run *runs, size_t n_runs,
 			const struct generate_options *o, struct err *e);
 	/* Negative log-likelihood and the rest of struct score, in one pass a run. */
-	int (*score)(void *m, struct module_request *r, const struct run *runs, size_t n_runs, struct score *out,
-		     struct err *e);
+	int (*score)(void *m, struct module_request *r, const struct run *runs, size_t n_runs,
+		     struct score *out, struct err *e);
 	/* The k tokens each vector writes most and least: as a row of the last layer, all at one length,
 	 * through final norm and unembedding, the mean over the vocabulary removed.  Best first; ties
 	 * by id. */

@@ -210,7 +210,8 @@ static void pass_hook(struct column *c, u32 layer, enum hook_place place)
 {
 	f32 base[D], x[D];
 	char name[48];
-	snprintf(name, sizeof name, "blocks.%u.hook_resid_%s", layer, place == HOOK_RESID_PRE ? "pre" : "post");
+	snprintf(name, sizeof name, "blocks.%u.hook_resid_%s", layer,
+		 place == HOOK_RESID_PRE ? "pre" : "post");
 	if (place == HOOK_RESID_PRE && layer == 0)
 		fake_world_embedding(c->tokens[c->position], base);
 	else
@@ -219,7 +220,8 @@ static void pass_hook(struct column *c, u32 layer, enum hook_place place)
 		x[k] = c->changed ? base[k] + c->change[k] : base[k];
 	if (c->want_hook && !strcmp(c->want_hook, name))
 		memcpy(c->want, x, sizeof x);
-	if (!c->run || !run_apply(c->run, name, module_encoder(c->r, name), c->n_prompt, c->position, D, x, c->work))
+	if (!c->run ||
+	    !run_apply(c->run, name, module_encoder(c->r, name), c->n_prompt, c->position, D, x, c->work))
 		return;
 	c->changed = true;
 	for (int k = 0; k < D; k++)
@@ -259,7 +261,11 @@ static int states(void *m, struct module_request *r, const u32 *tokens, size_t n
 		for (size_t i = 0; i < n; i++) {
 			if (module_cancelled(r))
 				return err_set(e, ERR_CANCELLED, "cancelled");
-			struct column c = {.r = r, .tokens = tokens, .position = i, .want_hook = hooks[h], .want = rows[h] + i * D};
+			struct column c = {.r = r,
+					   .tokens = tokens,
+					   .position = i,
+					   .want_hook = hooks[h],
+					   .want = rows[h] + i * D};
 			f32 last[D];
 			pass(&c, last);
 		}
@@ -298,7 +304,8 @@ static f64 soften(struct candidate *c, size_t n, f64 temperature)
 }
 
 /* Top-k, then top-p, then temperature, then one draw. */
-static u32 sample(const f32 *logits, u32 n_vocab, const struct generate_options *o, u64 *state, struct candidate *c)
+static u32 sample(const f32 *logits, u32 n_vocab, const struct generate_options *o, u64 *state,
+		  struct candidate *c)
 {
 	for (u32 t = 0; t < n_vocab; t++)
 		c[t] = (struct candidate){t, logits[t], 0};
@@ -329,8 +336,14 @@ static void step(struct module_request *r, const struct run *run, struct stream 
 		 const struct generate_options *o, f32 *work, f32 *logits, struct candidate *c)
 {
 	f32 row[D], last[D];
-	struct column column = {.r = r, .run = run, .tokens = s->tokens, .n_prompt = run->n_tokens, .position = s->n - 1,
-				.want_hook = o->rows_hook, .want = row, .work = work};
+	struct column column = {.r = r,
+				.run = run,
+				.tokens = s->tokens,
+				.n_prompt = run->n_tokens,
+				.position = s->n - 1,
+				.want_hook = o->rows_hook,
+				.want = row,
+				.work = work};
 	misbehave(r);
 	pass(&column, last);
 	fake_world_logits(last, logits);
@@ -387,7 +400,12 @@ static void log_probabilities(struct module_request *r, const struct run *run, s
 {
 	f32 last[D];
 	f32 *logits = xcalloc(fake.n_vocab, sizeof *logits);
-	struct column c = {.r = r, .run = run, .tokens = run->tokens, .n_prompt = run->n_prompt, .position = i, .work = work};
+	struct column c = {.r = r,
+			   .run = run,
+			   .tokens = run->tokens,
+			   .n_prompt = run->n_prompt,
+			   .position = i,
+			   .work = work};
 	pass(&c, last);
 	fake_world_logits(last, logits);
 	log_softmax(logits, out);
@@ -395,13 +413,14 @@ static void log_probabilities(struct module_request *r, const struct run *run, s
 }
 
 /* mine and base: scratch of n_vocab each; base belongs to the first run at the same position. */
-static int score_run(struct module_request *r, const struct run *runs, size_t run, f32 *work, f64 *mine, f64 *base,
-		     struct score *out, struct err *e)
+static int score_run(struct module_request *r, const struct run *runs, size_t run, f32 *work, f64 *mine,
+		     f64 *base, struct score *out, struct err *e)
 {
 	const struct run *me = &runs[run];
 	f64 kl = 0;
 	for (size_t i = 0; i < me->n_tokens; i++) {
-		bool judged = i + 1 >= MAX(me->n_prompt, 1u) && i + 1 < me->n_tokens, end = i + 1 == me->n_tokens;
+		bool judged = i + 1 >= MAX(me->n_prompt, 1u) && i + 1 < me->n_tokens,
+		     end = i + 1 == me->n_tokens;
 		if (module_cancelled(r))
 			return err_set(e, ERR_CANCELLED, "cancelled");
 		if (!judged && !(end && me->n_want))
@@ -443,8 +462,8 @@ static int score(void *m, struct module_request *r, const struct run *runs, size
 	return bad;
 }
 
-static int lens(void *m, struct module_request *r, const f32 *vectors, size_t n, u32 k, u32 *top_token, f32 *top_value,
-		u32 *bottom_token, f32 *bottom_value, struct err *e)
+static int lens(void *m, struct module_request *r, const f32 *vectors, size_t n, u32 k, u32 *top_token,
+		f32 *top_value, u32 *bottom_token, f32 *bottom_value, struct err *e)
 {
 	(void)m;
 	f32 *logits = xcalloc(fake.n_vocab, sizeof *logits);
@@ -476,7 +495,8 @@ static int lens(void *m, struct module_request *r, const f32 *vectors, size_t n,
 
 static const struct module_ops ops = {
 	.program = "featlas-fake",
-	.usage = "featlas-fake [--delay-ms N] [--load-ms N] [--crash-after N] [--hang] [--flood] [--rubbish] [--fail-load]\n\n"
+	.usage = "featlas-fake [--delay-ms N] [--load-ms N] [--crash-after N] [--hang] [--flood] [--rubbish] "
+		 "[--fail-load]\n\n"
 		 "A made-up model behind featlas-backend(7), for tests.",
 	.load = load,
 	.unload = unload,

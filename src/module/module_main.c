@@ -78,7 +78,8 @@ void server_reply(const struct module_request *r, struct frame_out *f, json_t *r
 void server_error(struct server *s, const json_t *id, enum rpc_code code, const char *message)
 {
 	struct frame_out f;
-	json_t *error = json_pack("{s:i, s:o}", "code", (int)code, "message", json_text(message, strlen(message)));
+	json_t *error =
+		json_pack("{s:i, s:o}", "code", (int)code, "message", json_text(message, strlen(message)));
 	json_t *to = id ? json_deep_copy(id) : json_null();
 	frame_out_init(&f, json_pack("{s:s, s:o, s:o}", "jsonrpc", "2.0", "id", to, "error", error));
 	server_send(s, &f);
@@ -96,9 +97,9 @@ void module_progress(struct module_request *r, const char *what, u64 done, u64 t
 		return;
 	r->told = t;
 	struct frame_out f;
-	frame_out_init(&f, json_pack("{s:s, s:s, s:{s:O, s:s, s:I, s:I}}", "jsonrpc", "2.0", "method", "progress",
-				     "params", "id", r->id, "what", what, "done", (json_int_t)done, "total",
-				     (json_int_t)total));
+	frame_out_init(&f, json_pack("{s:s, s:s, s:{s:O, s:s, s:I, s:I}}", "jsonrpc", "2.0", "method",
+				     "progress", "params", "id", r->id, "what", what, "done",
+				     (json_int_t)done, "total", (json_int_t)total));
 	server_send(r->s, &f);
 }
 
@@ -161,7 +162,8 @@ static void accept_frame(struct server *s, struct frame *f)
 	r->params = json_object_get(f->line, "params");
 	const char *version = json_opt_str(f->line, "jsonrpc", "");
 	bool good_id = json_is_integer(r->id) || json_is_string(r->id);
-	if (!r->method || strcmp(version, "2.0") || (r->id && !good_id) || (r->params && !json_is_object(r->params)))
+	if (!r->method || strcmp(version, "2.0") || (r->id && !good_id) ||
+	    (r->params && !json_is_object(r->params)))
 		server_error(s, good_id ? r->id : NULL, RPC_INVALID, "this is not a JSON-RPC 2.0 request");
 	else if (!strcmp(r->method, "cancel")) {
 		bool found = cancel(s, json_object_get(r->params, "id"));
@@ -339,10 +341,10 @@ int module_main(const struct module_ops *ops, int argc, char **argv)
 		fprintf(stderr, "%s: cannot start a thread\n", ops->program);
 		return 1;
 	}
+	pthread_detach(thread); /* it may sit in read() when all is over */
 	serve(&s);
 	if (s.m && ops->unload)
 		ops->unload(s.m);
-	/* the reader may still sit in read(); the end of the program ends it */
 	fflush(NULL);
 	_exit(0);
 }

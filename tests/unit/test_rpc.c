@@ -173,10 +173,14 @@ static void runs_stream_side_by_side(void **state)
 	f32 direction[D], row[D];
 	fake_world_topic_direction(0, direction);
 	assert_int_equal(tokens_of(b, text, &tokens, &n, &e), 0);
-	struct intervention add = {.kind = INTERVENE_ADD, .hook = "blocks.2.hook_resid_post", .direction = direction,
-				   .amount = 30, .feature = NO_FEATURE};
-	struct run runs[] = {{.name = "baseline", .tokens = tokens, .n_tokens = n, .seed = 1},
-			     {.name = "steered", .tokens = tokens, .n_tokens = n, .seed = 1, .list = &add, .n_list = 1}};
+	struct intervention add = {.kind = INTERVENE_ADD,
+				   .hook = "blocks.2.hook_resid_post",
+				   .direction = direction,
+				   .amount = 30,
+				   .feature = NO_FEATURE};
+	struct run runs[] = {
+		{.name = "baseline", .tokens = tokens, .n_tokens = n, .seed = 1},
+		{.name = "steered", .tokens = tokens, .n_tokens = n, .seed = 1, .list = &add, .n_list = 1}};
 	struct generate_options o = {.n_tokens = 20, .rows_hook = "blocks.1.hook_resid_post"};
 	struct heard h = {0};
 	assert_int_equal(backend_generate(b, runs, 2, &o, hear, &h, &e), 0);
@@ -212,8 +216,9 @@ static void a_dead_module_is_told_and_restarted(void **state)
 	struct heard h = {0};
 	assert_int_equal(backend_generate(b, &run, 1, &o, hear, &h, &e), -1);
 	assert_int_equal(e.code, ERR_UNAVAILABLE);
-	assert_string_equal(e.msg, "backend 'featlas-fake' ended with status 134: featlas-fake: assertion failed: the "
-				   "world is finite");
+	assert_string_equal(
+		e.msg, "backend 'featlas-fake' ended with status 134: featlas-fake: assertion failed: the "
+		       "world is finite");
 	assert_int_equal(h.n[0], 2);
 	assert_int_equal(backend_state(b), BACKEND_DIED);
 	free(tokens);
@@ -241,9 +246,11 @@ static void what_is_not_the_protocol_is_quoted(void **state)
 	(void)state;
 	must_die("featlas-fake --flood", "does not speak the protocol; it said 'xxxxxxxx", ERR_UNAVAILABLE);
 	must_die("featlas-fake --rubbish", "it said 'Segmentation fault? no:", ERR_UNAVAILABLE);
-	must_die("printf 'hello \\033[31mred\\n'; sleep 100", "it said 'hello \xe2\x90\x9b[31mred'", ERR_UNAVAILABLE);
+	must_die("printf 'hello \\033[31mred\\n'; sleep 100", "it said 'hello \xe2\x90\x9b[31mred'",
+		 ERR_UNAVAILABLE);
 	must_die("exec cat", "answered what was not asked", ERR_UNAVAILABLE);
-	must_die("exec 0</dev/null; echo 'no model' >&2; exit 3", "ended with status 3: no model", ERR_UNAVAILABLE);
+	must_die("exec 0</dev/null; echo 'no model' >&2; exit 3", "ended with status 3: no model",
+		 ERR_UNAVAILABLE);
 	must_die("kill -SEGV $$", "died of signal 11", ERR_UNAVAILABLE);
 	must_die("no-such-program-here -m x", "ended with status 127", ERR_UNAVAILABLE);
 }
@@ -253,17 +260,26 @@ static void what_is_not_the_protocol_is_quoted(void **state)
 static void what_lies_is_caught(void **state)
 {
 	(void)state;
-	must_die(SAY("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{},\"bytes\":99999999999}"), "broke the protocol", ERR_UNAVAILABLE);
-	must_die(SAY("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{},\"bytes\":8}"), "'bytes' is 8, the arrays take 0",
+	must_die(SAY("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{},\"bytes\":99999999999}"),
+		 "broke the protocol", ERR_UNAVAILABLE);
+	must_die(SAY("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{},\"bytes\":8}"),
+		 "'bytes' is 8, the arrays take 0", ERR_UNAVAILABLE);
+	must_die(SAY("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{},\"bytes\":4,\"arrays\":[{\"name\":\"a\","
+		     "\"dtype\":\"F32\","
+		     "\"shape\":[4294967295,4294967295]}]}"),
+		 "array 'a'", ERR_UNAVAILABLE);
+	must_die(SAY("{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{}}"), "answered what was not asked",
 		 ERR_UNAVAILABLE);
-	must_die(SAY("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{},\"bytes\":4,\"arrays\":[{\"name\":\"a\",\"dtype\":\"F32\","
-		     "\"shape\":[4294967295,4294967295]}]}"), "array 'a'", ERR_UNAVAILABLE);
-	must_die(SAY("{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{}}"), "answered what was not asked", ERR_UNAVAILABLE);
-	must_die(SAY("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"protocol\":\"2.0\"}}"), "speaks protocol 2.0", ERR_UNAVAILABLE);
-	must_die(SAY("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"protocol\":\"1.0\"}}"), "'d_model' is missing", ERR_DAMAGED);
-	must_die(SAY("{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32001,\"message\":\"a\\u001bb\"}}"), "a\xe2\x90\x9b" "b",
+	must_die(SAY("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"protocol\":\"2.0\"}}"),
+		 "speaks protocol 2.0", ERR_UNAVAILABLE);
+	must_die(SAY("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"protocol\":\"1.0\"}}"),
+		 "'d_model' is missing", ERR_DAMAGED);
+	must_die(SAY("{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32001,\"message\":\"a\\u001bb\"}}"),
+		 "a\xe2\x90\x9b"
+		 "b",
 		 ERR_UNAVAILABLE);
-	must_die("read line; head -c 3000000 /dev/zero | tr '\\0' y; sleep 100", "it said 'yyyy", ERR_UNAVAILABLE);
+	must_die("read line; head -c 3000000 /dev/zero | tr '\\0' y; sleep 100", "it said 'yyyy",
+		 ERR_UNAVAILABLE);
 	must_die("featlas-fake --fail-load", "cannot load the model: it is made up", ERR_UNAVAILABLE);
 }
 

@@ -36,11 +36,18 @@ static const f32 one[2] = {1, 0}, two[2] = {0, 1}, w[2] = {2, 1};
 
 static struct intervention make(enum intervention_kind kind, f32 amount)
 {
-	return (struct intervention){.kind = kind, .hook = "h", .direction = one, .amount = amount, .encoder = w, .bias = -4,
-				     .feature = NO_FEATURE, .where = WHERE_BOTH};
+	return (struct intervention){.kind = kind,
+				     .hook = "h",
+				     .direction = one,
+				     .amount = amount,
+				     .encoder = w,
+				     .bias = -4,
+				     .feature = NO_FEATURE,
+				     .where = WHERE_BOTH};
 }
 
-static bool apply(const struct intervention *list, size_t n, const struct run_encoder *c, size_t position, f32 x[2])
+static bool apply(const struct intervention *list, size_t n, const struct run_encoder *c, size_t position,
+		  f32 x[2])
 {
 	static const u32 tokens[3] = {1, 2, 3};
 	static const u8 flags[3] = {TOKEN_FIRST, 0, TOKEN_SPECIAL};
@@ -79,7 +86,8 @@ static void a_silent_feature_has_nothing_to_lose(void **state)
 {
 	(void)state;
 	f32 x[2] = {-0.0f, 1}, before[2] = {-0.0f, 1}; /* p = -3 */
-	struct intervention v[] = {make(INTERVENE_CLAMP, 0), make(INTERVENE_SCALE, 9), make(INTERVENE_ADD, 0)};
+	struct intervention v[] = {make(INTERVENE_CLAMP, 0), make(INTERVENE_SCALE, 9),
+				   make(INTERVENE_ADD, 0)};
 	assert_false(apply(v, 3, NULL, 1, x));
 	assert_memory_equal(x, before, sizeof x);
 	/* clamped to 5 it rises by 5 - f, and f is 0, not p */
@@ -99,13 +107,15 @@ static void all_read_the_unmodified_row(void **state)
 {
 	(void)state;
 	f32 x[2] = {3, 4};
-	struct intervention v[] = {make(INTERVENE_ADD, 100), make(INTERVENE_CLAMP, 0), make(INTERVENE_ADD, 7)};
+	struct intervention v[] = {make(INTERVENE_ADD, 100), make(INTERVENE_CLAMP, 0),
+				   make(INTERVENE_ADD, 7)};
 	v[2].direction = two;
 	assert_true(apply(v, 3, NULL, 1, x));
 	/* the clamp takes away f = 6 of before the add, not of after it */
 	assert_true(x[0] == 3 + 100 - 6 && x[1] == 4 + 7);
 	f32 rows[6] = {NAN, NAN, 10, 20, 30, 40}, y[2] = {3, 4}, z[2] = {3, 4};
-	struct intervention both[] = {make(INTERVENE_ADD, 1), {.kind = INTERVENE_REPLACE, .hook = "h", .rows = rows, .n_rows = 3}};
+	struct intervention both[] = {make(INTERVENE_ADD, 1),
+				      {.kind = INTERVENE_REPLACE, .hook = "h", .rows = rows, .n_rows = 3}};
 	assert_true(apply(both, 2, NULL, 1, y));
 	assert_true(y[0] == 11 && y[1] == 20);
 	assert_false(apply(both + 1, 1, NULL, 0, z));
@@ -117,7 +127,9 @@ static void all_read_the_unmodified_row(void **state)
 static void masked_tokens_and_places(void **state)
 {
 	(void)state;
-	struct run r = {.tokens = (u32[]){1, 2, 3, 4}, .flags = (u8[]){TOKEN_FIRST, 0, 0, TOKEN_SPECIAL}, .n_tokens = 4};
+	struct run r = {.tokens = (u32[]){1, 2, 3, 4},
+			.flags = (u8[]){TOKEN_FIRST, 0, 0, TOKEN_SPECIAL},
+			.n_tokens = 4};
 	static const bool want[3][6] = {/* by where; positions 0-3 are the prompt */
 					[WHERE_REPLY] = {false, false, false, true, true, true},
 					[WHERE_PROMPT] = {false, true, true, false, false, false},
@@ -143,8 +155,13 @@ static void topk_needs_all_of_them(void **state)
 	assert_true(run_topk(&c, x, 0, work) == 6);
 	assert_true(run_topk(&c, x, 1, work) == 0);
 	/* a clamp of a feature that is not among the k largest sees f = 0 */
-	struct intervention v = {.kind = INTERVENE_CLAMP, .hook = "h", .direction = one, .amount = 2, .encoder = rows + 4,
-				 .feature = 2, .where = WHERE_BOTH};
+	struct intervention v = {.kind = INTERVENE_CLAMP,
+				 .hook = "h",
+				 .direction = one,
+				 .amount = 2,
+				 .encoder = rows + 4,
+				 .feature = 2,
+				 .where = WHERE_BOTH};
 	c.k = 2;
 	assert_true(apply(&v, 1, &c, 1, x));
 	assert_true(x[0] == 1 + 2);
@@ -240,7 +257,11 @@ static size_t words_of_topic(const struct steer_result *r, int stream, int topic
 static void steer(struct backend *b, const struct steer_spec *specs, size_t n, struct steer_result *out)
 {
 	struct err e = {0};
-	struct steer_request q = {.prompt = "Tell me about the garden", .chat = true, .specs = specs, .n_specs = n, .seed = 1,
+	struct steer_request q = {.prompt = "Tell me about the garden",
+				  .chat = true,
+				  .specs = specs,
+				  .n_specs = n,
+				  .seed = 1,
 				  .n_tokens = 40};
 	if (steer_generate(b, atlas, &q, NULL, NULL, out, &e))
 		fail_msg("%s", e.msg);
@@ -252,13 +273,15 @@ static void a_feature_turned_up_is_written_about(void **state)
 	struct err e = {0};
 	struct backend *b = backend_new("fake", &e);
 	struct steer_result r;
-	struct steer_spec rivers = {.feature = 1, .strength = 3, .times_max = true, .where = -1}, none = rivers;
+	struct steer_spec rivers = {.feature = 1, .strength = 3, .times_max = true, .where = -1},
+			  none = rivers;
 	steer(b, &rivers, 1, &r);
 	assert_int_equal(r.n[0], 40);
 	assert_true(words_of_topic(&r, 1, 1) > words_of_topic(&r, 0, 1) + 3);
 	assert_true(r.first_difference >= 0);
 	/* unit decoder rows: the size of the change is the coefficient */
-	assert_true(fabs(r.change_over_norm - 3.0 * (f64)max_of(1) / (f64)atlas->norm_median) < 1e-3 * r.change_over_norm);
+	assert_true(fabs(r.change_over_norm - 3.0 * (f64)max_of(1) / (f64)atlas->norm_median) <
+		    1e-3 * r.change_over_norm);
 	steer_result_release(&r);
 	/* strength 0 is the baseline */
 	none.strength = 0;
@@ -274,7 +297,8 @@ static void a_feature_turned_up_is_written_about(void **state)
 	assert_true(r.change_over_norm == 0);
 	steer_result_release(&r);
 	/* clamped: f is the target wherever it is among the k largest after */
-	struct steer_spec clamp = {.feature = 1, .method = STEER_CLAMP, .strength = 3, .times_max = true, .where = -1};
+	struct steer_spec clamp = {
+		.feature = 1, .method = STEER_CLAMP, .strength = 3, .times_max = true, .where = -1};
 	steer(b, &clamp, 1, &r);
 	assert_true(words_of_topic(&r, 1, 1) > words_of_topic(&r, 0, 1) + 3);
 	steer_result_release(&r);
