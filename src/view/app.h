@@ -86,6 +86,8 @@ struct app_prompt {
 	/* Each change; *column (-1) may be set to put a caret under it.  Or NULL. */
 	void (*change)(struct view *v, const char *text, void *context);
 	void (*cancel)(struct view *v, void *context); /* Esc, ^C; or NULL */
+	/* Tab: appends what the word before the cursor may become, each with a newline.  Or NULL. */
+	void (*complete)(struct view *v, const char *word, struct buf *out, void *context);
 	void *context;        /* borrowed; must live until commit or cancel */
 };
 /* A line editor in the message line.  The view stays visible and is redrawn as it changes. */

@@ -125,7 +125,8 @@ static void draw_footer(struct app *a, struct rect r, int y)
 		return;
 	}
 	if (a->prompt.open && a->message.n) {
-		rect_put_cut(r, 1, y, r.w - 2, STYLE_ERROR, a->message.s, a->message.n);
+		rect_put_cut(r, 1, y, r.w - 2, a->message_bad ? STYLE_ERROR : STYLE_MESSAGE, a->message.s,
+			     a->message.n);
 		return;
 	}
 	int x = r.w - 23, end = x - 1;

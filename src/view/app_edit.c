@@ -132,12 +132,36 @@ static bool commit_tag(struct view *v, const char *tag, void *context)
 	return !bad;
 }
 
+struct tag_list {
+	struct buf *out;
+	const char *word;
+};
+
+static void add_tag(void *context, u32 feature, const char *name, const char *text, i64 when)
+{
+	struct tag_list *l = context;
+	(void)feature;
+	(void)text;
+	(void)when;
+	char *line = xasprintf("%s\n", name);
+	if (!strncmp(name, l->word, strlen(l->word)) && !strstr(l->out->s, line))
+		buf_adds(l->out, line);
+	free(line);
+}
+
+static void complete_tag(struct view *v, const char *word, struct buf *out, void *context)
+{
+	struct tag_list l = {.out = out, .word = word};
+	(void)context;
+	note_each(v->app->session->note, NOTE_TAG, add_tag, &l, NULL);
+}
+
 static void ask_tag(struct app *a)
 {
 	u32 f;
 	if (no_edits(a) || (!app_n_marked(a) && !need_feature(a, &f)))
 		return;
-	struct app_prompt p = {.label = "tag: ", .history = "tag", .commit = commit_tag};
+	struct app_prompt p = {.label = "tag: ", .history = "tag", .commit = commit_tag, .complete = complete_tag};
 	app_prompt(app_top(a), &p);
 }
 

@@ -73,6 +73,35 @@ static void commit(struct app *a)
 	free(text);
 }
 
+/* Lengthens the word before the cursor by what all candidates share; says which there are. */
+static void complete(struct app *a)
+{
+	struct prompt *p = &a->prompt.p;
+	struct buf found = BUF_INIT;
+	size_t from = p->at;
+	while (from > 0 && !strchr(" (-", p->text.s[from - 1]))
+		from--;
+	char *word = xstrndup(p->text.s + from, p->at - from);
+	size_t typed = strlen(word), n = 0;
+	a->prompt.spec.complete(a->prompt.view, word, &found, a->prompt.spec.context);
+	size_t shared = strcspn(found.s, "\n");
+	for (const char *s = found.s; *s; n++) {
+		size_t k = strcspn(s, "\n"), same = 0;
+		while (same < MIN(shared, k) && s[same] == found.s[same])
+			same++;
+		shared = same;
+		s += k + (s[k] == '\n');
+	}
+	if (shared > typed)
+		prompt_insert(p, found.s + typed, shared - typed);
+	buf_clear(&a->message);
+	a->message_bad = false;
+	for (size_t i = 0; n > 1 && i < found.n; i++)
+		buf_addc(&a->message, found.s[i] == '\n' ? ' ' : found.s[i]);
+	free(word);
+	buf_release(&found);
+}
+
 void app_prompt_key(struct app *a, u32 key)
 {
 	struct app_prompt spec = a->prompt.spec;
@@ -80,6 +109,12 @@ void app_prompt_key(struct app *a, u32 key)
 	enum prompt_event ev = key == KEY_NONE_YET ? PROMPT_CHANGED : prompt_key(&a->prompt.p, key);
 	a->dirty = true;
 	buf_clear(&a->message);
+	if (ev == PROMPT_COMPLETE && spec.complete) {
+		complete(a);
+		if (spec.change)
+			spec.change(v, a->prompt.p.text.s, spec.context);
+		return;
+	}
 	switch (ev) {
 	case PROMPT_COMMIT:
 		commit(a);

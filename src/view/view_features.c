@@ -11,6 +11,7 @@
 #include "core/query.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 const struct atlas *features_atlas(struct view *v)
 {
@@ -231,11 +232,27 @@ static bool commit_query(struct view *v, const char *text, void *context)
 	return true;
 }
 
+static void complete_query(struct view *v, const char *word, struct buf *out, void *context)
+{
+	(void)v;
+	(void)context;
+	bool state = !strncmp(word, "is:", 3);
+	for (size_t i = 0; !state && query_keys[i].name; i++)
+		if (!strncmp(query_keys[i].name, word, strlen(word)))
+			buf_addf(out, "%s:\n", query_keys[i].name);
+	for (size_t i = 0; state && query_states[i]; i++)
+		if (!strncmp(query_states[i], word + 3, strlen(word + 3)))
+			buf_addf(out, "is:%s\n", query_states[i]);
+}
+
 static void ask_query(struct view *v)
 {
 	struct features *s = view_state(v);
-	struct app_prompt p = {
-		.label = "& ", .initial = s->query, .history = "query", .commit = commit_query};
+	struct app_prompt p = {.label = "& ",
+			       .initial = s->query,
+			       .history = "query",
+			       .commit = commit_query,
+			       .complete = complete_query};
 	app_prompt(v, &p);
 }
 
