@@ -283,12 +283,18 @@ void layout_graph(const struct graph *g, const i32 *label_width, i32 width, i32 
 	/* The widest labels for which all find room without being narrowed one by one. */
 	for (i32 cap = MIN(36, width);; cap = cap * 4 / 5) {
 		struct plan p = {.g = g, .n = n, .width = width, .height = height};
-		for (size_t i = 0; i < n; i++)
+		bool last = cap * 4 / 5 < 10;
+		i64 cells = 0;
+		for (size_t i = 0; i < n; i++) {
 			p.label[i] = MAX(MIN(label_width[i], i ? cap : MIN(width, cap + 8)), 1);
+			cells += p.label[i];
+		}
+		if (cells > (i64)width * height && !last)
+			continue; /* not even laid end to end */
 		start_radially(&p);
 		relax(&p);
 		place(&p, taken, out);
-		if (all_wide(&p, out) || cap * 4 / 5 < 10)
+		if (all_wide(&p, out) || last)
 			break;
 	}
 	free(taken);
