@@ -5,6 +5,8 @@ src/backend/client.h \
 src/backend/methods.c \
 src/backend/rpc.c \
 src/backend/rpc.h \
+src/backend/rpc_child.c \
+src/backend/rpc_child.h \
 src/backend/steer.c \
 src/backend/steer.h \
 src/backend/steer_spec.c
