@@ -11,7 +11,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_FEATURES = 64 };
+enum {
+	MAX_FEATURES = 64,
+	HEAT_LIMIT = 32 * 1000 * 1000 /* numbers in an encoder that is run for each token */
+};
+
+/* What the streams' tokens fire: featlas-atlas(5), "heat" of runs.jsonl. */
+struct heat {
+	struct session *s;
+	const struct steer_request *q;
+	json_t *list[2];
+	size_t end[2];
+	struct progress *p;
+};
 
 static int parse_request(const struct cmd_args *a, struct session *s, struct steer_spec *specs,
 			 struct steer_request *q, struct err *e)
@@ -58,7 +70,7 @@ static json_t *number_or_null(f64 v)
 }
 
 static int print_json(struct session *s, const struct steer_request *q, const struct steer_result *r,
-		      const char *warning, struct err *e)
+		      const struct heat *heat, const char *warning, struct err *e)
 {
 	static const char *const wheres[] = {"reply", "prompt", "both"};
 	char hex[65];
@@ -90,6 +102,9 @@ static int print_json(struct session *s, const struct steer_request *q, const st
 		json_text(backend_info(s->backend)->name, strlen(backend_info(s->backend)->name)));
 	if (warning[0])
 		json_object_set_new(j, "warning", json_text(warning, strlen(warning)));
+	if (q->want_rows)
+		json_object_set_new(j, "heat", json_pack("{s:O, s:O}", "baseline", heat->list[0], "steered",
+							 heat->list[1]));
 	json_object_set_new(j, "hash", json_string(hex));
 	cmd_print_json(j);
 	return 0;
@@ -139,19 +154,48 @@ static void print_plain(struct session *s, const struct steer_request *q, const 
 	buf_release(&out);
 }
 
-static bool on_token(void *context, int stream, u32 token, const char *text, size_t n, const f32 *row)
+static f32 act_of(const struct dict_row *row, u32 feature)
 {
-	struct progress *p = context;
-	(void)token, (void)text, (void)n, (void)row;
-	if (stream == 1)
-		progress_add(p, 1);
-	return !progress_cancelled(p);
+	for (u32 i = 0; i < row->n; i++)
+		if (row->id[i] == feature)
+			return row->act[i];
+	return 0;
 }
 
-static int generate(struct session *s, const struct steer_request *q, struct steer_result *r, char *warning,
-		    size_t size, struct err *e)
+/* A token's own row comes with the token after it. */
+static void add_heat(struct heat *h, int stream, size_t n, const f32 *row)
+{
+	json_t *list = h->list[stream], *last = json_array_get(list, json_array_size(list) - 1);
+	struct dict_row f;
+	void *arena = NULL;
+	if (last && row && !dict_encode(h->s->atlas->dict, NULL, row, 1, &f, &arena, NULL)) {
+		for (size_t i = 0; i < h->q->n_specs; i++)
+			json_array_set_new(last, i + 1, json_f32(act_of(&f, h->q->specs[i].feature)));
+		free(arena);
+	}
+	json_t *token = json_array();
+	json_array_append_new(token, json_integer((json_int_t)(h->end[stream] += n)));
+	for (size_t i = 0; i < h->q->n_specs; i++)
+		json_array_append_new(token, json_null());
+	json_array_append_new(list, token);
+}
+
+static bool on_token(void *context, int stream, u32 token, const char *text, size_t n, const f32 *row)
+{
+	struct heat *h = context;
+	(void)token, (void)text;
+	if (h->q->want_rows)
+		add_heat(h, stream, n, row);
+	if (stream == 1)
+		progress_add(h->p, 1);
+	return !progress_cancelled(h->p);
+}
+
+static int generate(struct session *s, const struct steer_request *q, struct steer_result *r,
+		    struct heat *heat, char *warning, size_t size, struct err *e)
 {
 	struct progress p = {0};
+	heat->p = &p;
 	struct backend *b = session_backend(s, e);
 	if (!b)
 		return -1;
@@ -159,7 +203,7 @@ static int generate(struct session *s, const struct steer_request *q, struct ste
 	struct cmd_progress *shown = cmd_progress_start(&p);
 	int bad = backend_connect(b, &p, e) || steer_check_model(b, s->atlas, warning, size, e);
 	progress_start(&p, "generating", "tokens", q->n_tokens);
-	bad = bad || steer_generate(b, s->atlas, q, on_token, &p, r, e);
+	bad = bad || steer_generate(b, s->atlas, q, on_token, heat, r, e);
 	cmd_progress_stop(shown);
 	backend_watch(b, NULL);
 	return bad ? -1 : 0;
@@ -175,15 +219,21 @@ int cmd_steer(const struct cmd_args *a, struct err *e)
 	if (!s)
 		return -1;
 	int status = -1;
-	if (!parse_request(a, s, specs, &q, e) && !generate(s, &q, &r, warning, sizeof warning, e)) {
+	struct heat heat = {.s = s, .q = &q, .list = {json_array(), json_array()}};
+	bool bad = parse_request(a, s, specs, &q, e) != 0;
+	u64 numbers = (u64)s->atlas->n_features * s->atlas->d_model;
+	q.want_rows = !bad && arg_flag(a, "json") && numbers <= HEAT_LIMIT;
+	if (!bad && !generate(s, &q, &r, &heat, warning, sizeof warning, e)) {
 		status = EXIT_OK;
 		if (warning[0])
 			fprintf(stderr, "featlas steer: warning: %s\n", warning);
 		if (arg_flag(a, "json"))
-			status = print_json(s, &q, &r, warning, e);
+			status = print_json(s, &q, &r, &heat, warning, e);
 		else
 			print_plain(s, &q, &r);
 	}
+	json_decref(heat.list[0]);
+	json_decref(heat.list[1]);
 	steer_result_release(&r);
 	session_free(s);
 	return status;

@@ -14,7 +14,9 @@ is "is one line" "$(printf '%s\n' "$out" | wc -l | tr -d ' ')" 1
 has "prompt and texts" "$out" '^\{"prompt":"Tell me about the garden","baseline":"[^"]+","steered":"[^"]*(river|stream|boat)[^"]*",'
 has "features" "$out" '"features":\[\{"id":1,"method":"add","strength":"3x","coefficient":[0-9.]+,"label":"words about rivers"\}\]'
 has "options" "$out" '"seed":1,"temperature":0\.0,"n":60,"where":"reply","chat":true,'
-has "measures" "$out" '"first_difference":[0-9]+,"change_over_norm":[0-9.]+,"repeated_4grams":[0-9.]+,"model":"fake world","hash":"[0-9a-f]{64}"\}$'
+has "measures" "$out" '"first_difference":[0-9]+,"change_over_norm":[0-9.]+,"repeated_4grams":[0-9.]+,"model":"fake world",'
+has "heat of each token" "$out" '"heat":\{"baseline":\[\[[0-9]+,[0-9.]+\],.*\[[0-9]+,null\]\],"steered":\[\[[0-9]+,[0-9.]+\],.*\]\},'
+has "the hash" "$out" ',"hash":"[0-9a-f]{64}"\}$'
 first=$out
 check "again" 0 steer --feature 1:3x --json
 is "is the same" "$out" "$first"
