@@ -180,6 +180,7 @@ int term_open(const struct term_options *o, struct err *e)
 		return err_set(e, ERR_UNAVAILABLE,
 			       "the terminal '%s' cannot place its cursor; set TERM to what it is",
 			       name ? name : "");
+	del_curterm(cur_term); /* newterm reads it anew */
 	term.screen = newterm(name, stdout, stdin);
 	if (!term.screen)
 		return err_set(e, ERR_UNAVAILABLE, "cannot use the terminal '%s'", name);

@@ -100,6 +100,15 @@ static void take_output(struct pty *p, int ms)
 	p->answers += vterm_output_read(p->vt, chunk, sizeof chunk);
 }
 
+void pty_settle(struct pty *p)
+{
+	size_t before;
+	do {
+		before = p->bytes;
+		take_output(p, 150);
+	} while (p->bytes != before);
+}
+
 static void watch_child(struct pty *p)
 {
 	int status;

@@ -30,6 +30,8 @@ void pty_resize(struct pty *p, int rows, int cols);
 /* Reads what the program writes until the condition holds; false after ten seconds (FEATLAS_SLOW:
  * a hundred). */
 bool pty_until(struct pty *p, bool (*holds)(struct pty *p, const void *what), const void *what);
+/* Reads until nothing more comes for a moment: before bytes are counted. */
+void pty_settle(struct pty *p);
 void pty_row(struct pty *p, int row, char *out, size_t size);
 bool pty_shows(struct pty *p, const void *text);  /* anywhere on the screen */
 bool pty_lacks(struct pty *p, const void *text);
