@@ -7,8 +7,8 @@
  * LIST.tsv: feature id, strength in multiples of its maximum, reply|both, words (comma
  * separated; a word matches at a word's start, ignoring case).  A hit is a reply with two
  * different listed words, at most 20 % repeated 4-grams, and a mean NLL under the unsteered
- * model at most 1.5 nats above the baseline's.  Beside it stand the baseline and a random
- * direction of the same norm.  OUT.jsonl gets a line a text.
+ * model at most 1.5 nats above the baseline's.  Beside it stand the baseline and, in the
+ * figures, a random direction of the same norm.  OUT.jsonl gets a line a text.
  */
 #include "base/json.h"
 #include "base/mem.h"
@@ -167,7 +167,7 @@ static void evaluate(const struct feature *f, struct prompt *p, int set, u64 fir
 	int hits[3] = {0}, seeds_hit = 0, per_seed[N_SEEDS] = {0};
 	f64 nll = 0;
 	for (int k = 0; k < N_PROMPTS; k++) {
-		for (int kind = BASELINE; kind <= RANDOM; kind++) {
+		for (int kind = BASELINE; kind <= (set ? RANDOM : STEERED); kind++) {
 			struct intervention v = {.kind = INTERVENE_ADD, .hook = session->atlas->hook,
 						 .direction = kind == STEERED ? direction : other,
 						 .amount = (f32)f->multiple * f->max, .feature = NO_FEATURE,
