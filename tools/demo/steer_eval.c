@@ -22,7 +22,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { N_SEEDS = 10, N_PROMPTS = 3, N_NEW = 60, MAX_WORDS = 64, BASELINE = 0, STEERED = 1, RANDOM = 2 };
+enum { N_SEEDS = 10, N_PROMPTS = 3, N_PROMPTS_CHOOSE = 1, N_NEW = 60, MAX_WORDS = 64, BASELINE = 0, STEERED = 1, RANDOM = 2 };
 
 static const char *const prompts[2][N_PROMPTS] = {
 	{"What did you do last weekend?", "Tell me a story.", "Describe your day."},
@@ -166,7 +166,8 @@ static void evaluate(const struct feature *f, struct prompt *p, int set, u64 fir
 	random_direction(other, d, (f32)sqrt(norm), f->id + 1000003u);
 	int hits[3] = {0}, seeds_hit = 0, per_seed[N_SEEDS] = {0};
 	f64 nll = 0;
-	for (int k = 0; k < N_PROMPTS; k++) {
+	int n_prompts = set ? N_PROMPTS : N_PROMPTS_CHOOSE;
+	for (int k = 0; k < n_prompts; k++) {
 		for (int kind = BASELINE; kind <= (set ? RANDOM : STEERED); kind++) {
 			struct intervention v = {.kind = INTERVENE_ADD, .hook = session->atlas->hook,
 						 .direction = kind == STEERED ? direction : other,
@@ -193,10 +194,11 @@ static void evaluate(const struct feature *f, struct prompt *p, int set, u64 fir
 		}
 	}
 	for (int i = 0; i < N_SEEDS; i++)
-		seeds_hit += per_seed[i] >= 2;
+		seeds_hit += 3 * per_seed[i] >= 2 * n_prompts;
 	char *label = session_label_text(session, f->id);
-	printf("%u\t%.2f\t%d/30\t%d/30\t%d/30\t%d/10\t%+.2f\t%s\n", f->id, f->multiple, hits[STEERED], hits[BASELINE],
-	       hits[RANDOM], seeds_hit, nll / (N_SEEDS * N_PROMPTS), label);
+	int n = n_prompts * N_SEEDS;
+	printf("%u\t%.2f\t%d/%d\t%d/%d\t%d/%d\t%d/10\t%+.2f\t%s\n", f->id, f->multiple, hits[STEERED], n, hits[BASELINE], n,
+	       hits[RANDOM], set ? n : 0, seeds_hit, nll / n, label);
 	fflush(stdout);
 	free(label);
 	free(direction);
@@ -239,7 +241,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	struct prompt p[N_PROMPTS] = {0};
-	for (int k = 0; k < N_PROMPTS; k++) {
+	for (int k = 0; k < (set ? N_PROMPTS : N_PROMPTS_CHOOSE); k++) {
 		if (backend_tokenize(backend, prompts[set][k], true, &p[k].tokens, &p[k].flags, &p[k].n, &e))
 			die(&e);
 		for (int i = 0; i < N_SEEDS; i++)
