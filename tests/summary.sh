@@ -3,7 +3,7 @@
 # A live model that could not be had (LIVE no) counts as one failure.
 build=$1 live=${2:-yes}
 find "$build/tests" -name '*.trs' | sort | while read -r f; do
-	awk -v name="${f#"$build/"}" -v log="${f%.trs}.log" '
+	awk -v name="${f#"$build/"}" '
 		/^:test-result: PASS/ {p++} /^:test-result: (FAIL|ERROR|XPASS)/ {f++; print "failed " $0 > "/dev/stderr"}
 		/^:test-result: (SKIP|XFAIL)/ {s++} /^seconds/ {t = $2}
 		END {printf "%d %d %d %s %d\n", p, f, s, name, t}' "$f"
