@@ -1,0 +1,41 @@
+#!/bin/sh
+# Any keys in any order at any size: the program must end by itself, with status 0 and no word on
+# stderr.  Keys are drawn from a seed, so that what fails can be run again.
+t=$(mktemp -d) || exit 1
+trap 'rm -rf "$t"' EXIT
+export HOME="$t" EDITOR=true VISUAL=
+draw() { # seed: a key script on stdout
+	awk -v seed="$1" '
+	function pick(n) { seed = (seed * 16807) % 2147483647; return seed % n }
+	BEGIN {
+		n = split("j k h l H J K L <C-d> <C-u> <C-f> <C-b> gg G 0 $ ] [ <Tab> <S-Tab> <Enter> <Enter> <lt> > / n N " \
+			"& # <Space> v * ma '\''a '\'''\'' s S a d e t r3 r0 u <C-r> c = y Y w + - . f P p R <C-l> ? : gf go " \
+			"gn gt gb gh gl gi g* zl z/ zb zr o i m <Esc> <Esc> <Esc> <BS> <C-c>n 12 3", key, " ")
+		n_text = split("bridge|(|[a-|density:<1|tag:x|é橋|99|7|\\|{2}|a long line of words that goes on", text, "|")
+		n_size = split("1x1 20x5 39x10 40x9 40x10 60x15 80x24 200x60 500x200", size, " ")
+		for (i = 0; i < 300; i++) {
+			what = pick(100)
+			if (what < 3) print "size " size[1 + pick(n_size)]
+			else if (what < 8) print "type " text[1 + pick(n_text)]
+			else print "keys " key[1 + pick(n)]
+		}
+		print "dump"
+	}'
+}
+n=0 bad=0
+for seed in ${SEEDS:-11 22 33 44}; do
+	n=$((n + 1))
+	rm -rf "$t/w" && mkdir "$t/w" && cp -r "$SAMPLE" "$t/w/a.atlas" && chmod -R u+w "$t/w"
+	draw "$seed" >"$t/keys"
+	(cd "$t/w" && timeout 300 "$FEATLAS" open --backend fake --script "$t/keys" a.atlas) >"$t/out" 2>"$t/err"
+	status=$?
+	if [ $status = 0 ] && [ ! -s "$t/err" ] && [ -s "$t/out" ]; then
+		echo "ok $n - seed $seed"
+	else
+		echo "not ok $n - seed $seed: status $status"
+		tail -20 "$t/err" | sed 's/^/# /'
+		bad=1
+	fi
+done
+echo "1..$n"
+exit $bad
