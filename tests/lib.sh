@@ -13,6 +13,8 @@
 #	lacks NAME TEXT REGEX           no line may
 #	skip NAME WHY                   one test that cannot run here
 #	bail WHY                        the whole suite cannot run here (before any test)
+#	await COMMAND ...               tries it every 0.05 s until it succeeds, for a minute at most
+#	has_child PID                   the process has started another
 #	finish                          the last line of every suite
 
 set -u
@@ -92,6 +94,18 @@ skip() {
 bail() {
 	echo "1..0 # SKIP $1"
 	exit 0
+}
+
+await() {
+	tries_=0
+	until "$@"; do
+		[ $((tries_ += 1)) -lt 1200 ] || return 1
+		sleep 0.05
+	done
+}
+
+has_child() {
+	grep -qs "^PPid:$tab*$1\$" /proc/[0-9]*/status
 }
 
 copy_sample() {

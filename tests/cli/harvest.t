@@ -64,10 +64,7 @@ backend=fake
 backend='featlas-fake --delay-ms 50'
 "$FEATLAS" harvest "$tmp/c.jsonl" "$tmp/f.acts" --hook 2 --backend "$backend" 2>"$tmp/e" &
 pid=$!
-for i in $(seq 400); do
-	[ -n "$(ps -o pid= --ppid $pid 2>/dev/null)" ] && break
-	sleep 0.05
-done
+await has_child $pid
 kill -INT $pid
 wait $pid
 is "^C is status 130" "$?" 130

@@ -76,10 +76,7 @@ refused "no model at hand" 'bootstrap' "$FEATLAS" steer "$SAMPLE" --prompt x --f
 # ^C ends it with 130
 "$FEATLAS" steer "$SAMPLE" --backend 'featlas-fake --delay-ms 20' --prompt x --feature 1 -n 1000 >"$tmp/o" 2>"$tmp/e" &
 pid=$!
-for i in $(seq 400); do
-	[ -n "$(ps -o pid= --ppid $pid 2>/dev/null)" ] && break
-	sleep 0.05
-done
+await has_child $pid
 kill -INT $pid
 wait $pid
 is "^C is status 130" "$?" 130

@@ -24,8 +24,8 @@ is "the same to the bit" "$?$(cat "$tmp/same")" 0
 
 # killed outright once there is a checkpoint
 "$FEATLAS" train "$tmp/a.acts" "$tmp/cut.atlas" $small --steps 3000 --checkpoint-every 10 2>"$tmp/log" &
-pid=$! tries=0
-while [ ! -e "$tmp/cut.atlas.checkpoint" ] && [ $tries -lt 1500 ]; do sleep 0.02; tries=$((tries + 1)); done
+pid=$!
+await [ -e "$tmp/cut.atlas.checkpoint" ]
 kill -9 $pid
 wait $pid 2>"$tmp/killed"
 ok "killed, it leaves a checkpoint and no atlas" \
@@ -41,8 +41,8 @@ ok "it comes to the same" "$tool" close "$tmp/whole.atlas/sae_weights.safetensor
 # ^C: the step at hand is finished and kept
 # shellcheck disable=SC2086
 "$FEATLAS" train "$tmp/a.acts" "$tmp/int.atlas" $small --steps 100000 --checkpoint-every 10 2>"$tmp/log" &
-pid=$! tries=0
-while [ ! -e "$tmp/int.atlas.checkpoint" ] && [ $tries -lt 1500 ]; do sleep 0.02; tries=$((tries + 1)); done
+pid=$!
+await [ -e "$tmp/int.atlas.checkpoint" ]
 kill -INT $pid
 wait $pid
 is "interrupted, it exits with 130" $? 130
