@@ -2,6 +2,7 @@
 /* view_messages.c - everything that was said in this session. */
 #include "view/app_private.h"
 
+#include "ui/words.h"
 #include "view/list_act.h"
 
 #include <string.h>
@@ -16,10 +17,24 @@ static int open(struct view *v, const struct target *t, struct err *e)
 	return 0;
 }
 
+/* The message under the cursor, whole, below the list if it is too long for a line of it. */
+static struct rect draw_whole(const struct app *a, const struct list *l, struct rect r)
+{
+	struct words w = {0};
+	if (l->at < a->n_log)
+		w = (struct words){.text = a->log[l->at], .n = strlen(a->log[l->at])};
+	int lines = (int)words_lines(&w, r.w - 2);
+	if (lines < 2 || lines + 1 >= r.h)
+		return r;
+	words_draw(&w, rect_sub(r, 1, r.h - lines, r.w - 2, lines), 0);
+	return rect_sub(r, 0, 0, r.w, r.h - lines - 1);
+}
+
 static void draw(struct view *v, struct rect r)
 {
 	struct list *l = view_state(v);
 	struct app *a = v->app;
+	r = draw_whole(a, l, r);
 	list_resize(l, a->n_log, r.h);
 	if (!a->n_log)
 		rect_puts(r, 1, 1, STYLE_DIM, "nothing was said yet");
