@@ -2,6 +2,8 @@
 /* app_draw.c - the frame around a view: title, messages, footer, pop-ups. */
 #include "view/app_private.h"
 
+#include "ui/words.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -253,10 +255,7 @@ void app_draw(struct app *a)
 	a->grid.ascii = a->ascii;
 	grid_clear(&a->grid);
 	if (all.w < APP_MIN_W || all.h < APP_MIN_H) {
-		static const char words[] = "featlas needs a window of 40 x 10";
-		for (size_t at = 0, y = 0; words[at] && (int)y < all.h; y++)
-			at += (size_t)rect_put(all, 0, (int)y, all.w, STYLE_NORMAL, words + at,
-					       strlen(words + at));
+		words_sentence(all, 0, 0, STYLE_NORMAL, "needs a window of 40 x 10");
 		return;
 	}
 	struct view *v = app_top(a);
