@@ -181,7 +181,11 @@ void backend_words(const struct backend *b, char *out, size_t size)
 			snprintf(out, size, "%s busy", b->name);
 		break;
 	case BACKEND_DIED:
-		snprintf(out, size, "%s died, %u restart%s", b->name, restarts, restarts == 1 ? "" : "s");
+		if (restarts)
+			snprintf(out, size, "%s died, %u restart%s", b->name, restarts,
+				 restarts == 1 ? "" : "s");
+		else
+			snprintf(out, size, "%s died", b->name);
 		break;
 	}
 }

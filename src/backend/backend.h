@@ -31,7 +31,7 @@ void backend_free(struct backend *b); /* shutdown, then kill; NULL is fine */
 /* Waits until the module has answered initialize.  progress may be NULL. */
 int backend_connect(struct backend *b, struct progress *p, struct err *e);
 enum backend_state backend_state(const struct backend *b);
-/* "llama ready", "loading 42 %", "busy 31/60", "off", "died, R restarts". */
+/* "llama ready", "loading 42 %", "busy 31/60", "off", "died", "died, R restarts". */
 void backend_words(const struct backend *b, char *out, size_t size);
 /* Any thread: ends the request that runs; it returns ERR_CANCELLED. */
 void backend_cancel(struct backend *b);
