@@ -59,6 +59,9 @@ static int run_job(struct text_job *j, struct progress *p)
 			       j->atlas->d_model);
 	if (backend_tokenize(j->backend, j->text, j->chat, &r->tokens, &r->flags, &r->n, &j->err))
 		return -1;
+	if (r->n > backend_info(j->backend)->n_ctx)
+		return err_set(&j->err, ERR_USAGE, "the text has %zu tokens, the model takes %u", r->n,
+			       backend_info(j->backend)->n_ctx);
 	f32 *x = mem_try(r->n + 1, d * sizeof *x, "states", &j->err);
 	if (!x)
 		return -1;
