@@ -4,6 +4,7 @@
 #include "ui/script.h"
 #include "view/app.h"
 
+#include <fcntl.h>
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,9 +58,19 @@ static bool means_open(int argc, char **argv)
 	return true;
 }
 
+/* A closed standard descriptor would go to the next file that is opened, and what is printed
+ * into that file.  Opened the wrong way round, reading and printing still fail. */
+static void keep_standard_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			_exit(EXIT_ERROR);
+}
+
 int main(int argc, char **argv)
 {
 	static char word[] = "open";
+	keep_standard_descriptors();
 	setlocale(LC_CTYPE, "");
 	cmd_start_screens = start_screens;
 	if (!means_open(argc, argv))
