@@ -50,7 +50,7 @@ static int parse_strength(const char *s, size_t n, struct steer_spec *out, struc
 	char *end;
 	f32 v = strtof(s, &end);
 	out->times_max = end == s + n - 1 && *end == 'x';
-	out->strength = v;
+	out->strength = v + 0.0F; /* -0 is 0 */
 	if (end == s || !isfinite(v) || (end != s + n && !out->times_max))
 		return err_set(
 			e, ERR_USAGE,

@@ -209,15 +209,26 @@ int cmd_status(const struct err *e)
 	}
 }
 
+/* The status in the end: what was printed must have arrived. */
+static int flush_output(const char *command, int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	if (errno != EPIPE)
+		fprintf(stderr, "featlas%s%s: cannot write the output: %s\n", *command ? " " : "", command,
+			strerror(errno));
+	return EXIT_ERROR;
+}
+
 int cmd_main(int argc, char **argv)
 {
 	if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
 		print_all(argc < 2 ? stderr : stdout);
-		return argc < 2 ? EXIT_ERROR : EXIT_OK;
+		return flush_output("", argc < 2 ? EXIT_ERROR : EXIT_OK);
 	}
 	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
 		printf("featlas %s\n", PACKAGE_VERSION);
-		return EXIT_OK;
+		return flush_output("", EXIT_OK);
 	}
 	const struct command *c = find_command(argv[1]);
 	if (!c) {
@@ -244,11 +255,7 @@ int cmd_main(int argc, char **argv)
 		buf_release(&b);
 		status = cmd_status(&e);
 	}
-	if (fflush(stdout) || ferror(stdout)) {
-		if (errno != EPIPE)
-			fprintf(stderr, "featlas %s: cannot write the output: %s\n", c->name, strerror(errno));
-		status = EXIT_ERROR;
-	}
+	status = flush_output(c->name, status);
 	free(a.positional);
 	free(a.options);
 	return status;

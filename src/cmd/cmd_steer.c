@@ -144,7 +144,9 @@ static void print_plain(struct session *s, const struct steer_request *q, const 
 		free(label);
 	}
 	if (isfinite(r->change_over_norm))
-		buf_addf(&out, "change over the median norm %.3f, ", r->change_over_norm);
+		buf_addf(&out, r->change_over_norm < 1000 ? "change over the median norm %.3f, "
+							 : "change over the median norm %.3g, ",
+			 r->change_over_norm);
 	buf_addf(&out, "repeated 4-grams %.0f %%, ", 100 * r->repeated_4grams[1]);
 	if (r->first_difference < 0)
 		buf_adds(&out, "no token differs\n");

@@ -1,6 +1,7 @@
 # see tests/local.mk; TAP in shell, with tests/lib.sh; one suite a line, sorted
 cli_suites = \
 tests/cli/backend.t \
+tests/cli/badinput.t \
 tests/cli/conformance.t \
 tests/cli/encode.t \
 tests/cli/export.t \
