@@ -15,6 +15,7 @@
 
 struct job {
 	const char *from, *to;
+	const char *runs; /* recorded steering runs to ship along, or NULL */
 	struct atlas *atlas;
 	json_t *json;
 	u64 window, n_activations;
@@ -92,18 +93,66 @@ static int copy_others(const struct job *j, struct err *e)
 	return 0;
 }
 
+/* Lines that 'featlas steer --json' printed; a broken one is refused. */
+static int check_runs(const char *path, struct err *e)
+{
+	FILE *f = fopen(path, "r");
+	if (!f)
+		return err_os(e, "cannot open '%s'", path);
+	char *line = NULL;
+	size_t cap = 0, number = 0;
+	int bad = 0;
+	for (ssize_t n; !bad && (n = getline(&line, &cap, f)) >= 0;) {
+		char *what = xasprintf("'%s' line %zu", path, ++number);
+		json_t *j = json_parse(line, (size_t)n, what, e);
+		const char *text;
+		bad = !j || json_get_str(j, "prompt", &text, what, e) || json_get_str(j, "steered", &text, what, e);
+		json_decref(j);
+		free(what);
+	}
+	free(line);
+	fclose(f);
+	return bad ? -1 : 0;
+}
+
+static int copy_runs(struct job *j, struct err *e)
+{
+	if (!j->runs)
+		return 0;
+	char *to = xasprintf("%s/runs.jsonl", j->to);
+	int bad = check_runs(j->runs, e) || prune_copy(j->runs, to, e) ||
+		  atlas_note_part(j->json, j->to, "runs", "runs.jsonl", "steer", NULL, e);
+	free(to);
+	return bad ? -1 : 0;
+}
+
+/* "x/demo.atlas/" is called demo. */
+static void name_after(json_t *json, const char *folder)
+{
+	size_t n = strlen(folder);
+	while (n > 1 && folder[n - 1] == '/')
+		n--;
+	size_t start = n;
+	while (start > 0 && folder[start - 1] != '/')
+		start--;
+	if (n - start > 6 && !strncmp(folder + n - 6, ".atlas", 6))
+		n -= 6;
+	json_object_set_new(json, "name", json_text(folder + start, n - start));
+}
+
 int cmd_prune(const struct cmd_args *a, struct err *e)
 {
-	struct job j = {.from = a->positional[0], .to = a->positional[1]};
+	struct job j = {.from = a->positional[0], .to = a->positional[1], .runs = arg_str(a, "runs", NULL)};
 	int bad = arg_u64(a, "window", PRUNE_WINDOW, 0, 100000, &j.window, e);
 	if (!bad && (!(j.atlas = atlas_open(j.from, e)) || !(j.json = atlas_json_read(j.from, e)) ||
 		     make_folder(&j, e)))
 		bad = -1;
 	if (!bad) {
 		atlas_json_new_build(j.json);
+		name_after(j.json, j.to);
 		struct cmd_progress *shown = cmd_progress_start(&j.progress);
 		bad = prune_dictionary(&j, e) || prune_activations(&j, e) || copy_others(&j, e) ||
-		      atlas_commit(j.json, j.to, e);
+		      copy_runs(&j, e) || atlas_commit(j.json, j.to, e);
 		cmd_progress_stop(shown);
 	}
 	if (!bad)

@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum { SLIDER_LOW = -3, SLIDER_HIGH = 6, SLIDER_STEPS = 2 * (SLIDER_HIGH - SLIDER_LOW) };
-static const f32 WRITES = 0.02f; /* a topic score below it: the feature only detects */
+static const f32 WRITES = 0.005f; /* a topic score below it: the feature only detects */
 
 /* ---- the prompt line and the rows ---- */
 

@@ -49,6 +49,14 @@ has "statistics stay" "$out" '"n_tokens_indexed":40000,"n_tokens_kept":39600'
 has "the weights are halves" "$out" '"dtype":"(F16|float16)"'
 check "no faults in it" 0 "$FEATLAS" verify "$tmp/p.atlas"
 ok "it is smaller" [ "$(cat "$tmp"/p.atlas/* | wc -c)" -lt "$(cat "$atlas"/* | wc -c)" ]
+printf '%s\n' '{"prompt":"p","baseline":"b","steered":"s"}' >"$tmp/runs.jsonl"
+check "runs go along" 0 "$FEATLAS" prune "$atlas" "$tmp/r.atlas" --runs "$tmp/runs.jsonl"
+ok "as they are" cmp "$tmp/runs.jsonl" "$tmp/r.atlas/runs.jsonl"
+check "and the atlas is whole" 0 "$FEATLAS" verify "$tmp/r.atlas"
+is "it is called after its folder" "$("$FEATLAS" info "$tmp/r.atlas" --json | grep -c '"name":"r"')" 1
+printf '%s\n' '{"prompt":"p"}' >"$tmp/bad.jsonl"
+check "a run without its text is refused" 3 "$FEATLAS" prune "$atlas" "$tmp/s.atlas" --runs "$tmp/bad.jsonl"
+has "by line" "$err" "bad.jsonl' line 1: 'steered' is missing"
 check "not over another atlas" 2 "$FEATLAS" prune "$atlas" "$tmp/p.atlas"
 has "says so" "$err" 'is there already'
 
