@@ -20,7 +20,7 @@ include tests/fuzz/local.mk
 include tests/bench/local.mk
 
 TESTS += tests/layers.t
-EXTRA_DIST += tests/layers.t tests/driver.sh tests/summary.sh
+EXTRA_DIST += tests/layers.t tests/driver.sh tests/summary.sh tests/check-long.sh
 EXTRA_DIST += tests/golden/index.safetensors tests/golden/make_index.py
 EXTRA_DIST += tests/golden/make_reference.py tests/golden/reference.safetensors tests/golden/saelens
 
@@ -33,3 +33,10 @@ tests/sample.atlas/atlas.json: tools/mksample$(EXEEXT)
 	$(AM_V_GEN)$(MKDIR_P) tests && rm -rf tests/sample.atlas && tools/mksample$(EXEEXT) tests/sample.atlas
 CLEANFILES += tests/sample.atlas/*
 EXTRA_DIST += tests/golden/encode.py tests/golden/encode
+
+# minutes: sanitizers, long fuzzing, random keys; in folders of their own below check-long
+check-long:
+	+$(SHELL) $(srcdir)/tests/check-long.sh $(srcdir) check-long CC='$(CC)' --with-llama='$(with_llama)'
+clean-local:
+	rm -rf check-long
+.PHONY: check-long
