@@ -1,9 +1,13 @@
-# Not tests: 'make bench' runs them; they print ratios to be read.
-bench_programs = tests/bench/bench_core
+# Not tests: 'make bench' runs them; what they print is to be read.
+bench_programs = tests/bench/bench_core tests/bench/bench_demo tests/bench/bench_keys
 EXTRA_PROGRAMS = $(bench_programs)
 CLEANFILES += $(bench_programs)
+EXTRA_DIST += tests/bench/run
 tests_bench_bench_core_LDADD = $(CORE_LIBS)
+tests_bench_bench_demo_LDADD = $(SESSION_LIBS)
+tests_bench_bench_keys_LDADD = $(CORE_LIBS) -lutil
 
-bench: $(bench_programs)
-	for p in $(bench_programs); do ./$$p || exit 1; done
+BENCH_ATLAS = tests/sample.atlas
+bench: all $(check_DATA) $(bench_programs)
+	$(srcdir)/tests/bench/run $(builddir) $(BENCH_ATLAS)
 .PHONY: bench

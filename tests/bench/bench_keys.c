@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: MIT */
+/* bench_keys.c - how long a key of the terminal program takes to become a frame.
+ *
+ * usage: bench_keys FEATLAS ATLAS [BACKEND [KEYS]]
+ *
+ * The program runs on a pseudo-terminal of 120 x 40.  A key is sent when the screen has been
+ * still for a moment; timed is from before the key is written to when all that the program
+ * wrote in answer has been read.  Each key is also sent to an echo - a process that waits in
+ * poll and writes one byte back - so that what the machine's load alone costs stands beside it.
+ * "own" is the processor time of the thread that draws, all it did for the key included: it does
+ * not grow because others want the processor.  "beside" is the processors' time, in per cent of
+ * one, that the load itself took meanwhile: its other threads and the model's process.
+ *
+ * The label search runs in the program over many labels for each feature with a pattern that
+ * takes long; the harvest is a process of its own; the generation runs in the program.
+ */
+#include "base/mem.h"
+#include "core/atlas.h"
+#include "core/labels.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	COLS = 120,
+	ROWS = 40,
+	STILL_MS = 12,	   /* between an answer and the next key */
+	ANSWER_MS = 3000,  /* after this a key has no answer */
+	WARM_KEYS = 10,	   /* not counted */
+	MAX_KEYS = 2000,
+	LABELS_EACH = 200, /* extra ones of a feature, for the search */
+	CORPUS_TEXTS = 20000
+};
+
+enum load { REST, SEARCH, HARVEST, GENERATION, N_LOADS };
+static const char *const load_names[N_LOADS] = {"at rest", "label search", "harvest", "generation"};
+
+/* Every step of `in` and `keys` is one key; a blank between them means nothing, '_' is a space. */
+struct scene {
+	const char *name, *in, *keys;
+};
+
+#define ENTER "\r"
+#define DOWN_HALF "\004"
+#define UP_HALF "\025"
+#define RUB "\177"
+static const struct scene scenes[] = {
+	{"list, scrolling", "", "jjjjj" DOWN_HALF "jj" DOWN_HALF "kkk" UP_HALF "\006" "jj\002" UP_HALF "kkkk"},
+	{"list, typing a regex", "/", "bridge|(north|south)_[ae].*a" RUB RUB RUB RUB RUB RUB RUB RUB RUB RUB RUB RUB
+				      RUB RUB RUB RUB RUB RUB RUB RUB RUB RUB RUB RUB RUB RUB RUB RUB},
+	{"feature page", "j" ENTER, "jj\tjjj\tjj]jj]j\tj[w"},
+	{"graph", "jj" ENTER "gn", "ljhk+l-jl.h"},
+	{"steer screen", "gs", "lLlhHh" "lllhhh"},
+};
+
+struct sample {
+	f64 frame, own, echo; /* ms */
+};
+
+struct bench {
+	const char *program, *backend;
+	char *folder;	     /* everything here */
+	char *atlas, *wide;  /* the atlas, and the same with many labels */
+	char *hook;
+	int n_keys;
+	pid_t echo, harvest;
+	int echo_fd;
+};
+
+struct app {
+	int fd;
+	pid_t pid;
+};
+
+static void die(const char *what)
+{
+	fprintf(stderr, "bench_keys: %s\n", what);
+	exit(1);
+}
+
+static f64 now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (f64)t.tv_sec * 1e3 + (f64)t.tv_nsec / 1e6;
+}
+
+/* ---- the pseudo-terminal ---- */
+
+/* Reads what there is; false when nothing came within ms. */
+static bool take(int fd, int ms)
+{
+	char chunk[65536];
+	struct pollfd p = {fd, POLLIN, 0};
+	if (poll(&p, 1, ms) <= 0)
+		return false;
+	return read(fd, chunk, sizeof chunk) > 0;
+}
+
+static f64 answer(int fd, const char *key)
+{
+	f64 start = now_ms();
+	if (write(fd, key, 1) != 1 || !take(fd, ANSWER_MS))
+		return -1;
+	while (take(fd, 0))
+		;
+	return now_ms() - start;
+}
+
+static void until_still(int fd, int ms)
+{
+	f64 end = now_ms() + 20 * ms;
+	while (now_ms() < end && take(fd, ms))
+		;
+}
+
+/* Nanoseconds that the first thread ran. */
+static f64 own_ms(pid_t pid)
+{
+	char path[64];
+	unsigned long long ns = 0;
+	snprintf(path, sizeof path, "/proc/%d/task/%d/schedstat", pid, pid);
+	FILE *f = fopen(path, "r");
+	if (f && fscanf(f, "%llu", &ns) != 1)
+		ns = 0;
+	if (f)
+		fclose(f);
+	return (f64)ns / 1e6;
+}
+
+/* Of a process: its parent, and the processor time it took. */
+static bool read_stat(pid_t pid, pid_t *parent, f64 *ms)
+{
+	char path[64], line[1024];
+	unsigned long user, sys;
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	FILE *f = fopen(path, "r");
+	char *at = f && fgets(line, sizeof line, f) ? strrchr(line, ')') : NULL;
+	if (f)
+		fclose(f);
+	if (!at || sscanf(at + 2, "%*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", parent, &user, &sys) != 3)
+		return false;
+	*ms = (f64)(user + sys) * 1e3 / (f64)sysconf(_SC_CLK_TCK);
+	return true;
+}
+
+/* Processor time of a process and of its children that live. */
+static f64 family_ms(pid_t pid)
+{
+	f64 total = 0, ms;
+	pid_t parent;
+	DIR *d = opendir("/proc");
+	for (struct dirent *f; d && (f = readdir(d));) {
+		pid_t at = (pid_t)strtol(f->d_name, NULL, 10);
+		if (at > 0 && read_stat(at, &parent, &ms) && (at == pid || parent == pid))
+			total += ms;
+	}
+	if (d)
+		closedir(d);
+	return total;
+}
+
+static f64 beside_ms(const struct bench *b, const struct app *a)
+{
+	return family_ms(a->pid) - own_ms(a->pid) + (b->harvest ? family_ms(b->harvest) : 0);
+}
+
+/* ---- processes ---- */
+
+static pid_t on_terminal(int *fd)
+{
+	struct winsize size = {.ws_row = ROWS, .ws_col = COLS};
+	pid_t pid = forkpty(fd, NULL, NULL, &size);
+	if (pid < 0)
+		die("no pseudo-terminal");
+	return pid;
+}
+
+static void start_echo(struct bench *b)
+{
+	b->echo = on_terminal(&b->echo_fd);
+	if (b->echo)
+		return;
+	struct termios t;
+	tcgetattr(0, &t);
+	cfmakeraw(&t);
+	tcsetattr(0, TCSANOW, &t);
+	char c = '.';
+	do {
+		struct pollfd p = {0, POLLIN, 0};
+		if (write(1, &c, 1) != 1 || poll(&p, 1, -1) < 0)
+			break;
+	} while (read(0, &c, 1) == 1);
+	_exit(0);
+}
+
+static void send_keys(const struct app *a, const char *keys)
+{
+	for (; *keys; keys++) {
+		answer(a->fd, keys);
+		until_still(a->fd, 30);
+	}
+}
+
+static struct app start_app(const struct bench *b, enum load load)
+{
+	struct app a;
+	a.pid = on_terminal(&a.fd);
+	if (!a.pid) {
+		setenv("TERM", "xterm-256color", 1);
+		setenv("XDG_STATE_HOME", b->folder, 1);
+		setenv("XDG_CONFIG_HOME", b->folder, 1);
+		execlp(b->program, b->program, "open", "--backend", b->backend,
+		       load == SEARCH ? b->wide : b->atlas, (char *)NULL);
+		_exit(127);
+	}
+	if (!take(a.fd, 20000))
+		die("the program shows nothing");
+	until_still(a.fd, 200);
+	return a;
+}
+
+static void end(pid_t pid)
+{
+	if (pid > 0) {
+		kill(pid, SIGTERM);
+		waitpid(pid, NULL, 0);
+	}
+}
+
+static void end_app(struct app *a)
+{
+	close(a->fd); /* it leaves when its terminal has gone */
+	end(a->pid);
+}
+
+/* ---- the loads ---- */
+
+static void write_corpus(const char *path)
+{
+	FILE *f = fopen(path, "w");
+	for (int i = 0; f && i < CORPUS_TEXTS; i++)
+		fprintf(f, "{\"text\":\"Text %d: the river runs under the old bridge, and on its far side the town "
+			   "keeps a museum of maps, clocks and instruments that nobody has opened for years.\"}\n", i);
+	if (!f || fclose(f))
+		die("cannot write a corpus");
+}
+
+static void start_harvest(struct bench *b)
+{
+	char *corpus = xasprintf("%s/corpus.jsonl", b->folder), *out = xasprintf("%s/out.acts", b->folder);
+	write_corpus(corpus);
+	b->harvest = fork();
+	if (!b->harvest) {
+		int nowhere = open("/dev/null", O_RDWR);
+		dup2(nowhere, 0);
+		dup2(nowhere, 1);
+		dup2(nowhere, 2);
+		execlp(b->program, b->program, "harvest", corpus, out, "--hook", b->hook, "--backend", b->backend,
+		       (char *)NULL);
+		_exit(127);
+	}
+	free(corpus);
+	free(out);
+}
+
+/* Waits until the load is at work: false if it never is. */
+static bool at_work(const struct bench *b, const struct app *a)
+{
+	f64 before = beside_ms(b, a), end_at = now_ms() + 60000;
+	while (now_ms() < end_at) {
+		until_still(a->fd, 100);
+		poll(NULL, 0, 100);
+		if (beside_ms(b, a) - before > 300)
+			return true;
+	}
+	return false;
+}
+
+static void begin_load(struct bench *b, const struct app *a, enum load load)
+{
+	if (load == SEARCH) /* every label gives up late */
+		send_keys(a, "/(?:[a-z]+ ?)+\\d$" ENTER);
+	else if (load == GENERATION)
+		send_keys(a, "gson900" ENTER ENTER);
+	else if (load == HARVEST && !b->harvest)
+		start_harvest(b);
+	if (load != REST && !at_work(b, a))
+		fprintf(stderr, "bench_keys: the load '%s' takes no time\n", load_names[load]);
+	if (load == GENERATION)
+		send_keys(a, "gf");
+}
+
+/* ---- measuring ---- */
+
+static int rising(const void *a, const void *b)
+{
+	f64 x = *(const f64 *)a, y = *(const f64 *)b;
+	return (x > y) - (x < y);
+}
+
+struct spread {
+	f64 p50, p99, max;
+};
+
+static struct spread spread(const struct sample *s, int n, size_t offset)
+{
+	f64 x[MAX_KEYS];
+	for (int i = 0; i < n; i++)
+		x[i] = *(const f64 *)((const char *)&s[i] + offset);
+	qsort(x, (size_t)n, sizeof *x, rising);
+	return (struct spread){x[n / 2], x[(n * 99 - 1) / 100], x[n - 1]};
+}
+
+static int measure(const struct bench *b, const struct app *a, const struct scene *scene, struct sample *out,
+		   int *n_silent)
+{
+	int n = 0;
+	*n_silent = 0;
+	for (int i = -WARM_KEYS; n + *n_silent < b->n_keys; i++) {
+		size_t at = (size_t)(i + WARM_KEYS) % strlen(scene->keys);
+		char key = scene->keys[at] == '_' ? ' ' : scene->keys[at];
+		struct sample s;
+		f64 own = own_ms(a->pid);
+		s.frame = answer(a->fd, &key);
+		until_still(a->fd, STILL_MS);
+		s.own = own_ms(a->pid) - own;
+		s.echo = answer(b->echo_fd, "e");
+		if (i >= 0 && s.frame < 0)
+			++*n_silent;
+		else if (i >= 0)
+			out[n++] = s;
+	}
+	return n;
+}
+
+static void row(struct bench *b, enum load load, const struct scene *scene)
+{
+	struct sample s[MAX_KEYS];
+	struct app a = start_app(b, load);
+	int silent;
+	begin_load(b, &a, load);
+	send_keys(&a, scene->in);
+	until_still(a.fd, 100);
+	f64 busy = beside_ms(b, &a), start = now_ms();
+	int n = measure(b, &a, scene, s, &silent);
+	busy = (beside_ms(b, &a) - busy) / (now_ms() - start);
+	end_app(&a);
+	if (!n)
+		die("no key was answered");
+	struct spread f = spread(s, n, offsetof(struct sample, frame)), o = spread(s, n, offsetof(struct sample, own)),
+		      e = spread(s, n, offsetof(struct sample, echo));
+	printf("| %s | %s | %d | %.1f | %.1f | %.1f | %.1f | %.1f | %.1f | %.1f | %.1f | %.1f | %.0f %% |\n",
+	       scene->name, load_names[load], n, f.p50, f.p99, f.max, o.p50, o.p99, o.max, e.p50, e.p99, e.max,
+	       100 * busy);
+	if (silent)
+		printf("\n%d keys changed nothing on the screen.\n\n", silent);
+	fflush(stdout);
+}
+
+/* ---- the atlases ---- */
+
+static void link_files(const char *from, const char *to, const char *but)
+{
+	DIR *d = opendir(from);
+	char *real = realpath(from, NULL);
+	if (!d || !real || mkdir(to, 0700))
+		die("cannot copy the atlas");
+	for (struct dirent *f; (f = readdir(d));) {
+		if (f->d_name[0] == '.' || !strncmp(f->d_name, "labels.db", 9) || !strcmp(f->d_name, but))
+			continue;
+		char *old = xasprintf("%s/%s", real, f->d_name), *new = xasprintf("%s/%s", to, f->d_name);
+		if (symlink(old, new))
+			die("cannot copy the atlas");
+		free(old);
+		free(new);
+	}
+	free(real);
+	closedir(d);
+}
+
+/* The labels there are, and as many more as it takes. */
+static void write_labels(const struct atlas *a, const char *path)
+{
+	struct err e = {0};
+	u64 n = a->labels ? labels_count(a->labels) : 0, m = 0;
+	struct label *list = mem_try(n + (u64)a->n_features * LABELS_EACH, sizeof *list, "labels", &e);
+	if (!list)
+		die(e.msg);
+	static const char text[] = "words about rivers bridges and the towns on either side";
+	for (; m < n; m++)
+		labels_at(a->labels, m, &list[m]);
+	for (u32 f = 0; f < a->n_features; f++)
+		for (int i = 0; i < LABELS_EACH; i++)
+			list[m++] = (struct label){
+				{(const u8 *)text, sizeof text - 1}, f, LABEL_LEXICAL, "bench", -1.0f};
+	if (labels_write(path, list, m, a->uuid, a->build_id, &e))
+		die(e.msg);
+	free(list);
+}
+
+static void make_atlases(struct bench *b, const char *from)
+{
+	struct err e = {0};
+	b->atlas = xasprintf("%s/plain.atlas", b->folder);
+	b->wide = xasprintf("%s/wide.atlas", b->folder);
+	link_files(from, b->atlas, "");
+	link_files(from, b->wide, "labels.safetensors");
+	struct atlas *a = atlas_open(from, &e);
+	if (!a)
+		die(e.msg);
+	char *labels = xasprintf("%s/labels.safetensors", b->wide);
+	write_labels(a, labels);
+	free(labels);
+	b->hook = xstrdup(a->hook);
+	atlas_free(a);
+}
+
+static void remove_folder(const char *folder)
+{
+	pid_t pid = fork();
+	if (!pid) {
+		execlp("rm", "rm", "-rf", "--", folder, (char *)NULL);
+		_exit(127);
+	}
+	waitpid(pid, NULL, 0);
+}
+
+int main(int argc, char **argv)
+{
+	struct bench b = {.backend = argc > 3 ? argv[3] : "fake", .n_keys = argc > 4 ? atoi(argv[4]) : 200};
+	char folder[] = "/tmp/featlas-bench-XXXXXX";
+	if (argc < 3 || b.n_keys < 1 || b.n_keys > MAX_KEYS) {
+		fputs("usage: bench_keys FEATLAS ATLAS [BACKEND [KEYS]]\n", stderr);
+		return 2;
+	}
+	b.program = argv[1];
+	b.folder = mkdtemp(folder);
+	if (!b.folder)
+		die("no temporary folder");
+	signal(SIGPIPE, SIG_IGN);
+	make_atlases(&b, argv[2]);
+	start_echo(&b);
+	take(b.echo_fd, ANSWER_MS);
+	puts("| screen | beside it | keys | frame p50 ms | p99 | max | own p50 ms | p99 | max | echo p50 ms | p99 | max | "
+	     "beside |");
+	puts("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
+	for (enum load l = REST; l < N_LOADS; l++) {
+		for (size_t i = 0; i < ARRAY_LEN(scenes); i++)
+			row(&b, l, &scenes[i]);
+		end(b.harvest);
+		b.harvest = 0;
+	}
+	end(b.echo);
+	remove_folder(b.folder);
+	free(b.atlas);
+	free(b.wide);
+	free(b.hook);
+	return 0;
+}
