@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* bench_keys.c - how long a key of the terminal program takes to become a frame.
  *
- * usage: bench_keys FEATLAS ATLAS [BACKEND [KEYS]]
+ * usage: bench_keys FEATLAS ATLAS [BACKEND [KEYS [LOAD]]]
  *
  * The program runs on a pseudo-terminal of 120 x 40.  A key is sent when the screen has been
  * still for a moment; timed is from before the key is written to when all that the program
  * wrote in answer has been read.  Each key is also sent to an echo - a process that waits in
  * poll and writes one byte back - so that what the machine's load alone costs stands beside it.
  * "own" is the processor time of the thread that draws, all it did for the key included: it does
- * not grow because others want the processor.  "beside" is the processors' time, in per cent of
+ * not grow because others want the processor.  "queue" is how long that thread was ready to run
+ * meanwhile and waited for a processor.  "silent" keys changed nothing on the screen.  "beside" is the processors' time, in per cent of
  * one, that the load itself took meanwhile: its other threads and the model's process.
  *
  * The label search runs in the program over many labels for each feature with a pattern that
@@ -65,7 +66,7 @@ static const struct scene scenes[] = {
 };
 
 struct sample {
-	f64 frame, own, echo; /* ms */
+	f64 frame, own, queue, echo; /* ms */
 };
 
 struct bench {
@@ -125,18 +126,20 @@ static void until_still(int fd, int ms)
 		;
 }
 
-/* Nanoseconds that the first thread ran. */
-static f64 own_ms(pid_t pid)
+/* Of the first thread: how long it ran, and how long it was ready to run and did not, or NULL. */
+static f64 own_ms(pid_t pid, f64 *queued)
 {
 	char path[64];
-	unsigned long long ns = 0;
+	unsigned long long ran = 0, waited = 0;
 	snprintf(path, sizeof path, "/proc/%d/task/%d/schedstat", pid, pid);
 	FILE *f = fopen(path, "r");
-	if (f && fscanf(f, "%llu", &ns) != 1)
-		ns = 0;
+	if (f && fscanf(f, "%llu %llu", &ran, &waited) != 2)
+		ran = waited = 0;
 	if (f)
 		fclose(f);
-	return (f64)ns / 1e6;
+	if (queued)
+		*queued = (f64)waited / 1e6;
+	return (f64)ran / 1e6;
 }
 
 /* Of a process: its parent, and the processor time it took. */
@@ -173,7 +176,7 @@ static f64 family_ms(pid_t pid)
 
 static f64 beside_ms(const struct bench *b, const struct app *a)
 {
-	return family_ms(a->pid) - own_ms(a->pid) + (b->harvest ? family_ms(b->harvest) : 0);
+	return family_ms(a->pid) - own_ms(a->pid, NULL) + (b->harvest ? family_ms(b->harvest) : 0);
 }
 
 /* ---- processes ---- */
@@ -220,6 +223,7 @@ static struct app start_app(const struct bench *b, enum load load)
 	if (!a.pid) {
 		setenv("TERM", "xterm-256color", 1);
 		setenv("XDG_STATE_HOME", b->folder, 1);
+		setenv("FEATLAS_FAKE_DELAY_MS", "20", 0); /* a token of a model that is not made up takes time */
 		setenv("XDG_CONFIG_HOME", b->folder, 1);
 		execlp(b->program, b->program, "open", "--backend", b->backend,
 		       load == SEARCH ? b->wide : b->atlas, (char *)NULL);
@@ -282,7 +286,7 @@ static bool at_work(const struct bench *b, const struct app *a)
 	while (now_ms() < end_at) {
 		until_still(a->fd, 100);
 		poll(NULL, 0, 100);
-		if (beside_ms(b, a) - before > 300)
+		if (beside_ms(b, a) - before > 100)
 			return true;
 	}
 	return false;
@@ -332,10 +336,11 @@ static int measure(const struct bench *b, const struct app *a, const struct scen
 		size_t at = (size_t)(i + WARM_KEYS) % strlen(scene->keys);
 		char key = scene->keys[at] == '_' ? ' ' : scene->keys[at];
 		struct sample s;
-		f64 own = own_ms(a->pid);
+		f64 queued, queued_before, own = own_ms(a->pid, &queued_before);
 		s.frame = answer(a->fd, &key);
 		until_still(a->fd, STILL_MS);
-		s.own = own_ms(a->pid) - own;
+		s.own = own_ms(a->pid, &queued) - own;
+		s.queue = queued - queued_before;
 		s.echo = answer(b->echo_fd, "e");
 		if (i >= 0 && s.frame < 0)
 			++*n_silent;
@@ -359,13 +364,14 @@ static void row(struct bench *b, enum load load, const struct scene *scene)
 	end_app(&a);
 	if (!n)
 		die("no key was answered");
-	struct spread f = spread(s, n, offsetof(struct sample, frame)), o = spread(s, n, offsetof(struct sample, own)),
-		      e = spread(s, n, offsetof(struct sample, echo));
-	printf("| %s | %s | %d | %.1f | %.1f | %.1f | %.1f | %.1f | %.1f | %.1f | %.1f | %.1f | %.0f %% |\n",
-	       scene->name, load_names[load], n, f.p50, f.p99, f.max, o.p50, o.p99, o.max, e.p50, e.p99, e.max,
-	       100 * busy);
-	if (silent)
-		printf("\n%d keys changed nothing on the screen.\n\n", silent);
+	printf("| %s | %s | %d |", scene->name, load_names[load], n);
+	static const size_t columns[] = {offsetof(struct sample, frame), offsetof(struct sample, own),
+					 offsetof(struct sample, queue), offsetof(struct sample, echo)};
+	for (size_t i = 0; i < ARRAY_LEN(columns); i++) {
+		struct spread x = spread(s, n, columns[i]);
+		printf(" %.1f | %.1f | %.1f |", x.p50, x.p99, x.max);
+	}
+	printf(" %.0f %% | %d |\n", MAX(100 * busy, 0.0), silent);
 	fflush(stdout);
 }
 
@@ -442,7 +448,7 @@ int main(int argc, char **argv)
 	struct bench b = {.backend = argc > 3 ? argv[3] : "fake", .n_keys = argc > 4 ? atoi(argv[4]) : 200};
 	char folder[] = "/tmp/featlas-bench-XXXXXX";
 	if (argc < 3 || b.n_keys < 1 || b.n_keys > MAX_KEYS) {
-		fputs("usage: bench_keys FEATLAS ATLAS [BACKEND [KEYS]]\n", stderr);
+		fputs("usage: bench_keys FEATLAS ATLAS [BACKEND [KEYS [LOAD, 0 to 3]]]\n", stderr);
 		return 2;
 	}
 	b.program = argv[1];
@@ -453,10 +459,13 @@ int main(int argc, char **argv)
 	make_atlases(&b, argv[2]);
 	start_echo(&b);
 	take(b.echo_fd, ANSWER_MS);
-	puts("| screen | beside it | keys | frame p50 ms | p99 | max | own p50 ms | p99 | max | echo p50 ms | p99 | max | "
-	     "beside |");
-	puts("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
+	puts("| screen | beside it | keys | frame p50 | p99 | max | own p50 | p99 | max | queue p50 | p99 | max | "
+	     "echo p50 | p99 | max | beside | silent |");
+	puts("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
+	int only = argc > 5 ? atoi(argv[5]) : -1;
 	for (enum load l = REST; l < N_LOADS; l++) {
+		if (only >= 0 && only != (int)l)
+			continue;
 		for (size_t i = 0; i < ARRAY_LEN(scenes); i++)
 			row(&b, l, &scenes[i]);
 		end(b.harvest);
