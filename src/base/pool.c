@@ -7,7 +7,10 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+enum { BEHIND = 10 /* as nice(1) has it */ };
 
 struct pool {
 	unsigned n; /* threads, the caller included */
@@ -16,7 +19,7 @@ struct pool {
 	pthread_cond_t work, idle;
 	u64 round;        /* bumped for each pool_each */
 	unsigned running; /* workers still in this round */
-	bool quit;
+	bool quit, behind;
 	void (*fn)(void *, size_t, unsigned);
 	void *context;
 	size_t n_tasks;
@@ -38,11 +41,28 @@ static void take_tasks(struct pool *p, unsigned thread)
 	}
 }
 
+void pool_step_back(void)
+{
+	/* here a thread has a priority of its own, and 0 is the calling one; elsewhere 0 is the process */
+#ifdef __linux__
+	if (gettid() != getpid())
+		setpriority(PRIO_PROCESS, 0, BEHIND);
+#endif
+}
+
+void pool_stay_behind(struct pool *p)
+{
+	pthread_mutex_lock(&p->lock);
+	p->behind = true;
+	pthread_mutex_unlock(&p->lock);
+}
+
 static void *work(void *arg)
 {
 	struct worker *w = arg;
 	struct pool *p = w->pool;
 	u64 seen = 0;
+	bool behind = false;
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
 		while (p->round == seen && !p->quit)
@@ -50,7 +70,11 @@ static void *work(void *arg)
 		if (p->quit)
 			break;
 		seen = p->round;
+		bool step_back = p->behind && !behind;
 		pthread_mutex_unlock(&p->lock);
+		if (step_back)
+			pool_step_back();
+		behind |= step_back;
 		take_tasks(p, w->index);
 		pthread_mutex_lock(&p->lock);
 		if (--p->running == 0)

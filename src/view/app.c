@@ -308,6 +308,7 @@ static int start(struct app *a, const struct app_options *o, struct err *e)
 	a->session = session_open(o->atlas, o->backend, e);
 	if (!a->session || open_wake_pipe(a, e) || open_screen(a, o, e))
 		return -1;
+	pool_stay_behind(a->session->pool);
 	a->grid.ascii = a->ascii;
 	size_t words = (a->session->atlas->n_features + (size_t)63) / 64;
 	a->marks = xcalloc(words, sizeof *a->marks);

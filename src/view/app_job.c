@@ -11,6 +11,9 @@
 static void work(void *arg)
 {
 	struct job_item *j = arg;
+	/* the model's process would inherit it, and is to be as quick as others' programs */
+	if (j->spec.lane != LANE_BACKEND)
+		pool_step_back();
 	if (!progress_cancelled(&j->progress))
 		j->spec.work(j->context, &j->progress);
 }
