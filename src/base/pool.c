@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { BEHIND = 10 /* as nice(1) has it */ };
+enum { BEHIND = 10 /* as nice(1) adds */ };
 
 struct pool {
 	unsigned n; /* threads, the caller included */
@@ -46,7 +46,7 @@ void pool_step_back(void)
 	/* here a thread has a priority of its own, and 0 is the calling one; elsewhere 0 is the process */
 #ifdef __linux__
 	if (gettid() != getpid())
-		setpriority(PRIO_PROCESS, 0, BEHIND);
+		setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + BEHIND);
 #endif
 }
 

@@ -27,7 +27,7 @@ void pool_each(struct pool *p, size_t n_tasks, void (*fn)(void *context, size_t 
 /* For a program whose main thread answers a person: the pool's threads, from their next work on,
  * give way to it where both want a processor. */
 void pool_stay_behind(struct pool *p);
-/* The same for the calling thread; nothing on the main thread, or where only processes have
+/* The same for the calling thread, once; nothing on the main thread, or where only processes have
  * priorities.  What the thread starts as a process inherits it. */
 void pool_step_back(void);
 

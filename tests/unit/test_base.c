@@ -10,10 +10,12 @@
 #include "base/utf8.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -106,6 +108,45 @@ static void the_pool_runs_each_task_once(void **state)
 	pool_free(p);
 }
 
+#ifdef __linux__
+struct priorities {
+	pthread_barrier_t both;
+	int of[2];
+};
+
+static void note_priority(void *context, size_t task, unsigned thread)
+{
+	struct priorities *p = context;
+	(void)task;
+	p->of[thread] = getpriority(PRIO_PROCESS, 0);
+	pthread_barrier_wait(&p->both); /* a task for each of the two */
+}
+
+static void a_pool_gives_way_to_its_caller(void **state)
+{
+	(void)state;
+	struct pool *p = pool_new(2);
+	struct priorities seen;
+	int own = getpriority(PRIO_PROCESS, 0);
+	if (pool_threads(p) < 2 || own > 9)
+		skip();
+	pthread_barrier_init(&seen.both, NULL, 2);
+	pool_each(p, 2, note_priority, &seen);
+	assert_int_equal(seen.of[0], own);
+	assert_int_equal(seen.of[1], own);
+	pool_stay_behind(p);
+	for (int i = 0; i < 2; i++) { /* and no further the second time */
+		pool_each(p, 2, note_priority, &seen);
+		assert_int_equal(seen.of[0], own);
+		assert_int_equal(seen.of[1], own + 10);
+	}
+	pool_step_back();
+	assert_int_equal(getpriority(PRIO_PROCESS, 0), own); /* the main thread never does */
+	pthread_barrier_destroy(&seen.both);
+	pool_free(p);
+}
+#endif
+
 static void files_appear_whole(void **state)
 {
 	(void)state;
@@ -152,6 +193,9 @@ int main(void)
 		cmocka_unit_test(errors_keep_code_and_wrap), cmocka_unit_test(buffers_grow_and_cut),
 		cmocka_unit_test(broken_utf8_becomes_replacements), cmocka_unit_test(unsafe_text_is_made_visible),
 		cmocka_unit_test(halves_round_to_even), cmocka_unit_test(the_pool_runs_each_task_once),
+#ifdef __linux__
+		cmocka_unit_test(a_pool_gives_way_to_its_caller),
+#endif
 		cmocka_unit_test(files_appear_whole), cmocka_unit_test(json_says_where_it_is_wrong),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
