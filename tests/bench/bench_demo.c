@@ -103,7 +103,7 @@ static void run(struct bench *b, const char *what, const char *argument)
 		execlp(b->program, b->program, what, argument, (char *)NULL);
 		_exit(127);
 	}
-	/* switching the terminal over comes before anything is drawn: a frame begins with the atlas's name */
+	/* switching the terminal over comes before anything is drawn: a frame has the atlas's name */
 	const char *slash = strrchr(b->folder, '/'), *name = slash && slash[1] ? slash + 1 : b->folder;
 	struct pollfd p = {fd, POLLIN, 0};
 	bool drawn = false;
@@ -133,7 +133,8 @@ static void search(struct bench *b)
 	struct err e = {0};
 	struct search_result r = {0};
 	const struct atlas *a = b->session->atlas;
-	if (search_labels(b->pattern, b->session->pool, a->labels, NULL, 0, NULL, a->n_features, &r, NULL, &e))
+	if (search_labels(b->pattern, b->session->pool, a->labels, NULL, 0, NULL, a->n_features, &r, NULL,
+			  &e))
 		die(&e);
 	b->hits = r.n_hits;
 	search_result_release(&r);
@@ -151,7 +152,8 @@ static void near(struct bench *b)
 	struct knn_rows rows = {unit, a->n_features, a->d_model};
 	for (u32 i = 0; i < N_NEAR; i++) {
 		u32 f = (u32)((u64)i * a->n_features / N_NEAR);
-		if (knn_near(&rows, b->session->pool, unit + (size_t)f * a->d_model, f, NEAREST, id, score, &e) < 0)
+		const f32 *query = unit + (size_t)f * a->d_model;
+		if (knn_near(&rows, b->session->pool, query, f, NEAREST, id, score, &e) < 0)
 			die(&e);
 		b->sink += (f64)score[0];
 	}

@@ -9,8 +9,9 @@
  * poll and writes one byte back - so that what the machine's load alone costs stands beside it.
  * "own" is the processor time of the thread that draws, all it did for the key included: it does
  * not grow because others want the processor.  "queue" is how long that thread was ready to run
- * meanwhile and waited for a processor.  "silent" keys changed nothing on the screen.  "beside" is the processors' time, in per cent of
- * one, that the load itself took meanwhile: its other threads and the model's process.
+ * meanwhile and waited for a processor.  "silent" keys changed nothing on the screen.  "beside" is
+ * the processors' time, in per cent of one, that the load itself took meanwhile: the program's
+ * other threads and the model's process.
  *
  * The label search runs in the program over many labels for each feature with a pattern that
  * takes long; the harvest is a process of its own; the generation runs in the program.
@@ -55,11 +56,13 @@ struct scene {
 #define ENTER "\r"
 #define DOWN_HALF "\004"
 #define UP_HALF "\025"
-#define RUB "\177"
+#define PAGE_DOWN "\006"
+#define PAGE_UP "\002"
+#define RUB_7 "\177\177\177\177\177\177\177"
 static const struct scene scenes[] = {
-	{"list, scrolling", "", "jjjjj" DOWN_HALF "jj" DOWN_HALF "kkk" UP_HALF "\006" "jj\002" UP_HALF "kkkk"},
-	{"list, typing a regex", "/", "bridge|(north|south)_[ae].*a" RUB RUB RUB RUB RUB RUB RUB RUB RUB RUB RUB RUB
-				      RUB RUB RUB RUB RUB RUB RUB RUB RUB RUB RUB RUB RUB RUB RUB RUB},
+	{"list, scrolling", "",
+	 "jjjjj" DOWN_HALF "jj" DOWN_HALF "kkk" UP_HALF PAGE_DOWN "jj" PAGE_UP UP_HALF "kkkk"},
+	{"list, typing a regex", "/", "bridge|(north|south)_[ae].*a" RUB_7 RUB_7 RUB_7 RUB_7},
 	{"feature page", "j" ENTER, "jj\tjjj\tjj]jj]j\tj[w"},
 	{"graph", "jj" ENTER "gn", "ljhk+l-jl.h"},
 	{"steer screen", "gs", "lLlhHh" "lllhhh"},
@@ -152,7 +155,8 @@ static bool read_stat(pid_t pid, pid_t *parent, f64 *ms)
 	char *at = f && fgets(line, sizeof line, f) ? strrchr(line, ')') : NULL;
 	if (f)
 		fclose(f);
-	if (!at || sscanf(at + 2, "%*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", parent, &user, &sys) != 3)
+	static const char form[] = "%*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu";
+	if (!at || sscanf(at + 2, form, parent, &user, &sys) != 3)
 		return false;
 	*ms = (f64)(user + sys) * 1e3 / (f64)sysconf(_SC_CLK_TCK);
 	return true;
@@ -223,7 +227,7 @@ static struct app start_app(const struct bench *b, enum load load)
 	if (!a.pid) {
 		setenv("TERM", "xterm-256color", 1);
 		setenv("XDG_STATE_HOME", b->folder, 1);
-		setenv("FEATLAS_FAKE_DELAY_MS", "20", 0); /* a token of a model that is not made up takes time */
+		setenv("FEATLAS_FAKE_DELAY_MS", "20", 0); /* a true model's token takes time */
 		setenv("XDG_CONFIG_HOME", b->folder, 1);
 		execlp(b->program, b->program, "open", "--backend", b->backend,
 		       load == SEARCH ? b->wide : b->atlas, (char *)NULL);
@@ -255,8 +259,9 @@ static void write_corpus(const char *path)
 {
 	FILE *f = fopen(path, "w");
 	for (int i = 0; f && i < CORPUS_TEXTS; i++)
-		fprintf(f, "{\"text\":\"Text %d: the river runs under the old bridge, and on its far side the town "
-			   "keeps a museum of maps, clocks and instruments that nobody has opened for years.\"}\n", i);
+		fprintf(f, "{\"text\":\"Text %d: the river runs under the old bridge, and on its far side "
+			   "the town keeps a museum of maps, clocks and instruments that nobody has opened for "
+			   "years.\"}\n", i);
 	if (!f || fclose(f))
 		die("cannot write a corpus");
 }
@@ -271,8 +276,8 @@ static void start_harvest(struct bench *b)
 		dup2(nowhere, 0);
 		dup2(nowhere, 1);
 		dup2(nowhere, 2);
-		execlp(b->program, b->program, "harvest", corpus, out, "--hook", b->hook, "--backend", b->backend,
-		       (char *)NULL);
+		execlp(b->program, b->program, "harvest", corpus, out, "--hook", b->hook, "--backend",
+		       b->backend, (char *)NULL);
 		_exit(127);
 	}
 	free(corpus);
@@ -459,8 +464,8 @@ int main(int argc, char **argv)
 	make_atlases(&b, argv[2]);
 	start_echo(&b);
 	take(b.echo_fd, ANSWER_MS);
-	puts("| screen | beside it | keys | frame p50 | p99 | max | own p50 | p99 | max | queue p50 | p99 | max | "
-	     "echo p50 | p99 | max | beside | silent |");
+	puts("| screen | beside it | keys | frame p50 | p99 | max | own p50 | p99 | max | queue p50 | p99 | "
+	     "max | echo p50 | p99 | max | beside | silent |");
 	puts("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
 	int only = argc > 5 ? atoi(argv[5]) : -1;
 	for (enum load l = REST; l < N_LOADS; l++) {
