@@ -38,7 +38,7 @@ enum {
 	COLS = 120,
 	ROWS = 40,
 	STILL_MS = 12,	   /* between an answer and the next key */
-	ANSWER_MS = 3000,  /* after this a key has no answer */
+	ANSWER_MS = 1000,  /* after this a key has no answer */
 	WARM_KEYS = 10,	   /* not counted */
 	MAX_KEYS = 2000,
 	LABELS_EACH = 200, /* extra ones of a feature, for the search */
@@ -260,8 +260,8 @@ static void write_corpus(const char *path)
 	FILE *f = fopen(path, "w");
 	for (int i = 0; f && i < CORPUS_TEXTS; i++)
 		fprintf(f, "{\"text\":\"Text %d: the river runs under the old bridge, and on its far side "
-			   "the town keeps a museum of maps, clocks and instruments that nobody has opened for "
-			   "years.\"}\n", i);
+			   "the town keeps a museum of maps, clocks and instruments that nobody has opened "
+			   "for years.\"}\n", i);
 	if (!f || fclose(f))
 		die("cannot write a corpus");
 }
