@@ -321,7 +321,8 @@ static void draw_token_line(struct view *v, struct rect r, int y)
 	size_t at = (size_t)line.view.cursor;
 	u64 position = line.from + at, from, to;
 	char value[16];
-	view_format_value(value, line.acts[at]);
+	/* the store keeps a peak as f32, what is around it as f16 */
+	view_format_value(value, position == c->position ? c->act : line.acts[at]);
 	u64 text = store_text_of(feature_atlas(v)->store, position, &from, &to);
 	buf_addc(&b, '"');
 	session_add_token(app_session(v->app), &b, line.tokens[at]);
