@@ -48,7 +48,8 @@ void view_format_score(char out[16], f32 x)
 	else if (fabs((f64)x) >= 0.995)
 		snprintf(out, 16, "%.1f", (f64)x);
 	else {
-		snprintf(out, 16, "%.2f", (f64)x);
+		/* what rounds to nothing has no sign */
+		snprintf(out, 16, "%.2f", fabs((f64)x) < 0.005 ? 0.0 : (f64)x);
 		strip_zero(out);
 	}
 }
