@@ -111,6 +111,17 @@ static int draw_hint(struct app *a, struct rect r, int x, int y, int end, enum a
 	return x + 2;
 }
 
+/* While a prompt takes the letters, the keys of the screen are not to be had. */
+static void draw_prompt_footer(struct rect r, int y)
+{
+	static const char *const hints[][2] = {{"Enter", "accept"}, {"Esc", "back"}, {"^U", "clear"}};
+	int x = 1;
+	for (size_t i = 0; i < ARRAY_LEN(hints); i++) {
+		x += rect_puts(r, x, y, STYLE_FOOTER_KEY, hints[i][0]) + 1;
+		x += rect_puts(r, x, y, STYLE_FOOTER, hints[i][1]) + 2;
+	}
+}
+
 static void draw_footer(struct app *a, struct rect r, int y)
 {
 	static const struct {
@@ -129,6 +140,10 @@ static void draw_footer(struct app *a, struct rect r, int y)
 	if (a->prompt.open && a->message.n) {
 		rect_put_cut(r, 1, y, r.w - 2, a->message_bad ? STYLE_ERROR : STYLE_MESSAGE, a->message.s,
 			     a->message.n);
+		return;
+	}
+	if (a->prompt.open) {
+		draw_prompt_footer(r, y);
 		return;
 	}
 	int x = r.w - 23, end = x - 1;

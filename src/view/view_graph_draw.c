@@ -293,7 +293,7 @@ void graph_draw_pane(struct view *v, struct rect r)
 		view_format_score(cosine, graph_cosine(v, nd->id, centre));
 		buf_addf(&tail, "  %s to #%u", cosine, (unsigned)centre);
 	}
-	buf_addf(&tail, r.w < 60 ? "  %u, %u hidden" : "  %u neighbours, %u hidden", (unsigned)nd->n_listed,
+	buf_addf(&tail, r.w < 60 ? "  %u, %u hidden" : "  %u nearest, %u hidden", (unsigned)nd->n_listed,
 		 (unsigned)nd->n_hidden);
 	int w = text_width(tail.s, tail.n);
 	int used = view_put_feature(v, r, 1, y, MAX(r.w - 1 - w, r.w / 2), nd->id);
