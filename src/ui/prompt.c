@@ -247,8 +247,13 @@ enum prompt_event prompt_key(struct prompt *p, u32 key)
 static size_t first_shown(const struct prompt *p, int w)
 {
 	size_t from = 0;
-	while (from < p->at && text_width(p->text.s + from, p->at - from) >= w)
-		from = after(p, from);
+	/* the width of what is left is counted down: a text may be long */
+	int left = text_width(p->text.s, p->at);
+	while (from < p->at && left >= w) {
+		size_t next = after(p, from);
+		left -= text_width(p->text.s + from, next - from);
+		from = next;
+	}
 	return from;
 }
 
