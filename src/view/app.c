@@ -120,7 +120,11 @@ static void take_paste(struct app *a)
 		if (ev.key == KEY_NONE_YET) {
 			struct pollfd p = {term_fd(), POLLIN, 0};
 			poll(&p, 1, 50);
-		} else if (ev.key < KEY_SPECIAL)
+			continue;
+		}
+		/* only silence ends a paste whose end is lost: what is left of it would be commands */
+		until = app_now_ms() + 2000;
+		if (ev.key < KEY_SPECIAL)
 			buf_add(&text, c,
 				ev.key == KEY_RETURN ? (c[0] = ' ', 1) : utf8_encode((i32)ev.key, c));
 	} while (ev.key != KEY_PASTE_END && app_now_ms() < until);
