@@ -38,7 +38,7 @@ enum {
 	COLS = 120,
 	ROWS = 40,
 	STILL_MS = 12,	   /* between an answer and the next key */
-	ANSWER_MS = 1000,  /* after this a key has no answer */
+	ANSWER_MS = 500,   /* after this a key has no answer */
 	WARM_KEYS = 10,	   /* not counted */
 	MAX_KEYS = 2000,
 	LABELS_EACH = 200, /* extra ones of a feature, for the search */
@@ -363,6 +363,8 @@ static void row(struct bench *b, enum load load, const struct scene *scene)
 	begin_load(b, &a, load);
 	send_keys(&a, scene->in);
 	until_still(a.fd, 100);
+	if (waitpid(a.pid, NULL, WNOHANG))
+		die("the program has ended");
 	f64 busy = beside_ms(b, &a), start = now_ms();
 	int n = measure(b, &a, scene, s, &silent);
 	busy = (beside_ms(b, &a) - busy) / (now_ms() - start);
@@ -416,7 +418,9 @@ static void write_labels(const struct atlas *a, const char *path)
 		for (int i = 0; i < LABELS_EACH; i++)
 			list[m++] = (struct label){
 				{(const u8 *)text, sizeof text - 1}, f, LABEL_LEXICAL, "bench", -1.0f};
-	if (labels_write(path, list, m, a->uuid, a->build_id, &e))
+	const json_t *parts = json_object_get(a->json, "parts");
+	const char *build = json_opt_str(json_object_get(parts, "labels"), "build_id", a->build_id);
+	if (labels_write(path, list, m, a->uuid, build, &e))
 		die(e.msg);
 	free(list);
 }
