@@ -50,7 +50,7 @@ static const char *const load_names[N_LOADS] = {"at rest", "label search", "harv
 
 /* Every step of `in` and `keys` is one key; a blank between them means nothing, '_' is a space. */
 struct scene {
-	const char *name, *in, *keys;
+	const char *name, *in, *from_steer, *keys; /* how to come there from the list, or from a run */
 };
 
 #define ENTER "\r"
@@ -60,12 +60,12 @@ struct scene {
 #define PAGE_UP "\002"
 #define RUB_7 "\177\177\177\177\177\177\177"
 static const struct scene scenes[] = {
-	{"list, scrolling", "",
+	{"list, scrolling", "", "gf",
 	 "jjjjj" DOWN_HALF "jj" DOWN_HALF "kkk" UP_HALF PAGE_DOWN "jj" PAGE_UP UP_HALF "kkkk"},
-	{"list, typing a regex", "/", "bridge|(north|south)_[ae].*a" RUB_7 RUB_7 RUB_7 RUB_7},
-	{"feature page", "j" ENTER, "jj\tjjj\tjj]jj]j\tj[w"},
-	{"graph", "jj" ENTER "gn", "ljhk+l-jl.h"},
-	{"steer screen", "gs", "lLlhHh" "lllhhh"},
+	{"list, typing a regex", "/", "gf/", "bridge|(north|south)_[ae].*a" RUB_7 RUB_7 RUB_7 RUB_7},
+	{"feature page", "j" ENTER, "go", "jj\tjjj\tjj]jj]j\tj[w"},
+	{"graph", "jj" ENTER "gn", "gn", "ljhk+l-jl.h"},
+	{"steer screen", "gs", "", "lLlhHh" "lllhhh"},
 };
 
 struct sample {
@@ -307,8 +307,6 @@ static void begin_load(struct bench *b, const struct app *a, enum load load)
 		start_harvest(b);
 	if (load != REST && !at_work(b, a))
 		fprintf(stderr, "bench_keys: the load '%s' takes no time\n", load_names[load]);
-	if (load == GENERATION)
-		send_keys(a, "gf");
 }
 
 /* ---- measuring ---- */
@@ -361,7 +359,7 @@ static void row(struct bench *b, enum load load, const struct scene *scene)
 	struct app a = start_app(b, load);
 	int silent;
 	begin_load(b, &a, load);
-	send_keys(&a, scene->in);
+	send_keys(&a, load == GENERATION ? scene->from_steer : scene->in);
 	until_still(a.fd, 100);
 	if (waitpid(a.pid, NULL, WNOHANG))
 		die("the program has ended");
