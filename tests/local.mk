@@ -2,6 +2,7 @@
 TEST_EXTENSIONS = .t
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/tests/driver.sh $(top_srcdir)/build-aux/tap-driver.sh
 T_LOG_DRIVER = $(LOG_DRIVER)
+T_LOG_COMPILER = $(SHELL)
 AM_TESTS_ENVIRONMENT = \
 	FEATLAS='$(abs_top_builddir)/src/featlas'; export FEATLAS; \
 	FEATLAS_BACKEND_DIR='$(abs_top_builddir)/src'; export FEATLAS_BACKEND_DIR; \
