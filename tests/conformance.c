@@ -424,9 +424,9 @@ static void requests_can_be_cancelled(void)
 {
 	struct run r = run_of(1, NULL, 0);
 	struct heard h = {0};
-	/* as much as it can hold, three times over: long enough to be in the middle of */
+	/* as much as it can hold in all: long enough to be in the middle of */
 	struct run many[] = {r, r, r};
-	struct generate_options o = {.n_tokens = info->n_ctx - (u32)n_tokens};
+	struct generate_options o = {.n_tokens = info->n_ctx / 3 - (u32)n_tokens};
 	/* a text may be over before the cancel gets there: then it is a reply like any other */
 	int bad = 0;
 	for (int i = 0; i < 10 && !bad; i++) {
