@@ -10,6 +10,7 @@
  * model at most 1.5 nats above the baseline's.  Beside it stand the baseline and, in the
  * figures, a random direction of the same norm.  OUT.jsonl gets a line a text.
  */
+#include "backend/steer.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "core/rand.h"
@@ -112,25 +113,11 @@ static size_t words_in(const struct feature *f, const char *s)
 	return hits;
 }
 
-static f64 repeated(const struct text *t)
-{
-	if (t->n < 5)
-		return 0;
-	size_t n = t->n - 3, again = 0;
-	for (size_t i = 1; i < n; i++)
-		for (size_t j = 0; j < i; j++)
-			if (!memcmp(t->tokens + i, t->tokens + j, 4 * sizeof *t->tokens)) {
-				again++;
-				break;
-			}
-	return (f64)again / (f64)n;
-}
-
 static bool judge(const struct feature *f, const char *kind, const char *prompt, u64 seed, const struct text *t,
 		  f64 baseline_nll)
 {
 	size_t words = words_in(f, t->bytes.s);
-	f64 again = repeated(t);
+	f64 again = steer_repeated_4grams(t->tokens, t->n);
 	bool hit = words >= 2 && again <= 0.2 && t->nll <= baseline_nll + 1.5;
 	json_t *j = json_pack("{s:I,s:s,s:f,s:s,s:I,s:o,s:I,s:f,s:f,s:f,s:b}", "feature", (json_int_t)f->id, "kind", kind,
 			      "strength", f->multiple, "prompt", prompt, "seed", (json_int_t)seed, "text",
