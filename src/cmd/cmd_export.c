@@ -88,5 +88,7 @@ int cmd_export(const struct cmd_args *a, struct err *e)
 	cmd_flush(&out);
 	buf_release(&out);
 	session_free(s);
+	if (!any)
+		fputs("featlas export: no feature has such a label\n", stderr);
 	return any ? EXIT_OK : EXIT_NONE;
 }

@@ -7,6 +7,9 @@
 #include <math.h>
 #include <string.h>
 
+/* A change of this size is far beyond any model's rows, and its square still is an f32. */
+#define MOST_CHANGE 1e9f
+
 static f32 dot(const f32 *a, const f32 *b, u32 d)
 {
 	/* eight lanes: a fixed order of addition that the compiler can keep in vectors */
@@ -40,6 +43,11 @@ int run_check(const struct intervention *v, u32 d, const struct run_encoder *enc
 	if (!isfinite(v->amount) || !isfinite(v->bias) || !isfinite(v->threshold) ||
 	    !finite_all(v->direction, d) || (reads && !finite_all(v->encoder, d)))
 		return err_set(e, ERR_USAGE, "an intervention holds a number that is not finite");
+	/* the norm of what comes out must be a number: its square is in f32 */
+	f32 size = fabsf(v->amount) * sqrtf(dot(v->direction, v->direction, d));
+	if (!(size <= MOST_CHANGE))
+		return err_set(e, ERR_USAGE, "strength %g is too large: a change of size %g, and %g is the most",
+			       (f64)v->amount, (f64)size, (f64)MOST_CHANGE);
 	if (v->kind == INTERVENE_PIN && fabsf(dot(v->encoder, v->direction, d)) < 0.1f)
 		return err_set(e, ERR_USAGE,
 			       "cannot pin: encoder and decoder of the feature are nearly orthogonal (%.3f)",

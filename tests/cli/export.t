@@ -20,6 +20,9 @@ is "as it was written" "$out" '{"id":7,"label":"says \"hello\", and commas","kin
 {"id":8,"label":"a\ttab","kind":"person","source":"person"}'
 "$FEATLAS" label "$atlas" 0 '' >/dev/null
 lacks "a rejected label is not exported" "$("$FEATLAS" export "$atlas" labels)" "^0$tab"
+cp -r "$SAMPLE" bare.atlas && chmod -R u+w bare.atlas && rm bare.atlas/labels.safetensors
+check "no labels at all" 1 "$FEATLAS" export bare.atlas labels
+has "is said" "$err" "^featlas export: no feature has such a label$"
 check "an unknown format" 2 "$FEATLAS" export "$atlas" labels --format xml
 is "is named" "$err" "featlas export: --format is tsv, csv or jsonl, not 'xml'"
 check "an unknown thing" 2 "$FEATLAS" export "$atlas" dreams

@@ -55,6 +55,7 @@ refused() { # name, regex, command ...
 }
 refused "an unknown feature" 'there is no feature 512: the atlas has 512' steer --feature 512
 refused "a word for a feature" "'river' is not a feature's number" steer --feature river
+refused "a strength beyond numbers" "strength 1e\+30 is too large: a change of size 1e\+30, and 1e\+09 is the most" steer --feature 1:1e30
 refused "a strength that is none" "'2y' is not a strength" steer --feature 1:2y
 refused "a method that is none" "'sing' is no method" steer --feature 1:2x:sing
 refused "a dead feature's 2x" 'feature 505 never fired' steer --feature 505
