@@ -37,6 +37,12 @@ static int check_scaling(struct dict *d, struct err *e)
 static int find_tensors(struct dict *d, struct err *e)
 {
 	const struct dict_info *i = &d->info;
+	if (i->arch == DICT_NONE) {
+		if (!(d->w_dec = matrix(d, "W_dec", i->n_features, i->d_out, e)))
+			return -1;
+		d->info.dtype = d->w_dec->dtype;
+		return 0;
+	}
 	if (!(d->w_enc = matrix(d, "W_enc", i->d_in, i->n_features, e)) ||
 	    !(d->w_dec = matrix(d, "W_dec", i->n_features, i->d_out, e)) ||
 	    !(d->b_enc = vector(d, "b_enc", i->n_features, e)) ||
@@ -93,14 +99,17 @@ void dict_decoder_row(const struct dict *d, u32 id, f32 *out)
 void dict_encoder_row(const struct dict *d, u32 id, f32 *out, f32 *bias)
 {
 	for (u64 j = 0; j < d->info.d_in; j++)
-		out[j] = tensor_f32(d->w_enc, j * d->info.n_features + id);
+		out[j] = d->w_enc ? tensor_f32(d->w_enc, j * d->info.n_features + id) : 0;
 	if (bias)
-		*bias = tensor_f32(d->b_enc, id);
+		*bias = d->b_enc ? tensor_f32(d->b_enc, id) : 0;
 }
 
 void dict_b_dec(const struct dict *d, f32 *out)
 {
-	tensor_get_f32(d->b_dec, 0, d->info.d_out, out);
+	if (d->b_dec)
+		tensor_get_f32(d->b_dec, 0, d->info.d_out, out);
+	else
+		memset(out, 0, d->info.d_out * sizeof *out);
 }
 
 f32 dict_threshold(const struct dict *d, u32 id)
@@ -133,6 +142,10 @@ static void unit_rows(void *context, size_t task, unsigned thread)
 
 const f32 *dict_decoder_unit(struct dict *d, struct pool *pool, struct err *e)
 {
+	if (!d->info.d_out) {
+		err_set(e, ERR_UNAVAILABLE, "'%s': there is no dictionary here, only what was imported", d->cfg_path);
+		return NULL;
+	}
 	pthread_mutex_lock(&d->lock);
 	if (!d->unit) {
 		size_t n = d->info.n_features;

@@ -14,7 +14,10 @@
 #include "base/pool.h"
 #include "io/safetensors.h"
 
-enum dict_arch { DICT_STANDARD, DICT_TOPK, DICT_JUMPRELU };
+/* DICT_NONE has no encoder, and perhaps no decoder (d_in and d_out 0): what stands for the dictionary in
+ * an atlas of imported examples.  Encoding and decoding refuse it, with the reason; encoder rows and b_dec
+ * are zeros. */
+enum dict_arch { DICT_STANDARD, DICT_TOPK, DICT_JUMPRELU, DICT_NONE };
 
 struct dict_info {
 	enum dict_arch arch;
@@ -59,7 +62,8 @@ void dict_encoder_row(const struct dict *d, u32 id, f32 *out /* [d_in] */, f32 *
 void dict_b_dec(const struct dict *d, f32 *out /* [d_out] */);
 /* JumpReLU: f is p where p is above this; 0 for the others. */
 f32 dict_threshold(const struct dict *d, u32 id);
-/* All decoder rows as f32, unit-normed, [F][d_out]; made on first use, owned by d. */
+/* All decoder rows as f32, unit-normed, [F][d_out]; made on first use, owned by d.  NULL where there are
+ * none. */
 const f32 *dict_decoder_unit(struct dict *d, struct pool *pool, struct err *e);
 
 #endif

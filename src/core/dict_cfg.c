@@ -8,7 +8,7 @@
 
 static int read_arch(struct dict *d, const char *what, struct err *e)
 {
-	static const char *const names[] = {"standard", "topk", "jumprelu"};
+	static const char *const names[] = {"standard", "topk", "jumprelu", "none"};
 	const char *arch = json_opt_str(d->cfg, "architecture", "standard");
 	/* before version 6 a TopK dictionary was a standard one with another function */
 	const char *fn = json_opt_str(d->cfg, "activation_fn", json_opt_str(d->cfg, "activation_fn_str", ""));
@@ -46,7 +46,8 @@ static int read_sizes(struct dict *d, const char *what, struct err *e)
 	    json_get_u64(d->cfg, "d_sae", 1u << 28, &n, what, e))
 		return -1;
 	d_out = json_opt_u64(d->cfg, "d_out", d_in);
-	if (!d_in || !n || !d_out || d_out > 1u << 24)
+	bool bare = d->info.arch == DICT_NONE && !d_in && !d_out;
+	if (!n || (!bare && (!d_in || !d_out)) || d_out > 1u << 24)
 		return err_set(e, ERR_DAMAGED, "%s: the sizes %llu, %llu, %llu are no dictionary's", what,
 			       (unsigned long long)d_in, (unsigned long long)n, (unsigned long long)d_out);
 	if (d->info.arch == DICT_TOPK) {

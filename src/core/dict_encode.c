@@ -42,6 +42,9 @@ static int make_norms(struct dict *d, struct err *e)
 
 static int make_encoder(struct dict *d, struct err *e)
 {
+	if (d->info.arch == DICT_NONE)
+		return err_set(e, ERR_UNAVAILABLE, "'%s': there is no encoder here, only what was imported",
+			       d->cfg_path);
 	pthread_mutex_lock(&d->lock);
 	int bad = 0;
 	if (!d->encoder_ready) {
