@@ -29,6 +29,8 @@ src/core/labels.h \
 src/core/layout.c \
 src/core/layout.h \
 src/core/layout_walk.c \
+src/core/match.c \
+src/core/match.h \
 src/core/note.c \
 src/core/note.h \
 src/core/prune.c \

@@ -3,6 +3,7 @@ cli_suites = \
 tests/cli/backend.t \
 tests/cli/badinput.t \
 tests/cli/conformance.t \
+tests/cli/diff.t \
 tests/cli/encode.t \
 tests/cli/export.t \
 tests/cli/harvest.t \
