@@ -46,6 +46,13 @@ src/core/search.c \
 src/core/search.h \
 src/core/store.c \
 src/core/store.h \
+src/core/synth.c \
+src/core/synth.h \
+src/core/synth_dict.c \
+src/core/synth_impl.h \
+src/core/synth_labels.c \
+src/core/synth_store.c \
+src/core/synth_words.c \
 src/core/topic.c \
 src/core/topic.h \
 src/core/topic_base.h \

@@ -16,6 +16,7 @@ tests/cli/near.t \
 tests/cli/search.t \
 tests/cli/show.t \
 tests/cli/steer.t \
+tests/cli/synth.t \
 tests/cli/text.t \
 tests/cli/train.t \
 tests/cli/verify.t
