@@ -34,48 +34,19 @@ struct steering {
 	f32 *work;      /* for run_apply */
 };
 
-/* The feature's own p = w.x + bias, with everything the dictionary does around it folded in. */
-static void feature_vectors(const struct dict *d, u32 id, f32 *decoder, f32 *encoder, f32 *bias)
-{
-	const struct dict_info *i = dict_info(d);
-	dict_decoder_row(d, id, decoder);
-	dict_encoder_row(d, id, encoder, bias);
-	f64 square = 0, shift = 0;
-	if (i->apply_b_dec_to_input) {
-		f32 *b_dec = xcalloc(i->d_out, sizeof *b_dec);
-		dict_b_dec(d, b_dec);
-		for (u32 k = 0; k < i->d_in; k++)
-			shift += (f64)encoder[k] * (f64)b_dec[k];
-		free(b_dec);
-		*bias = (f32)((f64)*bias - shift);
-	}
-	for (u32 k = 0; k < i->d_out; k++)
-		square += (f64)decoder[k] * (f64)decoder[k];
-	if (!i->rescale_by_decoder_norm || square == 0)
-		return;
-	/* f counts unit decoder rows: SAELens, saes/topk_sae.py */
-	f32 norm = (f32)sqrt(square);
-	for (u32 k = 0; k < i->d_in; k++)
-		encoder[k] *= norm;
-	for (u32 k = 0; k < i->d_out; k++)
-		decoder[k] /= norm;
-	*bias *= norm;
-}
-
 static int make_encoder(struct steering *s, struct err *e)
 {
 	const struct dict_info *i = dict_info(s->a->dict);
 	struct run_encoder *c = &s->encoder;
-	f32 *decoder = xcalloc(i->d_out, sizeof *decoder);
+	int bad = 0;
 	c->n = i->n_features;
 	c->d = i->d_in;
 	c->k = i->k;
 	c->w = mem_try((u64)c->n * c->d, sizeof *c->w, "the encoder", e);
 	c->bias = mem_try(c->n, sizeof *c->bias, "the encoder", e);
-	for (u32 f = 0; f < c->n && c->w && c->bias; f++)
-		feature_vectors(s->a->dict, f, decoder, c->w + (size_t)f * c->d, &c->bias[f]);
-	free(decoder);
-	return c->w && c->bias ? 0 : -1;
+	for (u32 f = 0; f < c->n && c->w && c->bias && !bad; f++)
+		bad = dict_linear(s->a->dict, f, c->w + (size_t)f * c->d, &c->bias[f], e);
+	return c->w && c->bias && !bad ? 0 : -1;
 }
 
 static bool needs_encoder(const struct steering *s, const struct steer_spec *spec)
@@ -95,8 +66,10 @@ static int make_intervention(struct steering *s, size_t i, struct err *e)
 	if (spec->feature >= s->a->n_features)
 		return err_set(e, ERR_NOT_FOUND, "there is no feature %u: the atlas has %u", spec->feature,
 			       s->a->n_features);
-	feature_vectors(s->a->dict, spec->feature, decoder, encoder, &v->bias);
 	v->kind = kinds[spec->method];
+	dict_direction(s->a->dict, spec->feature, decoder);
+	if (v->kind != INTERVENE_ADD && dict_linear(s->a->dict, spec->feature, encoder, &v->bias, e))
+		return err_wrap(e, "cannot %s feature %u", steer_spec_method(spec->method), spec->feature);
 	v->hook = spec->hook[0] ? spec->hook : s->a->hook;
 	v->direction = decoder;
 	v->encoder = v->kind == INTERVENE_ADD ? NULL : encoder;

@@ -38,6 +38,17 @@ static json_t *dictionary_json(const struct atlas *a)
 	return j;
 }
 
+static json_t *provenance_json(const struct atlas *a)
+{
+	size_t n;
+	const struct dict_fact *f = dict_provenance(a->dict, &n);
+	json_t *list = json_array();
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:o}", "name", f[i].name, "value", text(f[i].value),
+						      "origin", dict_origin_name(f[i].origin), "why", text(f[i].why)));
+	return list;
+}
+
 static json_t *store_json(const struct store *s)
 {
 	if (!s)
@@ -66,6 +77,7 @@ static json_t *info_json(const struct atlas *a, struct note *note)
 	json_object_set_new(j, "layer", number(a->layer));
 	json_object_set_new(j, "norm_median", a->norm_median > 0 ? json_f32(a->norm_median) : json_null());
 	json_object_set_new(j, "dictionary", dictionary_json(a));
+	json_object_set_new(j, "provenance", provenance_json(a));
 	json_object_set_new(j, "store", store_json(a->store));
 	json_object_set_new(j, "n_labels", number((a->labels ? labels_count(a->labels) : 0) + own));
 	json_t *parts = json_array(), *missing = json_object();
@@ -97,7 +109,7 @@ static void print_line(const char *name, const char *fmt, ...)
 	buf_vaddf(&words, fmt, ap);
 	va_end(ap);
 	utf8_add_safe(&safe, words.s, words.n);
-	printf("%-11s  %s\n", name, safe.s);
+	printf("%-14s  %s\n", name, safe.s);
 	buf_release(&words);
 	buf_release(&safe);
 }
@@ -116,6 +128,17 @@ static void print_training(const json_t *training)
 	if (b.n)
 		print_line("training", "%s", b.s);
 	buf_release(&b);
+}
+
+static void print_provenance(const struct atlas *a)
+{
+	size_t n;
+	const struct dict_fact *f = dict_provenance(a->dict, &n);
+	for (size_t i = 0; i < n; i++) {
+		char name[40];
+		snprintf(name, sizeof name, "  %s", f[i].name);
+		print_line(name, "%s  [%s%s%s]", f[i].value, dict_origin_name(f[i].origin), *f[i].why ? ": " : "", f[i].why);
+	}
 }
 
 static void print_store(const struct store *s)
@@ -157,6 +180,7 @@ static void print_info(const struct atlas *a, struct note *note)
 	if (d->arch == DICT_TOPK)
 		snprintf(k, sizeof k, ", k %u", d->k);
 	print_line("dictionary", "%s, %u features%s, %s", d->arch_name, d->n_features, k, dtype_name(d->dtype));
+	print_provenance(a);
 	print_training(json_object_get(a->json, "training"));
 	print_store(a->store);
 	print_line("labels", "%llu in the atlas, %llu of your own",

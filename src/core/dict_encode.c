@@ -80,12 +80,12 @@ static struct row_norm norm_of(const struct dict *d, const f32 *x)
 	struct row_norm r = {0, 1, 1};
 	size_t n = d->info.d_in;
 	f64 sum = 0, square = 0;
-	if (d->norm == DICT_NORM_CONSTANT) {
+	if (d->info.norm == DICT_NORM_CONSTANT) {
 		for (size_t i = 0; i < n; i++)
 			square += (f64)x[i] * x[i];
 		r.scale = (f32)sqrt((f64)n / square);
 		r.back = 1 / r.scale;
-	} else if (d->norm == DICT_NORM_LAYER) {
+	} else if (d->info.norm == DICT_NORM_LAYER) {
 		for (size_t i = 0; i < n; i++)
 			sum += x[i];
 		for (size_t i = 0; i < n; i++)
@@ -101,7 +101,10 @@ static void input_row(const struct dict *d, const f32 *x, f32 *out)
 	size_t n = d->info.d_in;
 	struct row_norm r = norm_of(d, x);
 	for (size_t i = 0; i < n; i++)
-		out[i] = d->norm == DICT_NORM_NONE ? x[i] : (x[i] - r.shift) * r.scale;
+		out[i] = d->info.norm == DICT_NORM_NONE ? x[i] : (x[i] - r.shift) * r.scale;
+	/* s (x - b_dec / s): SAELens' fold_activation_norm_scaling_factor */
+	if (d->info.norm_scale != 1)
+		vec_scale(out, (f32)d->info.norm_scale, n);
 	if (d->info.apply_b_dec_to_input)
 		vec_sub(out, out, d->dec_bias.p, n);
 }
@@ -307,7 +310,7 @@ int dict_pre(struct dict *d, const f32 *x, size_t n, const u32 *ids, size_t n_id
 	for (size_t r = 0; !bad && r < n; r++) {
 		input_row(d, x + r * w, in);
 		for (size_t i = 0; i < n_ids; i++)
-			out[r * n_ids + i] = (vec_dot(in, rows + i * w, w) + bias[i]) *
+			out[r * n_ids + i] = (vec_dot(in, rows + i * w, w) / (f32)d->info.norm_scale + bias[i]) *
 					     (d->row_norm ? d->row_norm[ids[i]] : 1);
 	}
 	free(rows);
@@ -331,7 +334,9 @@ int dict_decode(struct dict *d, const struct dict_row *rows, size_t n, const f32
 			act[j] = d->row_norm ? rows[i].act[j] / d->row_norm[rows[i].id[j]] : rows[i].act[j];
 		vec_gather_sum(y + i * w, d->dec.p, w, rows[i].id, act, rows[i].n, w);
 		vec_add(y + i * w, d->dec_bias.p, w);
-		if (d->norm == DICT_NORM_NONE)
+		if (d->out_scale != 1)
+			vec_scale(y + i * w, (f32)d->out_scale, w);
+		if (d->info.norm == DICT_NORM_NONE)
 			continue;
 		struct row_norm r = norm_of(d, x + i * w);
 		for (size_t j = 0; j < w; j++)

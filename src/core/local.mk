@@ -11,6 +11,8 @@ src/core/dict.c \
 src/core/dict.h \
 src/core/dict_cfg.c \
 src/core/dict_encode.c \
+src/core/dict_facts.c \
+src/core/dict_facts.h \
 src/core/dict_impl.h \
 src/core/dict_write.c \
 src/core/dict_write.h \
