@@ -34,6 +34,7 @@ tests/sample.atlas/atlas.json: tools/mksample$(EXEEXT)
 	$(AM_V_GEN)$(MKDIR_P) tests && rm -rf tests/sample.atlas && tools/mksample$(EXEEXT) tests/sample.atlas
 CLEANFILES += tests/sample.atlas/*
 EXTRA_DIST += tests/golden/encode.py tests/golden/encode
+EXTRA_DIST += tests/golden/containers.py tests/golden/containers
 
 # minutes: sanitizers, long fuzzing, random keys; in folders of their own below check-long
 check-long:

@@ -1,7 +1,17 @@
 src_libio_a_SOURCES += \
+src/io/cache.c \
+src/io/cache.h \
 src/io/frame.c \
 src/io/frame.h \
+src/io/npy.c \
+src/io/npy.h \
 src/io/safetensors.c \
 src/io/safetensors.h \
 src/io/safetensors_writer.c \
-src/io/tensors.h
+src/io/tensors.c \
+src/io/tensors.h \
+src/io/tensors_impl.h \
+src/io/tensors_shards.c \
+src/io/tensors_zip.c \
+src/io/zip.c \
+src/io/zip.h

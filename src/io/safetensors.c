@@ -264,9 +264,14 @@ static void add_shape(struct buf *b, int n_dims, const u64 *shape)
 	buf_addc(b, ']');
 }
 
-static int wrong(const struct safetensors *s, const struct tensor *t, unsigned wanted, int n_dims, const u64 *want,
+int tensor_check(const struct tensor *t, const char *path, unsigned wanted, int n_dims, const u64 *want,
 		 struct err *e)
 {
+	bool good = (wanted >> t->dtype & 1) && t->n_dims == n_dims;
+	for (int i = 0; good && i < n_dims; i++)
+		good = want[i] == TENSOR_ANY || want[i] == t->shape[i];
+	if (good)
+		return 0;
 	struct buf b = BUF_INIT;
 	buf_addf(&b, "is %s ", dtype_name(t->dtype));
 	add_shape(&b, t->n_dims, t->shape);
@@ -276,7 +281,7 @@ static int wrong(const struct safetensors *s, const struct tensor *t, unsigned w
 			buf_addf(&b, "%s%s", n++ ? " or " : "", dtypes[i].name);
 	buf_addc(&b, ' ');
 	add_shape(&b, n_dims, want);
-	damaged(s, t->name, b.s, e);
+	err_set(e, ERR_DAMAGED, "'%s': tensor '%.100s' %s", path, t->name, b.s);
 	buf_release(&b);
 	return -1;
 }
@@ -289,12 +294,7 @@ const struct tensor *safetensors_need(const struct safetensors *s, const char *n
 		err_set(e, ERR_DAMAGED, "'%s' has no tensor '%s'", mapfile_path(s->map), name);
 		return NULL;
 	}
-	bool good = (wanted >> t->dtype & 1) && t->n_dims == n_dims;
-	for (int i = 0; good && i < n_dims; i++)
-		good = want[i] == TENSOR_ANY || want[i] == t->shape[i];
-	if (!good)
-		wrong(s, t, wanted, n_dims, want, e);
-	return good ? t : NULL;
+	return tensor_check(t, mapfile_path(s->map), wanted, n_dims, want, e) ? NULL : t;
 }
 
 static u64 load(const u8 *p, size_t size)

@@ -48,6 +48,10 @@ const char *safetensors_path(const struct safetensors *s);
 const struct tensor *safetensors_need(const struct safetensors *s, const char *name, unsigned dtypes,
 				      int n_dims, const u64 *want, struct err *e);
 
+/* The same for a tensor in hand: 0, or -1 and the sentence.  path: the file's. */
+int tensor_check(const struct tensor *t, const char *path, unsigned dtypes, int n_dims, const u64 *want,
+		 struct err *e);
+
 /* Element i as f32 (floats) or u64 (whole numbers); unaligned data is fine. */
 f32 tensor_f32(const struct tensor *t, u64 i);
 u64 tensor_u64(const struct tensor *t, u64 i);

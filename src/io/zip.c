@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MIT */
+/* zip.c - the directory through minizip, contents through zlib, both over mapped bytes. */
+#include "io/zip.h"
+
+#include "base/mem.h"
+#include "base/utf8.h"
+
+#include <minizip/unzip.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+enum { MAX_ENTRIES = 1 << 16, NAME_MAX_BYTES = 1 << 16, PIECE = 1 << 18, INPUT_PIECE = 1 << 30 };
+
+struct zip {
+	struct span file;
+	const char *path;
+	struct zip_entry *entries;
+	size_t n, cap;
+	size_t *by_name;
+};
+
+/* What minizip reads: the mapped bytes. */
+struct source {
+	struct span file;
+	u64 at;
+};
+
+static voidpf source_open(voidpf opaque, const void *name, int mode)
+{
+	(void)name;
+	(void)mode;
+	return opaque;
+}
+
+static uLong source_read(voidpf opaque, voidpf stream, void *to, uLong n)
+{
+	struct source *s = opaque;
+	(void)stream;
+	n = MIN(n, s->file.n - s->at);
+	if (n)
+		memcpy(to, s->file.p + s->at, n);
+	s->at += n;
+	return n;
+}
+
+static ZPOS64_T source_tell(voidpf opaque, voidpf stream)
+{
+	(void)stream;
+	return ((struct source *)opaque)->at;
+}
+
+static long source_seek(voidpf opaque, voidpf stream, ZPOS64_T offset, int origin)
+{
+	struct source *s = opaque;
+	(void)stream;
+	u64 base = origin == ZLIB_FILEFUNC_SEEK_CUR ? s->at : origin == ZLIB_FILEFUNC_SEEK_END ? s->file.n : 0;
+	if (offset > s->file.n - base)
+		return -1;
+	s->at = base + offset;
+	return 0;
+}
+
+static int source_close(voidpf opaque, voidpf stream)
+{
+	(void)opaque;
+	(void)stream;
+	return 0;
+}
+
+static int source_error(voidpf opaque, voidpf stream)
+{
+	(void)opaque;
+	(void)stream;
+	return 0;
+}
+
+static int damaged(const struct zip *z, const char *entry, const char *what, struct err *e)
+{
+	return err_set(e, ERR_DAMAGED, "'%s': entry '%.100s' %s", z->path, entry, what);
+}
+
+static int check_entry(const struct zip *z, const struct zip_entry *x, const unz_file_info64 *info, struct err *e)
+{
+	char what[120];
+	if (strlen(x->name) != info->size_filename || !utf8_is_valid(x->name, info->size_filename))
+		return err_set(e, ERR_DAMAGED, "'%s': an entry's name is not UTF-8", z->path);
+	if (info->flag & 1)
+		return damaged(z, x->name, "is encrypted", e);
+	if (info->compression_method != 0 && info->compression_method != Z_DEFLATED) {
+		snprintf(what, sizeof what, "is packed by method %lu, which is not read here (stored and deflated are)",
+			 info->compression_method);
+		return damaged(z, x->name, what, e);
+	}
+	if (x->offset > z->file.n || x->packed > z->file.n - x->offset)
+		return damaged(z, x->name, "reaches beyond the end of the file", e);
+	if (x->stored && x->size != x->packed)
+		return damaged(z, x->name, "is stored, but its two sizes differ", e);
+	/* deflate cannot do better than 1032 to 1 */
+	if (!x->stored && x->size / 1032 > x->packed) {
+		snprintf(what, sizeof what, "says that %llu bytes hold %llu, more than deflate can",
+			 (unsigned long long)x->packed, (unsigned long long)x->size);
+		return damaged(z, x->name, what, e);
+	}
+	return 0;
+}
+
+static struct zip_entry *new_entry(struct zip *z)
+{
+	if (z->n == z->cap) {
+		z->cap = z->cap ? 2 * z->cap : 16;
+		z->entries = xreallocarray(z->entries, z->cap, sizeof *z->entries);
+	}
+	return &z->entries[z->n];
+}
+
+static int read_entry(struct zip *z, unzFile u, char *name, struct err *e)
+{
+	unz_file_info64 info;
+	int method, level;
+	if (unzGetCurrentFileInfo64(u, &info, name, NAME_MAX_BYTES + 1, NULL, 0, NULL, 0) != UNZ_OK)
+		return err_set(e, ERR_DAMAGED, "'%s': entry %zu of its directory is damaged", z->path, z->n);
+	if (unzOpenCurrentFile2(u, &method, &level, 1) != UNZ_OK)
+		return damaged(z, name, "is not where the directory says, or not what it says", e);
+	struct zip_entry *x = new_entry(z);
+	*x = (struct zip_entry){name, unzGetCurrentFileZStreamPos64(u), info.compressed_size, info.uncompressed_size,
+				(u32)info.crc, info.compression_method == 0};
+	unzCloseCurrentFile(u);
+	if (check_entry(z, x, &info, e))
+		return -1;
+	x->name = xstrdup(name);
+	z->n++;
+	return 0;
+}
+
+static int read_directory(struct zip *z, unzFile u, struct err *e)
+{
+	unz_global_info64 all;
+	if (unzGetGlobalInfo64(u, &all) != UNZ_OK || all.number_entry > MAX_ENTRIES)
+		return err_set(e, ERR_DAMAGED, "'%s': its directory counts more than %d entries", z->path, MAX_ENTRIES);
+	if (!all.number_entry)
+		return 0;
+	char *name = xmalloc(NAME_MAX_BYTES + 1);
+	int at = unzGoToFirstFile(u), r = 0;
+	for (; !r && at == UNZ_OK && z->n < MAX_ENTRIES; at = unzGoToNextFile(u))
+		r = read_entry(z, u, name, e);
+	free(name);
+	if (!r && (at != UNZ_END_OF_LIST_OF_FILE || z->n != all.number_entry))
+		r = err_set(e, ERR_DAMAGED, "'%s': its directory counts %llu entries and lists %zu", z->path,
+			    (unsigned long long)all.number_entry, z->n);
+	return r;
+}
+
+static int by_name(const void *a, const void *b, void *entries)
+{
+	const struct zip_entry *x = entries;
+	return strcmp(x[*(const size_t *)a].name, x[*(const size_t *)b].name);
+}
+
+static int by_offset(const void *a, const void *b, void *entries)
+{
+	const struct zip_entry *x = (struct zip_entry *)entries + *(const size_t *)a,
+			       *y = (struct zip_entry *)entries + *(const size_t *)b;
+	if (x->offset != y->offset)
+		return x->offset < y->offset ? -1 : 1;
+	return (x->packed > y->packed) - (x->packed < y->packed);
+}
+
+/* No two entries share bytes or a name. */
+static int check_together(struct zip *z, struct err *e)
+{
+	size_t *order = z->by_name = xcalloc(z->n + 1, sizeof *order);
+	const struct zip_entry *x = z->entries;
+	for (size_t i = 0; i < z->n; i++)
+		order[i] = i;
+	if (z->n)
+		qsort_r(order, z->n, sizeof *order, by_offset, z->entries);
+	for (size_t i = 1; i < z->n; i++)
+		if (x[order[i - 1]].offset + x[order[i - 1]].packed > x[order[i]].offset)
+			return damaged(z, x[order[i]].name, "overlaps another", e);
+	if (z->n)
+		qsort_r(order, z->n, sizeof *order, by_name, z->entries);
+	for (size_t i = 1; i < z->n; i++)
+		if (!strcmp(x[order[i - 1]].name, x[order[i]].name))
+			return damaged(z, x[order[i]].name, "is there twice", e);
+	return 0;
+}
+
+struct zip *zip_open(struct span file, const char *path, struct err *e)
+{
+	struct source source = {file, 0};
+	zlib_filefunc64_def calls = {source_open, source_read, NULL,	     source_tell, source_seek,
+				     source_close, source_error, &source};
+	unzFile u = unzOpen2_64(path, &calls);
+	if (!u) {
+		err_set(e, ERR_DAMAGED, "'%s' is cut short or damaged: it begins as a zip file and has no directory at its end",
+			path);
+		return NULL;
+	}
+	struct zip *z = xcalloc(1, sizeof *z);
+	z->file = file;
+	z->path = path;
+	int bad = read_directory(z, u, e) || check_together(z, e);
+	unzClose(u);
+	if (bad) {
+		zip_free(z);
+		return NULL;
+	}
+	return z;
+}
+
+void zip_free(struct zip *z)
+{
+	if (!z)
+		return;
+	for (size_t i = 0; i < z->n; i++)
+		free((char *)(uintptr_t)z->entries[i].name);
+	free(z->entries);
+	free(z->by_name);
+	free(z);
+}
+
+size_t zip_count(const struct zip *z)
+{
+	return z->n;
+}
+
+const struct zip_entry *zip_at(const struct zip *z, size_t i)
+{
+	return &z->entries[i];
+}
+
+bool zip_find(const struct zip *z, const char *name, size_t *i)
+{
+	for (size_t low = 0, high = z->n; low < high;) {
+		size_t mid = low + (high - low) / 2;
+		int order = strcmp(name, z->entries[z->by_name[mid]].name);
+		if (!order) {
+			*i = z->by_name[mid];
+			return true;
+		}
+		*(order < 0 ? &high : &low) = order < 0 ? mid : mid + 1;
+	}
+	return false;
+}
+
+struct span zip_stored(const struct zip *z, size_t i)
+{
+	return (struct span){z->file.p + z->entries[i].offset, z->entries[i].size};
+}
+
+static int check_crc(const struct zip *z, const struct zip_entry *x, u32 crc, struct err *e)
+{
+	return crc == x->crc ? 0 : damaged(z, x->name, "has contents that do not fit its checksum", e);
+}
+
+static int read_stored(const struct zip *z, size_t i, u64 limit, zip_sink *sink, void *ctx, struct err *e)
+{
+	const struct zip_entry *x = &z->entries[i];
+	struct span all = zip_stored(z, i);
+	uLong crc = crc32(0, NULL, 0);
+	int r = 0;
+	for (u64 at = 0, end = MIN(limit, x->size); !r && at < end;) {
+		uInt n = (uInt)MIN(end - at, PIECE);
+		crc = crc32(crc, all.p + at, n);
+		r = sink ? sink(ctx, all.p + at, n, e) : 0;
+		at += n;
+	}
+	return r || limit < x->size ? r : check_crc(z, x, (u32)crc, e);
+}
+
+struct inflating {
+	z_stream s;
+	struct span left; /* of the packed bytes, not yet given to zlib */
+	u8 piece[PIECE];
+};
+
+/* Up to want bytes into piece; *ended is set with the last. */
+static int inflate_piece(struct inflating *f, size_t want, bool *ended)
+{
+	f->s.next_out = f->piece;
+	f->s.avail_out = (uInt)want;
+	while (f->s.avail_out) {
+		if (!f->s.avail_in) {
+			f->s.next_in = (Bytef *)(uintptr_t)f->left.p;
+			f->s.avail_in = (uInt)MIN(f->left.n, INPUT_PIECE);
+			f->left.p += f->s.avail_in;
+			f->left.n -= f->s.avail_in;
+		}
+		int r = inflate(&f->s, Z_NO_FLUSH);
+		if (r == Z_STREAM_END) {
+			*ended = true;
+			return 0;
+		}
+		if (r != Z_OK)
+			return -1;
+	}
+	return 0;
+}
+
+static int read_deflated(const struct zip *z, const struct zip_entry *x, u64 limit, struct inflating *f,
+			 zip_sink *sink, void *ctx, struct err *e)
+{
+	uLong crc = crc32(0, NULL, 0);
+	bool ended = false;
+	for (u64 done = 0;;) {
+		/* one byte more than is declared, to see that it does not come */
+		size_t room = (size_t)MIN(MIN(limit, x->size) - done + (limit >= x->size), PIECE);
+		if (!room)
+			return 0;
+		if (inflate_piece(f, room, &ended))
+			return damaged(z, x->name, "does not inflate: it is damaged or cut short", e);
+		size_t n = room - f->s.avail_out;
+		if (n > x->size - done)
+			return damaged(z, x->name, "inflates to more bytes than it declares", e);
+		crc = crc32(crc, f->piece, (uInt)n);
+		done += n;
+		int r = sink && n ? sink(ctx, f->piece, n, e) : 0;
+		if (r)
+			return r;
+		if (ended && done < MIN(limit, x->size))
+			return damaged(z, x->name, "inflates to fewer bytes than it declares", e);
+		if (ended)
+			return limit < x->size ? 0 : check_crc(z, x, (u32)crc, e);
+	}
+}
+
+int zip_read(const struct zip *z, size_t i, u64 limit, zip_sink *sink, void *ctx, struct err *e)
+{
+	const struct zip_entry *x = &z->entries[i];
+	if (x->stored)
+		return read_stored(z, i, limit, sink, ctx, e);
+	struct inflating *f = xmalloc(sizeof *f);
+	f->s = (z_stream){0};
+	f->left = (struct span){z->file.p + x->offset, x->packed};
+	int r = inflateInit2(&f->s, -MAX_WBITS) == Z_OK
+			? read_deflated(z, x, limit, f, sink, ctx, e)
+			: err_set(e, ERR_FAILED, "cannot inflate '%s': no memory", z->path);
+	inflateEnd(&f->s);
+	free(f);
+	return r;
+}
