@@ -21,3 +21,12 @@ include src/cmd/local.mk
 
 bin_PROGRAMS += src/featlas
 src_featlas_LDADD = $(SESSION_LIBS) $(UI_LIBS)
+
+# the same program with MPI in it, which mpirun's processes become
+if HAVE_MPI
+featlaslibexec_PROGRAMS += src/featlas-mpi
+src_featlas_mpi_SOURCES = $(src_featlas_SOURCES) src/core/ranks.c
+src_featlas_mpi_CPPFLAGS = $(AM_CPPFLAGS) $(MPI_CFLAGS)
+src_featlas_mpi_LDADD = $(src_featlas_LDADD) $(MPI_LIBS)
+endif
+EXTRA_DIST += src/core/ranks.c

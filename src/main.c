@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* main.c - a command, or the terminal program. */
 #include "cmd/cmd.h"
+#include "core/ranks.h"
 #include "ui/script.h"
 #include "view/app.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <locale.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -67,12 +70,71 @@ static void keep_standard_descriptors(void)
 			_exit(EXIT_ERROR);
 }
 
+/* How many processes mpirun started, 1 if it did not. */
+static long n_started(void)
+{
+	static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS"};
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const char *n = getenv(names[i]);
+		if (n)
+			return strtol(n, NULL, 10);
+	}
+	return 1;
+}
+
+/* One of several: this program goes on as the one that has MPI, which costs every start some time. */
+static int become_mpi(char **argv, long n)
+{
+	char own[PATH_MAX], path[PATH_MAX];
+	ssize_t len = readlink("/proc/self/exe", own, sizeof own - 1);
+	own[MAX(len, (ssize_t)0)] = 0;
+	char *slash = strrchr(own, '/');
+	if (slash)
+		*slash = 0;
+	const char *folders[] = {getenv("FEATLAS_BACKEND_DIR"), PKGLIBEXECDIR, own};
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++)
+		if (folders[i] && snprintf(path, sizeof path, "%s/featlas-mpi", folders[i]) < (int)sizeof path)
+			execv(path, argv);
+	fprintf(stderr,
+		"featlas: this is one of %ld processes, and there is no featlas-mpi: featlas was built without MPI, so "
+		"each of them would do all of the work\n",
+		n);
+	return EXIT_ERROR;
+}
+
+/* The commands that know ranks. */
+static bool is_shared_out(const char *command)
+{
+	return !strcmp(command, "index") || !strcmp(command, "neighbours");
+}
+
+static int run_as_rank(int argc, char **argv)
+{
+	struct err e = {0};
+	if (ranks_start(&argc, &argv, &e)) {
+		fprintf(stderr, "featlas: %s\n", e.msg);
+		return EXIT_ERROR;
+	}
+	int status = EXIT_ERROR;
+	if (argc > 1 && is_shared_out(argv[1]))
+		status = cmd_main(argc, argv);
+	else if (!ranks_me())
+		fputs("featlas: several processes share the work of index and neighbours only\n", stderr);
+	ranks_finish(status);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	static char word[] = "open";
 	keep_standard_descriptors();
 	setlocale(LC_CTYPE, "");
 	cmd_start_screens = start_screens;
+	long n = n_started();
+	if (ranks_has_mpi())
+		return run_as_rank(argc, argv);
+	if (n > 1)
+		return become_mpi(argv, n);
 	if (!means_open(argc, argv))
 		return cmd_main(argc, argv);
 	char **with = calloc((size_t)argc + 2, sizeof *with);

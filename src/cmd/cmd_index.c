@@ -3,6 +3,7 @@
 #include "cmd/cmd.h"
 
 #include "base/mem.h"
+#include "core/ranks.h"
 #include "session/parts.h"
 
 #include <stdio.h>
@@ -146,15 +147,32 @@ static void print_report(const struct job *j, bool json)
 		printf("%llu labels\n", (unsigned long long)j->n_labels);
 }
 
+/* A rank that is not the first has a part in the encoding only. */
+static int help(struct job *j, const struct cmd_args *a, struct err *e)
+{
+	struct parts *p = &j->parts;
+	if (!j->wanted[STORE])
+		return 0;
+	const char *hook = arg_str(a, "hook", NULL);
+	if (!(p->atlas = atlas_open(j->folder, e)) || !(j->acts = acts_open(a->positional[1], e)) ||
+	    acts_find_hook(j->acts, hook ? hook : *p->atlas->hook ? p->atlas->hook : NULL, &j->hook, e))
+		return -1;
+	p->pool = pool_new(0);
+	char *path = xasprintf("%s/activations.safetensors", j->folder); /* its scratch files go beside it */
+	int bad = index_build(p->atlas->dict, j->acts, j->hook, path, &j->options, p->pool, NULL, NULL, e);
+	free(path);
+	return bad;
+}
+
 int cmd_index(const struct cmd_args *a, struct err *e)
 {
 	struct job j = {.folder = a->positional[0]};
 	int bad = read_options(&j, a, e);
-	struct cmd_progress *shown = bad ? NULL : cmd_progress_start(&j.progress);
+	struct cmd_progress *shown = bad || ranks_me() ? NULL : cmd_progress_start(&j.progress);
 	if (!bad)
-		bad = open_all(&j, a, e) || make_all(&j, e);
+		bad = ranks_me() ? help(&j, a, e) : open_all(&j, a, e) || make_all(&j, e);
 	cmd_progress_stop(shown);
-	if (!bad)
+	if (!bad && !ranks_me())
 		print_report(&j, arg_flag(a, "json"));
 	backend_free(j.parts.backend);
 	pool_free(j.parts.pool);

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "core/atlas.h"
 #include "core/knn.h"
+#include "core/ranks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,6 +80,8 @@ int cmd_neighbours(const struct cmd_args *a, struct err *e)
 {
 	struct job j = {.folder = a->positional[0]};
 	struct progress p = {0};
+	if (ranks_me())
+		return EXIT_OK;
 	struct cmd_progress *shown = cmd_progress_start(&p);
 	int bad = work(&j, a, &p, e);
 	cmd_progress_stop(shown);

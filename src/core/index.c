@@ -4,6 +4,7 @@
 
 #include "base/half.h"
 #include "base/mem.h"
+#include "core/ranks.h"
 
 #include <errno.h>
 #include <math.h>
@@ -33,6 +34,8 @@ struct builder {
 	f32 *x;        /* [BATCH][d] */
 	u32 at[BATCH]; /* their positions */
 	size_t n_batch;
+	u64 batch; /* its number: the rank of that number, modulo all, encodes it */
+	struct buf message; /* a batch of another rank */
 	/* a range of features, sorted */
 	u32 first, end;
 	u64 *start; /* [end - first + 1] into the two below */
@@ -57,18 +60,66 @@ static int spill_row(struct builder *b, u32 pos, const struct dict_row *r, struc
 	return ok ? 0 : err_os(e, "cannot write a scratch file");
 }
 
+/* What a rank found in a batch, for rank 0: of each row u32 n, then n of struct fired. */
+static int send_rows(struct builder *b, const struct dict_row *rows, size_t n, struct err *e)
+{
+	buf_clear(&b->message);
+	for (size_t i = 0; i < n; i++) {
+		buf_add(&b->message, &rows[i].n, sizeof rows[i].n);
+		for (u32 k = 0; k < rows[i].n; k++) {
+			struct fired f = {rows[i].id[k], rows[i].act[k]};
+			buf_add(&b->message, &f, sizeof f);
+		}
+	}
+	return ranks_send(b->message.s, b->message.n, e);
+}
+
+static int spill_message(struct builder *b, unsigned from, size_t n, struct err *e)
+{
+	if (ranks_receive(from, &b->message, e))
+		return -1;
+	const char *s = b->message.s, *end = s + b->message.n;
+	for (size_t i = 0; i < n; i++) {
+		u32 head[2] = {b->at[i], 0};
+		if ((size_t)(end - s) < sizeof head[1])
+			return err_set(e, ERR_FAILED, "rank %u sent less than its rows", from);
+		memcpy(&head[1], s, sizeof head[1]);
+		s += sizeof head[1];
+		if ((size_t)(end - s) / sizeof(struct fired) < head[1])
+			return err_set(e, ERR_FAILED, "rank %u sent less than its rows", from);
+		for (u32 k = 0; k < head[1]; k++) {
+			struct fired f;
+			memcpy(&f, s + k * sizeof f, sizeof f);
+			if (f.id >= b->m->n_features)
+				return err_set(e, ERR_FAILED, "rank %u sent feature %u", from, f.id);
+			b->m->count[f.id]++;
+		}
+		if (head[1] && (fwrite(head, sizeof head, 1, b->spill) != 1 ||
+				fwrite(s, sizeof(struct fired), head[1], b->spill) != head[1]))
+			return err_os(e, "cannot write a scratch file");
+		s += head[1] * sizeof(struct fired);
+	}
+	return 0;
+}
+
 static int encode_batch(struct builder *b, struct err *e)
 {
 	struct dict_row rows[BATCH];
 	void *arena = NULL;
 	size_t n = b->n_batch;
+	unsigned whose = (unsigned)(b->batch % ranks_n());
 	b->n_batch = 0;
 	if (!n)
 		return 0;
+	b->batch++;
+	if (whose != ranks_me())
+		return ranks_me() ? 0 : spill_message(b, whose, n, e);
 	if (dict_encode(b->dict, b->pool, b->x, n, rows, &arena, e))
 		return -1;
 	int bad = 0;
-	for (size_t i = 0; i < n && !bad; i++)
+	if (ranks_me())
+		bad = send_rows(b, rows, n, e);
+	for (size_t i = 0; i < n && !bad && !ranks_me(); i++)
 		bad = spill_row(b, b->at[i], &rows[i], e);
 	free(arena);
 	return bad;
@@ -261,18 +312,24 @@ int index_build(struct dict *d, struct acts *a, size_t hook, const char *path, c
 {
 	if (check(d, a, hook, e))
 		return -1;
-	struct builder b = {.o = o, .dict = d, .acts = a, .hook = hook, .pool = pool, .progress = progress};
+	struct builder b = {.o = o, .dict = d, .acts = a, .hook = hook, .pool = pool, .progress = progress,
+			    .message = BUF_INIT};
 	const char *slash = strrchr(path, '/');
 	char *folder = slash ? xstrndup(path, (size_t)(slash - path) + 1) : xstrdup(".");
 	b.m = index_image_new(dict_info(d)->n_features, o->n_bins, acts_n_tokens(a), acts_n_texts(a), folder,
 			      e);
 	int bad = -1;
 	if (b.m && (b.x = mem_try(BATCH * (u64)acts_d(a), sizeof *b.x, "rows", e)) &&
-	    (b.spill = index_scratch(folder, e)) && !encode_all(&b, e) && !sort_all(&b, e)) {
+	    (b.spill = index_scratch(folder, e)) && !encode_all(&b, e)) {
 		b.m->n_indexed = b.m->n_tokens;
-		bad = index_image_write(b.m, path, true, o->uuid, o->build_id, o->first_token, e);
+		/* the other ranks are done: what they found is with rank 0 */
+		bad = ranks_me() ? 0 : sort_all(&b, e) || index_image_write(b.m, path, true, o->uuid, o->build_id,
+									   o->first_token, e)
+			? -1
+			: 0;
 	}
-	if (!bad && report)
+	buf_release(&b.message);
+	if (!bad && report && !ranks_me())
 		report_on(b.m, report);
 	if (b.spill)
 		fclose(b.spill);

@@ -37,7 +37,8 @@ struct index_report {
 	u32 n_dead;           /* features that never fired */
 };
 
-/* One segment, written to path; hook: which of a's.  At most 2^32 - 1 tokens. */
+/* One segment, written to path; hook: which of a's.  At most 2^32 - 1 tokens.  With several ranks
+ * (ranks.h) all of them call it: batches of rows are encoded by turns, rank 0 writes. */
 int index_build(struct dict *d, struct acts *a, size_t hook, const char *path, const struct index_options *o,
 		struct pool *pool, struct progress *progress, struct index_report *report, struct err *e);
 

@@ -42,6 +42,8 @@ src/core/query.h \
 src/core/query_run.c \
 src/core/query_tree.h \
 src/core/rand.h \
+src/core/ranks.h \
+src/core/ranks_alone.c \
 src/core/run.c \
 src/core/run.h \
 src/core/search.c \
