@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* docgen.c - the manual and the shells' completion from the program's own tables.
  *
- * docgen man FILE.in   the file, with lines @COMMANDS@, @QUERY_KEYS@ and @KEYS@ replaced by mdoc,
- *                      and @VERSION@ by the version
+ * docgen man FILE.in   the file, with lines @COMMANDS@, @QUERY_KEYS@, @KEYS@, @SETTINGS@, @ACTIONS@,
+ *                      @SCREENS@ and @STYLES@ replaced by mdoc, and @VERSION@ by the version
  * docgen bash|zsh      completion for that shell
  */
 #include "config.h"
@@ -51,6 +51,26 @@ static const struct {
 #include "view/actions.def"
 #undef ACTION
 #undef BIND
+};
+
+static const struct {
+	const char *name, *choices, *first, *help;
+} settings[] = {
+#define SETTING(id, name, choices, first, help) {name, choices, first, help},
+#include "view/settings.def"
+#undef SETTING
+};
+
+static const char *const screens[] = {
+#define VIEW(name, action) #name,
+#include "view/views.def"
+#undef VIEW
+};
+
+static const char *const styles[] = {
+#define STYLE(id, name, mono, dark, light, contrast) name,
+#include "ui/styles.def"
+#undef STYLE
 };
 
 static bool has_word(const char *words, const char *word)
@@ -221,6 +241,50 @@ static void put_actions(void)
 	}
 }
 
+static void put_settings(void)
+{
+	puts(".Bl -tag -width Ds");
+	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+		fputs(".It Cm \\&", stdout);
+		put_text(settings[i].name);
+		fputs(" = ", stdout);
+		put_text(settings[i].first);
+		putchar('\n');
+		put_line(settings[i].help);
+		const char *c = settings[i].choices;
+		if (!c[0])
+			continue;
+		fputs(".Pq \\&", stdout);
+		for (; *c; c++)
+			if (*c == '|')
+				fputs(" | ", stdout);
+			else if (c[0] == '.' && c[1] == '.')
+				fputs(" to ", stdout), c++;
+			else
+				putchar(*c);
+		putchar('\n');
+	}
+	puts(".El");
+}
+
+static void put_words(const char *const *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		fputs(".Cm \\&", stdout);
+		put_text(words[i]);
+		puts(i + 1 < n ? " ," : " .");
+	}
+}
+
+static void put_action_names(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
+		fputs(".Cm \\&", stdout);
+		put_text(actions[i].name);
+		puts(i + 1 < ARRAY_LEN(actions) ? " ," : " .");
+	}
+}
+
 static int put_man(const char *path)
 {
 	FILE *f = fopen(path, "r");
@@ -237,6 +301,14 @@ static int put_man(const char *path)
 			put_query_keys();
 		else if (!strcmp(line, "@KEYS@\n"))
 			put_actions();
+		else if (!strcmp(line, "@SETTINGS@\n"))
+			put_settings();
+		else if (!strcmp(line, "@ACTIONS@\n"))
+			put_action_names();
+		else if (!strcmp(line, "@SCREENS@\n"))
+			put_words(screens, ARRAY_LEN(screens));
+		else if (!strcmp(line, "@STYLES@\n"))
+			put_words(styles, ARRAY_LEN(styles));
 		else if (version)
 			printf("%.*s%s%s", (int)(version - line), line, PACKAGE_VERSION, version + 9);
 		else

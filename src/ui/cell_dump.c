@@ -94,7 +94,7 @@ struct paint {
 static struct paint paint_of(const struct cell *c, enum theme t)
 {
 	struct look l = style_cell_look(c->style, c->attr, t);
-	u32 paper = t == THEME_LIGHT ? 0xfdfdfd : 0x16181c, ink = t == THEME_LIGHT ? 0x24262b : 0xd4d6da;
+	u32 paper = style_paper(t), ink = style_ink(t);
 	struct paint p = {l.fg < 0 ? ink : style_rgb(l.fg), l.bg < 0 ? paper : style_rgb(l.bg), l.bg >= 0,
 			  (l.attr & ATTR_BOLD) != 0, (l.attr & ATTR_UNDERLINE) != 0};
 	if (l.attr & ATTR_REVERSE) {
@@ -156,8 +156,8 @@ void grid_dump_svg(const struct grid *g, enum theme t, struct buf *out)
 		 "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" viewBox=\"0 0 "
 		 "%.0f %.0f\" "
 		 "font-family=\"ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace\" font-size=\"14\" "
-		 "xml:space=\"preserve\">\n<rect width=\"%.0f\" height=\"%.0f\" rx=\"6\" fill=\"#%s\"/>\n",
-		 w, h, w, h, w, h, t == THEME_LIGHT ? "fdfdfd" : "16181c");
+		 "xml:space=\"preserve\">\n<rect width=\"%.0f\" height=\"%.0f\" rx=\"6\" fill=\"#%06x\"/>\n",
+		 w, h, w, h, w, h, style_paper(t));
 	for (int y = 0; y < g->h; y++)
 		for (int x = 0, end; x < g->w; x = end) {
 			end = run_end(g, x, y, t);

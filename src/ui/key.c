@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -147,35 +148,87 @@ static bool for_all(const struct key_binding *b)
 	return !strcmp(b->contexts, "all");
 }
 
+static bool begins_with(const struct key_seq *whole, const struct key_seq *part)
+{
+	return whole->n >= part->n &&
+	       !memcmp(whole->key, part->key, (size_t)part->n * sizeof part->key[0]);
+}
+
+/* Is every context of `few` one of `many`? */
+static bool covers(const char *many, const char *few)
+{
+	if (!strcmp(many, "all"))
+		return true;
+	for (const char *s = few; *s;) {
+		char name[32];
+		size_t n = strcspn(s, " ");
+		snprintf(name, sizeof name, "%.*s", (int)n, s);
+		if (!key_in_context(many, name))
+			return false;
+		s += n;
+		s += strspn(s, " ");
+	}
+	return true;
+}
+
+int keymap_override(struct keymap *m, const char *keys, const char *contexts, int action)
+{
+	size_t from = m->n;
+	if (keymap_add(m, keys, contexts, action))
+		return -1;
+	for (size_t i = from; i < m->n; i++)
+		for (size_t k = 0; k < from; k++) {
+			struct key_binding *old = &m->list[k];
+			const struct key_seq *mine = &m->list[i].seq;
+			/* what is bound for all stays where only one screen rebinds it */
+			bool same = !strcmp(contexts, "all") == for_all(old) && covers(contexts, old->contexts);
+			if (same && (begins_with(mine, &old->seq) || begins_with(&old->seq, mine)))
+				old->off = true;
+		}
+	return 0;
+}
+
 enum key_match keymap_match(const struct keymap *m, const char *context, const struct key_seq *typed,
 			    int *action)
 {
 	int own = 0, general = 0;
-	bool prefix = false;
+	bool own_prefix = false, prefix = false;
 	for (size_t i = 0; i < m->n; i++) {
 		const struct key_binding *b = &m->list[i];
 		bool here = key_in_context(b->contexts, context);
-		if (b->off || (!here && !for_all(b)) || b->seq.n < typed->n ||
-		    memcmp(b->seq.key, typed->key, (size_t)typed->n * sizeof *typed->key) != 0)
+		if (b->off || (!here && !for_all(b)) || !begins_with(&b->seq, typed))
 			continue;
 		if (b->seq.n > typed->n)
-			prefix = true;
-		else if (here)
-			own = b->action;
+			*(here ? &own_prefix : &prefix) = true;
 		else
-			general = b->action;
+			*(here ? &own : &general) = b->action;
 	}
-	*action = own ? own : general;
-	return *action ? KEY_MATCH_ACTION : prefix ? KEY_MATCH_PREFIX : KEY_MATCH_NONE;
+	*action = own ? own : own_prefix ? 0 : general;
+	if (*action == KEY_UNBOUND)
+		return KEY_MATCH_NONE;
+	return *action ? KEY_MATCH_ACTION : own_prefix || prefix ? KEY_MATCH_PREFIX : KEY_MATCH_NONE;
+}
+
+bool keymap_reaches(const struct keymap *m, const char *context, const struct key_binding *b)
+{
+	int action = 0;
+	if (b->off)
+		return false;
+	for (struct key_seq typed = {.n = 0}; typed.n < b->seq.n;) {
+		typed.key[typed.n] = b->seq.key[typed.n];
+		typed.n++;
+		enum key_match got = keymap_match(m, context, &typed, &action);
+		if (got != (typed.n < b->seq.n ? KEY_MATCH_PREFIX : KEY_MATCH_ACTION))
+			return false;
+	}
+	return action == b->action;
 }
 
 const struct key_binding *keymap_find(const struct keymap *m, const char *context, int action)
 {
 	for (size_t i = 0; i < m->n; i++) {
 		const struct key_binding *b = &m->list[i];
-		if (b->action != action || b->off)
-			continue;
-		if (key_in_context(b->contexts, context) || for_all(b))
+		if (b->action == action && keymap_reaches(m, context, b))
 			return b;
 	}
 	return NULL;

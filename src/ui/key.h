@@ -53,10 +53,18 @@ void keymap_release(struct keymap *m);
 int keymap_add(struct keymap *m, const char *keys, const char *contexts, int action);
 
 enum key_match { KEY_MATCH_NONE, KEY_MATCH_PREFIX, KEY_MATCH_ACTION };
-/* A binding of the context itself goes before one of "all". */
+/* A person's own binding: of the sequences that it hides or that would hide it, those that stand
+ * only in its contexts are switched off, so that no list of keys names them.  KEY_UNBOUND as the
+ * action takes the sequence away.  -1 on a bad name. */
+enum { KEY_UNBOUND = -1 };
+int keymap_override(struct keymap *m, const char *keys, const char *contexts, int action);
+
+/* A binding of the context itself goes before one of "all", a later one before an earlier. */
 enum key_match keymap_match(const struct keymap *m, const char *context, const struct key_seq *typed,
 			    int *action);
-/* The first binding of an action in a context (or for all), or NULL. */
+/* Do its keys, typed one after another, lead to its action in this context? */
+bool keymap_reaches(const struct keymap *m, const char *context, const struct key_binding *b);
+/* The first binding of an action that is reached in a context, or NULL. */
 const struct key_binding *keymap_find(const struct keymap *m, const char *context, int action);
 bool key_in_context(const char *contexts, const char *context);
 

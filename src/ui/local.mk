@@ -3,6 +3,8 @@ src_libui_a_SOURCES += \
 src/ui/cell.c \
 src/ui/cell.h \
 src/ui/cell_dump.c \
+src/ui/conf.c \
+src/ui/conf.h \
 src/ui/key.c \
 src/ui/key.h \
 src/ui/list.c \

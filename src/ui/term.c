@@ -20,7 +20,7 @@
 enum { TAIL_MS = 300, DOUBLE_CLICK_MS = 400, PASTE_ON = 2000, PASTE_OFF = 2001 };
 
 static struct {
-	bool open, away, ascii, all_anew;
+	bool open, away, ascii, all_anew, mouse;
 	SCREEN *screen;
 	enum theme theme;
 	int colours;      /* 0, 8, 256 */
@@ -121,24 +121,47 @@ static void prepare_rescue(void)
 		sigaction(signals[i], &a, NULL);
 }
 
-static enum theme choose_theme(const char *wish)
+static enum theme choose_theme(int wish)
 {
-	enum theme t = THEME_DARK;
 	const char *no = getenv("NO_COLOR"), *bg = getenv("COLORFGBG");
-	if (term.colours < 8 || (no && no[0]))
+	if (term.colours < 8)
+		return THEME_MONO;
+	if (wish >= 0) /* what is asked for by name goes before the environment */
+		return (enum theme)wish;
+	if (no && no[0])
 		return THEME_MONO;
 	const char *last = bg ? strrchr(bg, ';') : NULL;
-	if (last && (!strcmp(last, ";7") || !strcmp(last, ";15")))
-		t = THEME_LIGHT;
-	if (wish)
-		style_parse_theme(wish, &t);
-	return t;
+	return last && (!strcmp(last, ";7") || !strcmp(last, ";15")) ? THEME_LIGHT : THEME_DARK;
 }
 
 static void ask_for_pastes(bool on)
 {
 	putp(on ? "\033[?2004h" : "\033[?2004l");
 	fflush(stdout);
+}
+
+/* curses asks for presses; drags have a mode of their own. */
+static void ask_for_drags(bool on)
+{
+	if (!term.mouse)
+		return;
+	putp(on ? "\033[?1002h" : "\033[?1002l");
+	fflush(stdout);
+}
+
+static void take_mouse(bool on)
+{
+	mmask_t all = BUTTON1_PRESSED | BUTTON1_RELEASED | BUTTON1_CLICKED | BUTTON1_DOUBLE_CLICKED |
+		      BUTTON4_PRESSED | BUTTON5_PRESSED | REPORT_MOUSE_POSITION;
+	if (term.mouse == on)
+		return;
+	if (!on)
+		ask_for_drags(false);
+	term.mouse = on;
+	mousemask(on ? all : 0, NULL);
+	mouseinterval(0);
+	refresh(); /* puts what curses asks for before what follows */
+	ask_for_drags(on);
 }
 
 static void set_up(const struct term_options *o)
@@ -151,10 +174,6 @@ static void set_up(const struct term_options *o)
 	intrflush(stdscr, FALSE);
 	if (!getenv("ESCDELAY"))
 		set_escdelay(25);
-	mousemask(BUTTON1_PRESSED | BUTTON1_CLICKED | BUTTON1_DOUBLE_CLICKED | BUTTON4_PRESSED |
-			  BUTTON5_PRESSED,
-		  NULL);
-	mouseinterval(0);
 	define_key("\033[200~", PASTE_ON);
 	define_key("\033[201~", PASTE_OFF);
 	if (has_colors()) {
@@ -164,6 +183,17 @@ static void set_up(const struct term_options *o)
 	}
 	term.theme = choose_theme(o->theme);
 	term.ascii = o->ascii || strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
+	take_mouse(o->mouse);
+}
+
+void term_set(const struct term_options *o)
+{
+	if (!term.open)
+		return;
+	term.theme = choose_theme(o->theme);
+	term.ascii = o->ascii || strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
+	take_mouse(o->mouse);
+	term.all_anew = true;
 }
 
 int term_open(const struct term_options *o, struct err *e)
@@ -199,9 +229,11 @@ void term_close(void)
 	if (!term.open)
 		return;
 	ask_for_pastes(false);
+	ask_for_drags(false);
 	endwin();
 	rescue.ready = 0;
 	wake_fd = -1;
+	term.mouse = false;
 	delscreen(term.screen);
 	grid_release(&term.shown);
 	term.open = false;
@@ -262,8 +294,11 @@ static bool read_mouse(struct term_event *out)
 	out->y = m.y;
 	out->times = 1;
 	out->button = m.bstate & BUTTON4_PRESSED ? 4 : m.bstate & BUTTON5_PRESSED ? 5 : 1;
+	out->mouse = m.bstate & BUTTON1_RELEASED	 ? MOUSE_RELEASE
+		     : m.bstate & REPORT_MOUSE_POSITION ? MOUSE_DRAG
+							: MOUSE_PRESS;
 	i64 now = now_ms();
-	if (out->button == 1) {
+	if (out->button == 1 && out->mouse == MOUSE_PRESS) {
 		if (m.bstate & BUTTON1_DOUBLE_CLICKED) /* both came at once */
 			out->times = 2;
 		else if (now - term.click_at < DOUBLE_CLICK_MS && m.x == term.click_x && m.y == term.click_y)
@@ -428,6 +463,7 @@ void term_redraw(void)
 void term_leave(void)
 {
 	ask_for_pastes(false);
+	ask_for_drags(false);
 	endwin();
 	term.away = true;
 }
@@ -437,6 +473,7 @@ void term_return(void)
 	term.away = false;
 	refresh();
 	ask_for_pastes(true);
+	ask_for_drags(true);
 	term_redraw();
 }
 

@@ -15,8 +15,9 @@
 #include "ui/key.h"
 
 struct term_options {
-	const char *theme; /* "dark", "light", "mono", or NULL: by the terminal, NO_COLOR, COLORFGBG */
+	int theme;         /* enum theme, or -1: by the terminal, NO_COLOR, COLORFGBG */
 	bool ascii;        /* also chosen by a locale that is not UTF-8 */
+	bool mouse;
 	int wake;          /* a pipe's end: gets a byte when the window's size changes; or -1 */
 };
 
@@ -26,12 +27,15 @@ void term_emergency(void);
 void term_size(int *w, int *h);
 bool term_is_ascii(void);
 enum theme term_theme(void);
+/* The options again, while it is open; a terminal of less than eight colours stays monochrome. */
+void term_set(const struct term_options *o);
 int term_fd(void); /* to poll for keys */
 
 struct term_event {
 	u32 key;    /* KEY_NONE_YET: nothing was waiting */
 	int x, y;   /* KEY_MOUSE_EVENT */
 	int button; /* 1 left; 4 wheel up, 5 wheel down */
+	enum term_mouse { MOUSE_PRESS, MOUSE_DRAG, MOUSE_RELEASE } mouse; /* of the left button */
 	int times;  /* 1, or 2 for a double click */
 };
 void term_next(struct term_event *out); /* never blocks longer than the escape delay */

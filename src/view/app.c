@@ -93,7 +93,7 @@ static int timeout_ms(struct app *a)
 {
 	i64 now = app_now_ms(), wait = -1;
 	if (a->typed.n) {
-		i64 left = a->typed_at + WHICH_KEY_MS - now;
+		i64 left = a->typed_at + app_setting_number(a, SET_WHICH_KEY) - now;
 		wait = left > 0 ? left : -1;
 	}
 	if (atomic_load(&a->woken) || app_job_runs(app_top(a))) {
@@ -254,24 +254,29 @@ static int open_wake_pipe(struct app *a, struct err *e)
 
 static int open_screen(struct app *a, const struct app_options *o, struct err *e)
 {
-	if (o->theme && style_parse_theme(o->theme, &a->theme))
-		return err_set(e, ERR_USAGE, "there is no theme '%s'; there are dark, light and mono",
-			       o->theme);
+	app_config_load(a);
+	if (o->theme && settings_set(&a->settings, SET_THEME, o->theme, e))
+		return -1;
+	if (o->ascii)
+		settings_set(&a->settings, SET_ASCII, "yes", NULL);
+	if (app_apply_theme(a, a->settings.text[SET_THEME], e)) {
+		if (o->theme)
+			return -1;
+		app_error(a, e); /* a theme that has gone is no reason to stay out */
+	}
 	if (o->script) {
 		a->script_mode = true;
-		a->ascii = o->ascii;
-		if (!o->theme)
-			a->theme = THEME_DARK;
 		grid_init(&a->grid, o->w ? o->w : 80, o->h ? o->h : 24);
+		app_apply_terminal(a);
 		return (a->script = script_open(o->script, e)) ? 0 : -1;
 	}
-	struct term_options t = {o->theme, o->ascii, a->wake_write};
+	struct term_options t = {a->wish, app_setting_number(a, SET_ASCII), !app_setting_number(a, SET_MOUSE),
+				 a->wake_write};
 	if (term_open(&t, e))
 		return -1;
 	mem_on_exhaustion(term_emergency);
 	mapfile_on_sigbus(term_emergency);
-	a->ascii = term_is_ascii();
-	a->theme = term_theme();
+	app_apply_terminal(a);
 	grid_init(&a->grid, 80, 24);
 	return 0;
 }
@@ -298,6 +303,7 @@ static void release(struct app *a)
 	free(a->marks);
 	buf_release(&a->message);
 	keymap_release(&a->keymap);
+	app_config_release(a);
 	script_free(a->script);
 	grid_release(&a->grid);
 	if (a->wake_read >= 0)
@@ -310,6 +316,8 @@ static void release(struct app *a)
 static int start(struct app *a, const struct app_options *o, struct err *e)
 {
 	a->session = session_open(o->atlas, o->backend, e);
+	a->script_mode = o->script != NULL;
+	app_keys_init(a);
 	if (!a->session || open_wake_pipe(a, e) || open_screen(a, o, e))
 		return -1;
 	pool_stay_behind(a->session->pool);
@@ -317,7 +325,6 @@ static int start(struct app *a, const struct app_options *o, struct err *e)
 	size_t words = (a->session->atlas->n_features + (size_t)63) / 64;
 	a->marks = xcalloc(words, sizeof *a->marks);
 	a->random = a->script_mode ? 1 : (u64)time(NULL) * 2654435761u;
-	app_keys_init(a);
 	app_push(a, &view_features, NULL);
 	if (!a->n_stack)
 		return err_set(e, ERR_FAILED, "%s", a->message.s);
@@ -334,8 +341,10 @@ int app_run(const struct app_options *o, struct err *e)
 	a->wake_read = a->wake_write = -1;
 	a->last_feature = a->jump_from = a->range_from = NO_FEATURE;
 	a->theme = THEME_DARK;
+	a->wish = -1;
 	a->dirty = true;
 	buf_init(&a->message);
+	settings_init(&a->settings);
 	int r = start(a, o, e);
 	if (!r && a->script_mode)
 		r = run_script(a, e);
@@ -384,12 +393,10 @@ void app_popup(struct app *a, const char *title, const char *lines)
 
 void app_copy(struct app *a, const char *text)
 {
-	const char *how = getenv("FEATLAS_CLIPBOARD");
-	bool on = how && !strcmp(how, "osc52");
+	bool on = app_setting_number(a, SET_CLIPBOARD);
 	if (on && !a->script_mode)
 		term_copy(text);
-	app_message(a, on ? "copied: %s" : "%s   (FEATLAS_CLIPBOARD=osc52 lets this reach the clipboard)",
-		    text);
+	app_message(a, on ? "copied: %s" : "%s   (:set clipboard=osc52 lets this reach the clipboard)", text);
 }
 
 void app_save(struct app *a, const char *stem, const char *extension, const struct buf *text)

@@ -9,6 +9,7 @@
 #define FEATLAS_APP_H
 
 #include "base/progress.h"
+#include "view/settings.h"
 #include "view/view.h"
 
 struct app;
@@ -18,8 +19,10 @@ struct app_options {
 	const char *backend;    /* spec, or NULL */
 	const char *script;     /* key script, or NULL: a terminal */
 	int w, h;               /* of the screen of a script; 0: 80 x 24 */
-	const char *theme;      /* "dark", "light", "mono", or NULL */
+	const char *theme;      /* a theme's name, or NULL: as configured */
 	bool ascii;
+	const char *config;     /* the configuration's path; "": none; NULL: the usual one, none for scripts */
+	bool resume;            /* begin where the last session on the atlas ended */
 };
 /* Runs until it is left: 0, or -1 and why it could not start. */
 int app_run(const struct app_options *o, struct err *e);
@@ -103,6 +106,8 @@ struct app_menu_item {
 void app_menu(struct view *v, const char *title, const struct app_menu_item *items, size_t n,
 	      void (*chosen)(struct view *v, size_t index));
 
+void app_menu_at(struct view *v, size_t index); /* the cursor of the menu that was opened */
+
 /* ---- search hits and the selection, the same on every screen ---- */
 /* The hits of the label search that stands: a bit a feature, or NULL when there is no search. */
 const u64 *app_hits(struct app *a);
@@ -122,6 +127,12 @@ void app_mark(struct app *a, u32 feature, bool on);
 size_t app_n_marked(struct app *a);
 /* The selection in the order of ids: owned. */
 u32 *app_marked(struct app *a, size_t *n);
+
+/* ---- options (view/settings.def) ---- */
+const char *app_setting(const struct app *a, enum setting which);
+int app_setting_number(const struct app *a, enum setting which);
+/* Sets it for this session and tells all views (CHANGE_SETTINGS): -1 and why if it cannot be. */
+int app_set(struct app *a, enum setting which, const char *value, struct err *e);
 
 /* ---- small things ---- */
 void app_copy(struct app *a, const char *text); /* to the clipboard, where that is switched on */

@@ -19,12 +19,18 @@ static const char *base_name(const char *path)
 	return s;
 }
 
-static void backend_state_words(struct app *a, char out[64])
+static void backend_state_words(struct app *a, bool narrow, char out[64])
 {
-	if (a->session->backend)
-		backend_words(a->session->backend, out, 64);
-	else
-		snprintf(out, 64, "%s", "off");
+	struct backend *b = a->session->backend;
+	if (!b) {
+		snprintf(out, 64, narrow ? "off" : "model off");
+		return;
+	}
+	backend_words(b, out, 64);
+	if (backend_state(b) == BACKEND_DIED && !narrow) {
+		size_t n = strlen(out);
+		snprintf(out + n, 64 - n, ", R restarts");
+	}
 }
 
 /* Puts text at x if all of it fits before end; returns the new x. */
@@ -44,7 +50,7 @@ static void draw_title(struct app *a, struct rect r)
 	struct buf b = BUF_INIT;
 	char state[64], stamp[96];
 	rect_fill(r, 0, 0, r.w, 1, STYLE_TITLE, ' ');
-	backend_state_words(a, state);
+	backend_state_words(a, r.w < 60, state);
 	int end = rect_puts_right(r, r.w - 1, 0, STYLE_TITLE, state) - 2;
 	size_t n = strcspn(base_name(at->folder), "/");
 	int x = 1 + rect_put_cut(r, 1, 0, MIN(end - 1, 24), STYLE_TITLE_WHERE, base_name(at->folder), n);
@@ -77,7 +83,7 @@ static void draw_typed(struct app *a, struct rect r, int y)
 	if (a->count)
 		buf_addf(&b, "%d", a->count);
 	key_add_seq(&b, &a->typed);
-	if (a->big && a->last_key && !b.n) {
+	if (app_setting_number(a, SET_BIG) && a->last_key && !b.n) {
 		buf_adds(&b, "[");
 		key_add_name(&b, a->last_key);
 		buf_adds(&b, "]");
@@ -226,15 +232,14 @@ static void draw_menu(struct app *a, struct rect body)
 /* Is it time to show what may follow the prefix that was typed? */
 static bool which_key_due(struct app *a)
 {
-	return a->typed.n && (a->script_mode || app_now_ms() - a->typed_at >= WHICH_KEY_MS);
+	return a->typed.n && (a->script_mode || app_now_ms() - a->typed_at >= app_setting_number(a, SET_WHICH_KEY));
 }
 
 static bool follows(struct app *a, const struct key_binding *b)
 {
-	const char *context = app_top(a)->class->name;
-	return !b->off && b->seq.n > a->typed.n &&
+	return b->seq.n > a->typed.n &&
 	       !memcmp(b->seq.key, a->typed.key, (size_t)a->typed.n * sizeof b->seq.key[0]) &&
-	       (!strcmp(b->contexts, "all") || key_in_context(b->contexts, context));
+	       keymap_reaches(&a->keymap, app_top(a)->class->name, b);
 }
 
 static void draw_which_key(struct app *a, struct rect body)

@@ -99,7 +99,7 @@ static bool program_act(struct app *a, enum action action)
 			term_suspend();
 		a->dirty = true;
 		return true;
-	case ACT_VIEW_BIG: a->big = !a->big; return true;
+	case ACT_VIEW_BIG: app_set(a, SET_BIG, app_setting_number(a, SET_BIG) ? "no" : "yes", NULL); return true;
 	case ACT_BACK: app_back(a); return true;
 	case ACT_FORWARD: app_forward(a); return true;
 	default: return false;
@@ -216,9 +216,12 @@ void app_key(struct app *a, u32 key)
 void app_mouse(struct app *a, const struct term_event *ev)
 {
 	struct view *v = app_top(a);
+	bool in_body = ev->y >= 1 && ev->y < a->grid.h - 2, press = ev->mouse == MOUSE_PRESS;
+	if (!press && !a->dragging)
+		return;
 	a->dirty = true;
 	if (a->popup_lines || a->menu.open || a->prompt.open) {
-		if (ev->button == 1)
+		if (ev->button == 1 && press)
 			app_key(a, KEY_ESCAPE);
 		return;
 	}
@@ -226,6 +229,13 @@ void app_mouse(struct app *a, const struct term_event *ev)
 		app_act(a, ev->button == 4 ? ACT_UP : ACT_DOWN, 3);
 		return;
 	}
-	if (ev->y >= 1 && ev->y < a->grid.h - 2 && v->class->click)
+	if (a->dragging) {
+		a->dragging = v->class->drag && ev->mouse == MOUSE_DRAG && v->class->drag(v, ev->x, ev->y - 1, false);
+		return;
+	}
+	if (!in_body)
+		return;
+	a->dragging = v->class->drag && v->class->drag(v, ev->x, ev->y - 1, true);
+	if (!a->dragging && v->class->click)
 		v->class->click(v, ev->x, ev->y - 1, ev->times);
 }

@@ -10,7 +10,7 @@
 #include "ui/term.h"
 #include "view/app.h"
 
-enum { APP_MIN_W = 40, APP_MIN_H = 10, APP_STACK_MAX = 100, WHICH_KEY_MS = 400, TICK_MS = 200 };
+enum { APP_MIN_W = 40, APP_MIN_H = 10, APP_STACK_MAX = 100, TICK_MS = 200 };
 
 struct job_item {
 	struct view *view; /* NULL: the app's own, or cancelled */
@@ -46,9 +46,15 @@ struct app {
 	const struct app_options *options;
 	struct grid grid;
 	struct keymap keymap;
-	bool quit, dirty, script_mode, ascii, big;
+	bool quit, dirty, script_mode, ascii;
+	bool dragging;
+	struct settings settings;
+	char *config;        /* path, or NULL */
+	char **contexts;     /* of the user's bindings */
+	size_t n_contexts;
 	struct script *script;
 	enum theme theme;
+	int wish;            /* enum theme, or -1: by the terminal */
 
 	struct view *stack[APP_STACK_MAX];
 	size_t n_stack, at; /* at < n_stack */
@@ -123,6 +129,14 @@ struct action_info {
 void app_keys_init(struct app *a);
 void app_key(struct app *a, u32 key);
 void app_mouse(struct app *a, const struct term_event *ev);
+
+/* app_config.c */
+void app_config_load(struct app *a); /* what is wrong with it is said, and goes no further */
+void app_config_release(struct app *a);
+int app_config_save(struct app *a, struct err *e); /* what was changed in this session */
+int app_apply_theme(struct app *a, const char *name, struct err *e);
+void app_apply_terminal(struct app *a);
+enum action app_action_named(const char *name); /* ACT_NONE if there is none */
 
 /* app_stack.c */
 void app_show_feature(struct app *a, u32 feature); /* replaces the page on top if it is one */

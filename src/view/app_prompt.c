@@ -166,6 +166,12 @@ void app_menu_close(struct app *a)
 	free(a->menu.title);
 }
 
+void app_menu_at(struct view *v, size_t index)
+{
+	if (v->app->menu.open)
+		v->app->menu.at = MIN(index, v->app->menu.n - 1);
+}
+
 static void choose(struct app *a, size_t i)
 {
 	struct view *v = a->menu.view;

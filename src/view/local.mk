@@ -4,6 +4,7 @@ src/view/actions.def \
 src/view/app.c \
 src/view/app.h \
 src/view/app_compare.c \
+src/view/app_config.c \
 src/view/app_draw.c \
 src/view/app_edit.c \
 src/view/app_go.c \
@@ -17,6 +18,9 @@ src/view/list_act.c \
 src/view/list_act.h \
 src/view/order.c \
 src/view/order.h \
+src/view/settings.c \
+src/view/settings.def \
+src/view/settings.h \
 src/view/view.c \
 src/view/view.h \
 src/view/view_feature.c \
@@ -31,6 +35,7 @@ src/view/view_graph_draw.c \
 src/view/view_graph_export.c \
 src/view/view_help.c \
 src/view/view_messages.c \
+src/view/view_options.c \
 src/view/view_palette.c \
 src/view/view_steer.c \
 src/view/view_steer.h \

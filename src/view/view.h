@@ -29,7 +29,7 @@ enum act_result {
 	VIEW_CLOSE,   /* handled, and the view is to be closed */
 };
 
-enum view_change { CHANGE_HITS, CHANGE_EDIT, CHANGE_MARKS };
+enum view_change { CHANGE_HITS, CHANGE_EDIT, CHANGE_MARKS, CHANGE_SETTINGS };
 
 #define NO_FEATURE UINT32_MAX
 
@@ -98,6 +98,9 @@ struct view_class {
 	void (*command)(struct view *v, struct buf *out);
 	/* A click in the body, 1 or 2 times; wheel comes as ACT_DOWN and ACT_UP with count 3. */
 	void (*click)(struct view *v, int x, int y, int times);
+	/* The left button went down at (x, y) of the body: true if what follows is a drag, which
+	 * then comes here with began false until the button is let go.  Asked before click. */
+	bool (*drag)(struct view *v, int x, int y, bool began);
 	/* What keeps it busy ("generating 31/60"), NULL if idle. */
 	const char *(*busy)(struct view *v);
 };

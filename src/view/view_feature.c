@@ -46,7 +46,7 @@ static int open(struct view *v, const struct target *t, struct err *e)
 	if (t->feature >= a->n_features)
 		return err_set(e, ERR_NOT_FOUND, "there is no feature #%u", t->feature);
 	s->id = t->feature;
-	s->width = 16;
+	s->width = atoi(app_setting(v->app, SET_WIDTH)); /* "all": 0 */
 	s->stats = (struct store_stats){NAN, NAN, NAN, 0};
 	if (a->store) {
 		store_stats(a->store, s->id, &s->stats);

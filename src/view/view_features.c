@@ -9,7 +9,9 @@
 
 #include "base/mem.h"
 #include "core/query.h"
+#include "ui/key.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,7 +112,10 @@ static int open(struct view *v, const struct target *t, struct err *e)
 	s->range_from = NO_FEATURE;
 	s->anchor = NO_FEATURE;
 	s->list.n = s->n;
-	if (!atlas_missing(features_atlas(v), "scores"))
+	int first = app_setting_number(v->app, SET_SORT);
+	if (first)
+		s->by = (enum order_by)(first - 1);
+	else if (!atlas_missing(features_atlas(v), "scores"))
 		s->by = ORDER_WRITES;
 	make_order(v);
 	return 0;
@@ -281,6 +286,50 @@ static void sort_menu(struct view *v)
 	app_menu(v, "sort by", s->menu, N_ORDERS, sort_chosen);
 }
 
+/* ---- columns ---- */
+
+static bool has_column(struct view *v, const char *word)
+{
+	return key_in_context(app_setting(v->app, SET_COLUMNS), word);
+}
+
+static void columns_menu(struct view *v);
+
+static void column_chosen(struct view *v, size_t chosen)
+{
+	struct features *s = view_state(v);
+	struct buf b = BUF_INIT;
+	const char *words = app_setting(v->app, SET_COLUMNS), *word = features_column(chosen);
+	bool had = has_column(v, word);
+	for (const char *w = words; *w;) {
+		size_t n = strcspn(w, " ");
+		if (n && (!had || n != strlen(word) || strncmp(w, word, n) != 0))
+			buf_addf(&b, "%s%.*s", b.n ? " " : "", (int)n, w);
+		w += n + (w[n] == ' ');
+	}
+	if (!had)
+		buf_addf(&b, "%s%s", b.n ? " " : "", word);
+	app_set(v->app, SET_COLUMNS, b.s, NULL);
+	buf_release(&b);
+	s->column = chosen;
+	columns_menu(v);
+}
+
+static void columns_menu(struct view *v)
+{
+	struct features *s = view_state(v);
+	struct app_menu_item items[16];
+	char texts[16][24];
+	size_t n = 0;
+	for (; features_column(n) && n < ARRAY_LEN(items); n++) {
+		snprintf(texts[n], sizeof texts[n], "%s %s", has_column(v, features_column(n)) ? "[x]" : "[ ]",
+			 features_column(n));
+		items[n] = (struct app_menu_item){'1' + (u32)n, texts[n]};
+	}
+	app_menu(v, "columns; Esc when done", items, n, column_chosen);
+	app_menu_at(v, s->column);
+}
+
 static void mark_range(struct view *v)
 {
 	struct features *s = view_state(v);
@@ -355,6 +404,7 @@ static enum act_result act(struct view *v, enum action a, int count)
 	case ACT_VIEW_HITS: s->hits_only = !s->hits_only; make_order(v); break;
 	case ACT_QUERY: ask_query(v); break;
 	case ACT_REFRESH: make_order(v); break;
+	case ACT_VIEW_COLUMNS: columns_menu(v); break;
 	default: return VIEW_IGNORED;
 	}
 	return VIEW_HANDLED;
@@ -398,6 +448,17 @@ static void command(struct view *v, struct buf *out)
 {
 	struct features *s = view_state(v);
 	app_add_search_command(v->app, s->query, out);
+}
+
+/* The line above the preview can be dragged. */
+static bool drag(struct view *v, int x, int y, bool began)
+{
+	struct features *s = view_state(v);
+	(void)x;
+	if (began)
+		return s->preview && y == v->h - s->preview;
+	s->preview_wish = MIN(MAX(v->h - y, 2), v->h - 5);
+	return true;
 }
 
 static void click(struct view *v, int x, int y, int times)
@@ -462,4 +523,5 @@ const struct view_class view_features = {
 	.exact = exact,
 	.command = command,
 	.click = click,
+	.drag = drag,
 };

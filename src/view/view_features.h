@@ -19,12 +19,17 @@ struct features {
 	u64 *query_bits;     /* or NULL */
 	u64 query_hits;
 	int list_y;          /* where rows begin on the screen */
+	int preview, preview_wish; /* rows of it; as dragged, or 0 */
 	struct app_menu_item menu[N_ORDERS];
+	size_t column;       /* the one of the menu */
 };
 
 const struct atlas *features_atlas(struct view *v);
 u32 features_at(const struct features *s, u64 row);
 bool features_current(struct view *v, u32 *feature);
 void features_draw(struct view *v, struct rect r);
+/* Column i of the table: its word in the configuration, or NULL behind the last. */
+const char *features_column(size_t i);
+int features_check_columns(const char *words, struct err *e);
 
 #endif

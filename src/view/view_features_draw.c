@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* view_features_draw.c - the list of features on the screen: rows, columns, the preview. */
+#include "ui/key.h"
 #include "ui/plot.h"
 #include "view/view_features.h"
 
@@ -8,22 +9,85 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum value { V_DENSITY, V_MAX, V_MEAN, V_DETECTS, V_OUTPUT, V_WRITES, V_RATING, V_TAGS };
+
 static const struct column {
+	const char *word; /* in the configuration */
 	const char *head;
-	int w;      /* with the blank before it */
-	int from_w; /* shown from this width of the screen on */
-	enum order_by by;
+	int w;            /* with the blank before it */
+	int from_w;       /* with all that need less, shown from this width of the screen on */
+	enum value value;
+	enum order_by by; /* ORDER_ID: none */
 } columns[] = {
-	{"density", 9, 40, ORDER_DENSITY}, {"max", 6, 48, ORDER_MAX},	  {"det", 5, 64, ORDER_DETECTS},
-	{"wri", 5, 56, ORDER_WRITES},	   {"rate", 6, 72, ORDER_RATING}, {"tags", 12, 90, ORDER_ID},
+	{"density", "density", 9, 40, V_DENSITY, ORDER_DENSITY},
+	{"max", "max", 6, 48, V_MAX, ORDER_MAX},
+	{"detects", "det", 5, 64, V_DETECTS, ORDER_DETECTS},
+	{"writes", "wri", 5, 56, V_WRITES, ORDER_WRITES},
+	{"rating", "rate", 6, 72, V_RATING, ORDER_RATING},
+	{"tags", "tags", 12, 90, V_TAGS, ORDER_ID},
+	{"mean", "mean", 6, 96, V_MEAN, ORDER_ID},
+	{"output", "out", 5, 101, V_OUTPUT, ORDER_ID},
 };
 
-static int columns_width(int w)
+struct shown {
+	const struct column *list[ARRAY_LEN(columns)];
+	size_t n;
+	int width; /* of all */
+};
+
+const char *features_column(size_t i)
 {
-	int sum = 0;
+	return i < ARRAY_LEN(columns) ? columns[i].word : NULL;
+}
+
+static const struct column *column_of(const char *word, size_t n)
+{
 	for (size_t i = 0; i < ARRAY_LEN(columns); i++)
-		sum += w >= columns[i].from_w ? columns[i].w : 0;
-	return sum;
+		if (strlen(columns[i].word) == n && !strncmp(columns[i].word, word, n))
+			return &columns[i];
+	return NULL;
+}
+
+int features_check_columns(const char *words, struct err *e)
+{
+	for (const char *s = words + strspn(words, " "); *s;) {
+		size_t n = strcspn(s, " ");
+		if (!column_of(s, n))
+			return err_set(e, ERR_USAGE,
+				       "there is no column '%.*s': density, max, mean, detects, output, writes, "
+				       "rating, tags",
+				       (int)MIN(n, 40u), s);
+		s += n;
+		s += strspn(s, " ");
+	}
+	return 0;
+}
+
+/* Those that are left out make room for those that need a wider screen. */
+static bool has_room(const struct column *c, const char *words, int w)
+{
+	int need = c->from_w;
+	for (size_t i = 0; i < ARRAY_LEN(columns); i++)
+		if (columns[i].from_w < c->from_w && !key_in_context(words, columns[i].word))
+			need -= columns[i].w;
+	return w >= need;
+}
+
+static struct shown shown_columns(struct view *v, int w)
+{
+	const char *words = app_setting(v->app, SET_COLUMNS);
+	struct shown out = {0};
+	for (const char *s = words + strspn(words, " "); *s;) {
+		size_t n = strcspn(s, " ");
+		const struct column *c = column_of(s, n);
+		if (c && has_room(c, words, w) && out.n < ARRAY_LEN(columns)) {
+			out.list[out.n++] = c;
+			out.width += c->w;
+		}
+		s += n;
+		s += strspn(s, " ");
+	}
+	return out;
 }
 
 static int id_width(struct view *v)
@@ -35,24 +99,22 @@ static int id_width(struct view *v)
 static void head_line(struct view *v, struct rect r, int y)
 {
 	struct features *s = view_state(v);
-	int idw = id_width(v), x = r.w - columns_width(r.w);
+	struct shown cols = shown_columns(v, r.w);
+	int idw = id_width(v), x = r.w - cols.width;
 	const char *arrow = s->reverse ? "\u2191" : "\u2193";
 	rect_fill(r, 0, y, r.w, 1, STYLE_HEAD, ' ');
 	rect_puts_right(r, 2 + idw, y, STYLE_HEAD,
 			s->by == ORDER_ID ? s->reverse ? "id\u2193" : "id\u2191" : "id");
 	rect_puts(r, 4 + idw, y, STYLE_HEAD, "label");
-	for (size_t i = 0; i < ARRAY_LEN(columns); i++) {
+	for (size_t i = 0; i < cols.n; i++) {
+		const struct column *c = cols.list[i];
 		char head[24];
-		if (r.w < columns[i].from_w)
-			continue;
-		bool left = columns[i].by == ORDER_ID || columns[i].by == ORDER_RATING;
-		snprintf(head, sizeof head, "%s%s", columns[i].head,
-			 columns[i].by == s->by && s->by != ORDER_ID ? arrow : "");
-		if (left)
+		snprintf(head, sizeof head, "%s%s", c->head, c->by == s->by && s->by != ORDER_ID ? arrow : "");
+		if (c->value == V_TAGS || c->value == V_RATING)
 			rect_puts(r, x + 1, y, STYLE_HEAD, head);
 		else
-			rect_puts_right(r, x + columns[i].w, y, STYLE_HEAD, head);
-		x += columns[i].w;
+			rect_puts_right(r, x + c->w, y, STYLE_HEAD, head);
+		x += c->w;
 	}
 }
 
@@ -63,11 +125,11 @@ static void put_cell_value(struct view *v, struct rect r, int x, int y, const st
 	struct store_stats st = {NAN, NAN, NAN, 0};
 	struct atlas_scores sc = {NAN, NAN, NAN};
 	char text[16] = "";
-	if (c->by == ORDER_RATING) {
+	if (c->value == V_RATING) {
 		plot_stars(r, x + 1, y, note_rating(note, f));
 		return;
 	}
-	if (c->by == ORDER_ID) {
+	if (c->value == V_TAGS) {
 		char *tags = note_tags(note, f);
 		if (tags)
 			rect_put_cut(r, x + 1, y, c->w - 1, STYLE_TAG, tags, strlen(tags));
@@ -77,20 +139,22 @@ static void put_cell_value(struct view *v, struct rect r, int x, int y, const st
 	if (a->store)
 		store_stats(a->store, f, &st);
 	atlas_scores(a, f, &sc);
-	if (c->by == ORDER_DENSITY)
-		view_format_density(text, st.density);
-	else if (c->by == ORDER_MAX)
-		view_format_value(text, st.max);
-	else
-		view_format_score(text, c->by == ORDER_DETECTS ? sc.input : sc.topic);
+	switch (c->value) {
+	case V_DENSITY: view_format_density(text, st.density); break;
+	case V_MAX: view_format_value(text, st.max); break;
+	case V_MEAN: view_format_value(text, st.mean); break;
+	case V_DETECTS: view_format_score(text, sc.input); break;
+	case V_OUTPUT: view_format_score(text, sc.output); break;
+	default: view_format_score(text, sc.topic); break;
+	}
 	rect_puts_right(r, x + c->w, y, STYLE_NUMBER, text);
 }
 
-static void draw_row(struct view *v, struct rect r, int y, u64 row)
+static void draw_row(struct view *v, struct rect r, int y, u64 row, const struct shown *cols)
 {
 	struct features *s = view_state(v);
 	u32 f = features_at(s, row);
-	int idw = id_width(v), x = r.w - columns_width(r.w);
+	int idw = id_width(v), x = r.w - cols->width;
 	char id[16];
 	bool here = row == s->list.at;
 	if (here)
@@ -100,11 +164,10 @@ static void draw_row(struct view *v, struct rect r, int y, u64 row)
 	snprintf(id, sizeof id, "#%u", f);
 	rect_puts_right(r, 2 + idw, y, STYLE_ID, id);
 	view_put_label(v, r, 4 + idw, y, x - 4 - idw, f);
-	for (size_t i = 0; i < ARRAY_LEN(columns); i++)
-		if (r.w >= columns[i].from_w) {
-			put_cell_value(v, r, x, y, &columns[i], f);
-			x += columns[i].w;
-		}
+	for (size_t i = 0; i < cols->n; i++) {
+		put_cell_value(v, r, x, y, cols->list[i], f);
+		x += cols->list[i]->w;
+	}
 	if (here) {
 		rect_cursor_row(r, y);
 		rect_cursor(r, 0, y);
@@ -166,7 +229,7 @@ static void draw_context(struct view *v, struct rect r, int y, const struct stor
 static void draw_preview(struct view *v, struct rect r)
 {
 	const struct atlas *a = features_atlas(v);
-	struct store_context c[8];
+	struct store_context c[64];
 	struct atlas_token t[12];
 	u32 f;
 	if (!features_current(v, &f) || r.h < 2)
@@ -194,7 +257,13 @@ static void draw_preview(struct view *v, struct rect r)
 void features_draw(struct view *v, struct rect r)
 {
 	struct features *s = view_state(v);
+	struct shown cols = shown_columns(v, r.w);
 	int preview = r.h >= 32 ? 8 : r.h >= 15 ? 5 : 0;
+	if (s->preview_wish)
+		preview = MIN(s->preview_wish, r.h - 5);
+	if (app_setting_number(v->app, SET_PREVIEW))
+		preview = 0;
+	s->preview = preview = MAX(preview, 0);
 	draw_top_line(v, r);
 	head_line(v, r, 1);
 	s->list_y = 2;
@@ -205,7 +274,7 @@ void features_draw(struct view *v, struct rect r)
 		return;
 	}
 	for (int y = 0; y < rows.h && s->list.top + (u64)y < s->list.n; y++)
-		draw_row(v, rows, y, s->list.top + (u64)y);
+		draw_row(v, rows, y, s->list.top + (u64)y, &cols);
 	if (!s->list.n) {
 		const char *missing = atlas_missing(features_atlas(v), "labels");
 		int used =

@@ -40,8 +40,8 @@ static char *keys_of(const struct app *a, enum action action, const char *contex
 	struct buf b = BUF_INIT;
 	for (size_t i = 0; i < a->keymap.n; i++) {
 		const struct key_binding *k = &a->keymap.list[i];
-		bool here = key_in_context(k->contexts, context), all = !strcmp(k->contexts, "all");
-		if (k->action != (int)action || k->off || (own ? !here : !here && !all))
+		if (k->action != (int)action || (own && !key_in_context(k->contexts, context)) ||
+		    !keymap_reaches(&a->keymap, context, k))
 			continue;
 		if (b.n)
 			buf_addc(&b, ' ');

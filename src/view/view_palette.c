@@ -2,6 +2,7 @@
 /* view_palette.c - every action by its name, narrowed as one types; a number goes to a feature. */
 #include "view/app_private.h"
 
+#include "base/mem.h"
 #include "ui/list.h"
 
 #include <stdlib.h>
@@ -99,9 +100,55 @@ static void draw_line(struct view *v, struct rect r, int y, enum action action)
 	buf_release(&keys);
 }
 
+/* ":set NAME=VALUE": the options that begin so. */
+static const char *after_set(const struct palette *s)
+{
+	return !strncmp(s->prompt.text.s, "set ", 4) ? s->prompt.text.s + 4 : NULL;
+}
+
+static void draw_options(struct view *v, struct rect r, const char *typed)
+{
+	size_t n = strcspn(typed, "= ");
+	int y = 0;
+	for (int i = 0; i < N_SETTINGS && y < r.h; i++) {
+		const struct setting_info *info = &setting_infos[i];
+		if (strncmp(info->name, typed, n) != 0)
+			continue;
+		rect_put(r, 2, y, 18, STYLE_NORMAL, info->name, strlen(info->name));
+		const char *value = app_setting(v->app, (enum setting)i);
+		rect_put_cut(r, 20, y, 14, STYLE_LABEL_PERSON, value, strlen(value));
+		struct buf b = BUF_INIT;
+		settings_add_choices(&b, (enum setting)i);
+		rect_put_cut(r, 35, y++, r.w - 36, STYLE_DIM, b.n ? b.s : info->help, b.n ? b.n : strlen(info->help));
+		buf_release(&b);
+	}
+}
+
+static void commit_set(struct view *v, const char *typed)
+{
+	struct app *a = v->app;
+	struct err e = {0};
+	size_t n = strcspn(typed, "= ");
+	char *name = xstrndup(typed, n);
+	const char *value = typed + n + strspn(typed + n, "= ");
+	enum setting which = settings_find(name, &e);
+	if (which == N_SETTINGS || app_set(a, which, value, &e))
+		app_error(a, &e);
+	else {
+		app_close_top(a);
+		app_message(a, "%s is %s; gO and x keep it for later sessions", name, app_setting(a, which));
+	}
+	free(name);
+}
+
 static void draw(struct view *v, struct rect r)
 {
 	struct palette *s = view_state(v);
+	if (after_set(s)) {
+		draw_options(v, rect_sub(r, 0, 1, r.w, r.h - 1), after_set(s));
+		prompt_draw(&s->prompt, r, 0, ":");
+		return;
+	}
 	struct rect rows = rect_sub(r, 0, 1, r.w, r.h - 1);
 	list_resize(&s->list, s->n, rows.h);
 	for (int y = 0; y < rows.h && s->list.top + (u64)y < s->n; y++) {
@@ -122,6 +169,10 @@ static void commit(struct view *v)
 	enum action action = s->n ? s->found[s->list.at].action : ACT_NONE;
 	bool number = s->prompt.text.n && strspn(s->prompt.text.s, "#0123456789") == s->prompt.text.n;
 	u32 f = NO_FEATURE;
+	if (after_set(s)) {
+		commit_set(v, after_set(s));
+		return;
+	}
 	if (number && session_parse_id(a->session, s->prompt.text.s, &f, &e)) {
 		app_error(a, &e);
 		return;

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "ui/conf.h"
 #include "ui/key.h"
 #include "ui/prompt.h"
 #include "ui/script.h"
@@ -259,9 +260,94 @@ static void scripts_are_read_whole_before_they_run(void **state)
 	assert_null(script_open("/nowhere/at/all", &e));
 }
 
+static int acts(const struct keymap *m, const char *context, const char *keys, enum key_match want)
+{
+	struct key_seq seq;
+	int action = 0;
+	assert_int_equal(key_parse_seq(keys, strlen(keys), &seq), 0);
+	assert_int_equal(keymap_match(m, context, &seq, &action), want);
+	return want == KEY_MATCH_ACTION ? action : 0;
+}
+
+static void a_person_s_keys_go_first(void **state)
+{
+	(void)state;
+	struct keymap m;
+	keymap_init(&m);
+	assert_int_equal(keymap_add(&m, "j gg gf", "all", 1), 0);
+	assert_int_equal(keymap_add(&m, "d", "one two", 2), 0);
+	assert_int_equal(keymap_override(&m, "j", "all", 3), 0);
+	assert_int_equal(acts(&m, "one", "j", KEY_MATCH_ACTION), 3);
+	/* a short one in place of the long ones that begin so */
+	assert_int_equal(keymap_override(&m, "g", "all", 4), 0);
+	assert_int_equal(acts(&m, "one", "g", KEY_MATCH_ACTION), 4);
+	acts(&m, "one", "gg", KEY_MATCH_NONE);
+	assert_null(keymap_find(&m, "one", 1));
+	/* taken away on one of two screens */
+	assert_int_equal(keymap_override(&m, "d", "one", KEY_UNBOUND), 0);
+	acts(&m, "one", "d", KEY_MATCH_NONE);
+	assert_int_equal(acts(&m, "two", "d", KEY_MATCH_ACTION), 2);
+	assert_null(keymap_find(&m, "one", 2));
+	assert_non_null(keymap_find(&m, "two", 2));
+	/* a longer one of a screen hides the short one of all there, and only there */
+	assert_int_equal(keymap_override(&m, "jx", "two", 5), 0);
+	acts(&m, "two", "j", KEY_MATCH_PREFIX);
+	assert_int_equal(acts(&m, "two", "jx", KEY_MATCH_ACTION), 5);
+	assert_int_equal(acts(&m, "one", "j", KEY_MATCH_ACTION), 3);
+	assert_null(keymap_find(&m, "two", 3));
+	assert_int_equal(keymap_override(&m, "<Oops>", "all", 1), -1);
+	keymap_release(&m);
+}
+
+static int count_words(void *context, const char *const *words, size_t n, struct err *e)
+{
+	struct buf *b = context;
+	for (size_t i = 0; i < n; i++)
+		buf_addf(b, "%s%s", i ? "|" : "", words[i]);
+	buf_addc(b, '\n');
+	return strcmp(words[0], "bad") ? 0 : err_set(e, ERR_USAGE, "this is bad");
+}
+
+static void put_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void lines_are_verbs_and_words(void **state)
+{
+	(void)state;
+	char path[] = "/tmp/featlas-conf-XXXXXX";
+	struct buf b = BUF_INIT;
+	struct err e = {0};
+	close(mkstemp(path));
+	put_file(path, "# no\n\n \t#no\nset a=b = c\nsettle a=b\nbind x = y\nbad one\r\nbad two\nlast");
+	assert_int_equal(conf_read(path, count_words, &b, &e), 2);
+	assert_string_equal(b.s, "set|a|b|=|c\nsettle|a=b\nbind|x|=|y\nbad|one\nbad|two\nlast\n");
+	char *want = xasprintf("'%s', line 7: this is bad", path);
+	assert_string_equal(e.msg, want);
+	free(want);
+	struct conf_pair pairs[] = {{"a", "1"}, {"z", "2 3"}};
+	put_file(path, "set a = 0\n# set a = 5\nset a = 9\nbind all a b");
+	assert_int_equal(conf_save(path, pairs, 2, &e), 0);
+	buf_clear(&b);
+	FILE *f = fopen(path, "r");
+	char text[200] = "";
+	assert_true(fread(text, 1, sizeof text - 1, f) > 0);
+	fclose(f);
+	assert_string_equal(text, "set a = 0\n# set a = 5\nset a = 1\nbind all a b\nset z = 2 3\n");
+	unlink(path);
+	assert_int_equal(conf_read(path, count_words, &b, &e), -1);
+	buf_release(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_person_s_keys_go_first),
+		cmocka_unit_test(lines_are_verbs_and_words),
 		cmocka_unit_test(names_are_read),
 		cmocka_unit_test(sequences_are_shown_as_people_say_them),
 		cmocka_unit_test(a_views_own_binding_goes_first),
