@@ -35,6 +35,7 @@ tests/sample.atlas/atlas.json: tools/mksample$(EXEEXT)
 CLEANFILES += tests/sample.atlas/*
 EXTRA_DIST += tests/golden/encode.py tests/golden/encode
 EXTRA_DIST += tests/golden/containers.py tests/golden/containers
+EXTRA_DIST += tests/golden/formats.py tests/golden/formats_io.py tests/golden/formats
 
 # minutes: sanitizers, long fuzzing, random keys; in folders of their own below check-long
 check-long:

@@ -7,6 +7,7 @@ tests/cli/conformance.t \
 tests/cli/diff.t \
 tests/cli/encode.t \
 tests/cli/export.t \
+tests/cli/formats.t \
 tests/cli/harvest.t \
 tests/cli/index.t \
 tests/cli/info.t \

@@ -3,6 +3,7 @@
  *
  * usage: tool acts OUT.acts N_TEXTS        rows of a few hidden directions, 64 tokens a text
  *        tool close A B NAME TOLERANCE     is the tensor the same, to a share of each row's largest?
+ *        tool agree A B TOLERANCE          are acts, with every zero in its place, and recon?
  */
 #include "core/acts.h"
 #include "core/rand.h"
@@ -67,7 +68,8 @@ static int close_enough(const struct tensor *a, const struct tensor *b, f64 tole
 		f64 most = 0, worst = 0;
 		for (u64 j = i; j < i + width; j++) {
 			most = fmax(most, fabs((f64)tensor_f32(b, j)));
-			worst = fmax(worst, fabs((f64)tensor_f32(a, j) - tensor_f32(b, j)));
+			f64 off = fabs((f64)tensor_f32(a, j) - tensor_f32(b, j));
+			worst = off <= worst ? worst : off; /* NaN stays */
 		}
 		if (!(worst <= tolerance * most)) {
 			printf("row %llu differs by %g of %g\n", (unsigned long long)(i / width), worst,
@@ -78,16 +80,39 @@ static int close_enough(const struct tensor *a, const struct tensor *b, f64 tole
 	return 0;
 }
 
-static int compare(char **v)
+static int same_zeros(const struct tensor *a, const struct tensor *b)
+{
+	for (u64 i = 0; i < a->n; i++)
+		if (!tensor_f32(a, i) != !tensor_f32(b, i)) {
+			u64 width = a->shape[a->n_dims - 1];
+			printf("row %llu, feature %llu: %g, not %g\n", (unsigned long long)(i / width),
+			       (unsigned long long)(i % width), (f64)tensor_f32(a, i), (f64)tensor_f32(b, i));
+			return 1;
+		}
+	return 0;
+}
+
+static int compare(struct safetensors *a, struct safetensors *b, const char *name, f64 tolerance, bool zeros)
+{
+	const struct tensor *s = safetensors_find(a, name), *t = safetensors_find(b, name);
+	if (!s || !t || s->n_dims != t->n_dims ||
+	    memcmp(s->shape, t->shape, sizeof *s->shape * (size_t)s->n_dims)) {
+		printf("no such tensors, or of other shapes: %s\n", name);
+		return 1;
+	}
+	return (zeros && same_zeros(s, t)) || close_enough(s, t, tolerance);
+}
+
+static int compare_files(const char *path_a, const char *path_b, const char *name, f64 tolerance)
 {
 	struct err e = {0};
-	struct safetensors *a = safetensors_open(v[0], &e), *b = safetensors_open(v[1], &e);
-	const struct tensor *s = a ? safetensors_find(a, v[2]) : NULL,
-			    *t = b ? safetensors_find(b, v[2]) : NULL;
-	if (!s || !t || s->n_dims != t->n_dims ||
-	    memcmp(s->shape, t->shape, sizeof *s->shape * (size_t)s->n_dims))
-		return puts("no such tensors, or of other shapes"), 1;
-	int differs = close_enough(s, t, atof(v[3]));
+	struct safetensors *a = safetensors_open(path_a, &e), *b = a ? safetensors_open(path_b, &e) : NULL;
+	if (!b) {
+		safetensors_free(a);
+		return fail(&e);
+	}
+	int differs = name ? compare(a, b, name, tolerance, false)
+			   : compare(a, b, "acts", tolerance, true) || compare(a, b, "recon", tolerance, false);
 	safetensors_free(a);
 	safetensors_free(b);
 	return differs;
@@ -98,7 +123,9 @@ int main(int argc, char **argv)
 	if (argc == 4 && !strcmp(argv[1], "acts"))
 		return make_acts(argv[2], strtoul(argv[3], NULL, 10));
 	if (argc == 6 && !strcmp(argv[1], "close"))
-		return compare(argv + 2);
-	fputs("usage: tool acts OUT.acts N_TEXTS | tool close A B NAME TOLERANCE\n", stderr);
+		return compare_files(argv[2], argv[3], argv[4], atof(argv[5]));
+	if (argc == 5 && !strcmp(argv[1], "agree"))
+		return compare_files(argv[2], argv[3], NULL, atof(argv[4]));
+	fputs("usage: tool acts OUT.acts N_TEXTS | tool close A B NAME TOLERANCE | tool agree A B TOLERANCE\n", stderr);
 	return 2;
 }
