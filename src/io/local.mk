@@ -3,6 +3,10 @@ src/io/cache.c \
 src/io/cache.h \
 src/io/frame.c \
 src/io/frame.h \
+src/io/gzip.c \
+src/io/gzip.h \
+src/io/jstream.c \
+src/io/jstream.h \
 src/io/npy.c \
 src/io/npy.h \
 src/io/safetensors.c \
