@@ -15,6 +15,10 @@ static void add_label(void *context, const struct label *l)
 	json_object_set_new(j, "source", json_text(l->source, strlen(l->source)));
 	json_object_set_new(j, "kind", json_string(label_kind_names[l->kind]));
 	json_object_set_new(j, "score", json_f32(l->score));
+	if (l->model && *l->model)
+		json_object_set_new(j, "model", json_text(l->model, strlen(l->model)));
+	if (l->author && *l->author)
+		json_object_set_new(j, "author", json_text(l->author, strlen(l->author)));
 	json_array_append_new(context, j);
 }
 

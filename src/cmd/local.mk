@@ -6,6 +6,7 @@ src/cmd/cmd_encode.c \
 src/cmd/cmd_eval.c \
 src/cmd/cmd_export.c \
 src/cmd/cmd_harvest.c \
+src/cmd/cmd_import.c \
 src/cmd/cmd_index.c \
 src/cmd/cmd_info.c \
 src/cmd/cmd_label.c \

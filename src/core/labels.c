@@ -50,7 +50,8 @@ static int read_sources(struct labels *l, struct err *e)
 		const char *name = json_opt_str(s, "name", NULL);
 		if (kind < 0 || !name)
 			return err_set(e, ERR_DAMAGED, "'%s': source %zu of the labels has no name or no known kind", path, i);
-		l->sources[i] = (struct label_source){name, (enum label_kind)kind};
+		l->sources[i] = (struct label_source){name, (enum label_kind)kind, json_opt_str(s, "model", ""),
+						      json_opt_str(s, "author", "")};
 	}
 	return 0;
 }
@@ -121,11 +122,14 @@ u32 labels_feature(const struct labels *l, u64 i)
 void labels_at(const struct labels *l, u64 i, struct label *out)
 {
 	u64 from = labels_offset(l, i), to = labels_offset(l, i + 1), source = tensor_u64(l->source, i);
-	*out = (struct label){.feature = labels_feature(l, i), .source = "", .score = tensor_f32(l->score, i)};
+	*out = (struct label){.feature = labels_feature(l, i), .source = "", .score = tensor_f32(l->score, i),
+			      .model = "", .author = ""};
 	out->text = (struct span){l->bytes->data.p + from, to > from ? to - from : 0};
 	if (source < l->n_sources) {
 		out->kind = l->sources[source].kind;
 		out->source = l->sources[source].name;
+		out->model = l->sources[source].model;
+		out->author = l->sources[source].author;
 	}
 }
 
@@ -158,6 +162,8 @@ struct writing {
 	u16 *source;
 	f32 *score;
 	json_t *sources;
+	const struct label *before; /* whose source has the number before_source */
+	int before_source;
 };
 
 static int by_feature(const void *a, const void *b)
@@ -168,19 +174,42 @@ static int by_feature(const void *a, const void *b)
 	return x < y ? -1 : x > y; /* as given */
 }
 
+static const char *or_empty(const char *s)
+{
+	return s ? s : "";
+}
+
+static bool same_source(const struct label *a, const struct label *b)
+{
+	return a->kind == b->kind && !strcmp(a->source, b->source) && !strcmp(or_empty(a->model), or_empty(b->model)) &&
+	       !strcmp(or_empty(a->author), or_empty(b->author));
+}
+
+static json_t *source_json(const struct label *x)
+{
+	const char *model = or_empty(x->model), *author = or_empty(x->author);
+	json_t *j = json_pack("{s:o, s:s}", "name", json_text(x->source, strlen(x->source)), "kind", kinds[x->kind]);
+	if (*model)
+		json_object_set_new(j, "model", json_text(model, strlen(model)));
+	if (*author)
+		json_object_set_new(j, "author", json_text(author, strlen(author)));
+	return j;
+}
+
 static int source_number(struct writing *w, const struct label *x)
 {
-	size_t n = json_array_size(w->sources);
-	for (size_t i = 0; i < n; i++) {
-		const json_t *s = json_array_get(w->sources, i);
-		if (!strcmp(json_opt_str(s, "name", ""), x->source) && !strcmp(json_opt_str(s, "kind", ""), kinds[x->kind]))
-			return (int)i;
-	}
-	if (n > UINT16_MAX)
-		return -1;
-	json_array_append_new(w->sources, json_pack("{s:o, s:s}", "name", json_text(x->source, strlen(x->source)),
-						    "kind", kinds[x->kind]));
-	return (int)n;
+	if (w->before && same_source(w->before, x))
+		return w->before_source;
+	json_t *j = source_json(x);
+	size_t n = json_array_size(w->sources), i = 0;
+	while (i < n && !json_equal(json_array_get(w->sources, i), j))
+		i++;
+	w->before = x;
+	w->before_source = i > UINT16_MAX ? -1 : (int)i;
+	if (i == n && i <= UINT16_MAX)
+		json_array_append(w->sources, j);
+	json_decref(j);
+	return w->before_source;
 }
 
 static void add_text(struct buf *b, struct span text)

@@ -13,6 +13,7 @@ struct label {
 	enum label_kind kind;
 	const char *source; /* "lexical", "featlas authors" */
 	f32 score;          /* NaN if none */
+	const char *model, *author; /* who wrote it, as far as the source says; "" or NULL if it does not */
 };
 
 struct labels;
@@ -30,7 +31,7 @@ struct span labels_blob(const struct labels *l);
 u64 labels_offset(const struct labels *l, u64 i);
 u32 labels_feature(const struct labels *l, u64 i);
 
-struct label_source { const char *name; enum label_kind kind; };
+struct label_source { const char *name; enum label_kind kind; const char *model, *author; };
 /* Items sorted by feature here; newlines in texts become spaces. */
 int labels_write(const char *path, const struct label *items, u64 n, const char *uuid, const char *build_id,
 		 struct err *e);

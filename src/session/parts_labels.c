@@ -48,7 +48,8 @@ static void add(struct list *l, const char *text, size_t n, u32 feature, enum la
 		l->cap = 2 * l->cap + 256;
 		l->items = xreallocarray(l->items, l->cap, sizeof *l->items);
 	}
-	l->items[l->n++] = (struct label){{(const u8 *)text, n}, feature, kind, source, score};
+	l->items[l->n++] = (struct label){.text = {(const u8 *)text, n}, .feature = feature, .kind = kind,
+					  .source = source, .score = score};
 }
 
 static int add_line(struct list *l, const char *s, size_t n, u32 n_features, const char *path, u64 line,

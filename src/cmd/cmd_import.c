@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* cmd_import.c - import SOURCE... OUT.atlas: dashboards and labels made elsewhere. */
+#include "cmd/cmd.h"
+
+#include "base/mem.h"
+#include "base/pool.h"
+#include "core/import_read.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct job {
+	const char *out;
+	struct import_plan plan;
+	struct import *import;
+	struct import_options options;
+	struct import_report report;
+	struct progress progress;
+	char *name;
+};
+
+/* "x/demo.atlas/" is called demo. */
+static char *name_of(const char *folder)
+{
+	size_t n = strlen(folder);
+	while (n > 1 && folder[n - 1] == '/')
+		n--;
+	size_t start = n;
+	while (start > 0 && folder[start - 1] != '/')
+		start--;
+	if (n - start > 6 && !strncmp(folder + n - 6, ".atlas", 6))
+		n -= 6;
+	return xstrndup(folder + start, n - start);
+}
+
+static json_t *details_of(const struct import_plan *p)
+{
+	u64 bytes = 0;
+	for (u32 i = 0; i < p->n_files; i++)
+		bytes += p->files[i].bytes;
+	return json_pack("{s:s, s:I, s:I}", "from", p->name, "files", (json_int_t)p->n_files, "bytes", (json_int_t)bytes);
+}
+
+static void print_report(const struct job *j, bool json)
+{
+	const struct import_report *r = &j->report;
+	if (json) {
+		cmd_print_json(json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "from", j->plan.name, "n_features",
+					 (json_int_t)r->n_features, "n_contexts", (json_int_t)r->n_contexts, "n_tokens",
+					 (json_int_t)r->n_tokens, "n_activations", (json_int_t)r->n_activations, "n_vocab",
+					 (json_int_t)r->n_vocab, "n_labels", (json_int_t)r->n_labels, "n_repeated",
+					 (json_int_t)r->n_repeated, "n_negative", (json_int_t)r->n_negative));
+		return;
+	}
+	printf("%s: %s  %u features  %llu contexts of %llu tokens  %llu labels\n", j->out, j->plan.name, r->n_features,
+	       (unsigned long long)r->n_contexts, (unsigned long long)r->n_tokens, (unsigned long long)r->n_labels);
+	if (r->n_repeated)
+		printf("%llu records stood there again; the last of each counts\n", (unsigned long long)r->n_repeated);
+	if (r->n_negative)
+		printf("%llu activations below zero are left out\n", (unsigned long long)r->n_negative);
+}
+
+static int import_all(struct job *j, const struct cmd_args *a, struct pool *pool, struct err *e)
+{
+	if (import_plan_make(&j->plan, a->positional, a->n_positional - 1, e))
+		return -1;
+	json_t *key = import_plan_key(&j->plan);
+	j->import = import_new(j->out, key, e);
+	json_decref(key);
+	if (!j->import)
+		return -1;
+	j->options.details = details_of(&j->plan);
+	return import_read(j->import, &j->plan, pool, &j->progress, e) ||
+	       import_finish(j->import, &j->options, &j->progress, &j->report, e);
+}
+
+int cmd_import(const struct cmd_args *a, struct err *e)
+{
+	u64 workers;
+	struct job j = {.out = a->positional[a->n_positional - 1]};
+	if (arg_u64(a, "workers", 0, 0, 256, &workers, e))
+		return -1;
+	j.name = name_of(j.out);
+	j.options.name = j.name;
+	j.options.model = arg_str(a, "model", NULL);
+	j.options.hook = arg_str(a, "hook", NULL);
+	struct pool *pool = pool_new((unsigned)workers);
+	struct cmd_progress *shown = cmd_progress_start(&j.progress);
+	int bad = import_all(&j, a, pool, e);
+	cmd_progress_stop(shown);
+	if (!bad)
+		print_report(&j, arg_flag(a, "json"));
+	pool_free(pool);
+	import_free(j.import);
+	import_plan_release(&j.plan);
+	json_decref(j.options.details);
+	free(j.name);
+	return bad ? -1 : EXIT_OK;
+}
