@@ -14,6 +14,7 @@
 #include "core/acts.h"
 #include "core/atlas.h"
 #include "core/labels.h"
+#include "core/map.h"
 #include "core/vocab.h"
 #include "module/fake_world.h"
 
@@ -499,6 +500,51 @@ static void write_graph(void)
 	write_file("graph.safetensors", out, ARRAY_LEN(out), NULL);
 }
 
+/* The topic a feature belongs to, or -1: its own, its word's, or the first of its pair. */
+static int topic_of(u32 f)
+{
+	if (f < FAKE_WORLD_TOPICS)
+		return (int)f;
+	if (f >= PAIRS && f < WORDS)
+		return (int)(f - PAIRS);
+	return f >= WORDS && f < MIXTURES ? fake_world_topic(words[f]) : -1;
+}
+
+/* Planted: topics on a grid of six by four, their words around them, each in two parts by the parity
+ * of its number; pairs half way to the next topic; mixtures anywhere, the dead in a row below. */
+static void write_map(void)
+{
+	static f32 xy[F][2];
+	static u32 cluster[F], part[F];
+	struct buf names = BUF_INIT, parts = BUF_INIT;
+	for (u32 f = 0; f < F; f++) {
+		int topic = topic_of(f);
+		f32 x = (f32)draw(65536) / 65536, y = 0.72f * (f32)draw(65536) / 65536;
+		if (topic >= 0) {
+			x = 0.09f + 0.164f * (f32)(topic % 6) + 0.045f * noise();
+			y = 0.09f + 0.18f * (f32)(topic / 6) + 0.045f * noise() + (f % 2 ? 0.015f : 0);
+		}
+		xy[f][0] = MIN(MAX(x, 0), 1);
+		xy[f][1] = f >= DEAD ? 0.8f : MIN(MAX(y, 0), 0.75f);
+		cluster[f] = topic >= 0 ? (u32)topic : MAP_NONE;
+		part[f] = topic >= 0 ? 2 * (u32)topic + f % 2 : MAP_NONE;
+	}
+	for (int t = 0; t < FAKE_WORLD_TOPICS; t++) {
+		buf_add(&names, fake_world_topic_name(t), strlen(fake_world_topic_name(t)) + 1);
+		for (int half = 0; half < 2; half++) {
+			buf_addf(&parts, "%s, %s", fake_world_topic_name(t), half ? "odd" : "even");
+			buf_addc(&parts, 0);
+		}
+	}
+	struct map_parts m = {F, &xy[0][0], cluster, part, FAKE_WORLD_TOPICS, 2 * FAKE_WORLD_TOPICS, &names, &parts};
+	struct err e = {0};
+	char *at = path("map.safetensors");
+	must(map_write(at, &m, UUID, BUILD, &e), &e);
+	free(at);
+	buf_release(&names);
+	buf_release(&parts);
+}
+
 /* Input scores are real; output and topic scores are made up, the topics' highest. */
 static void write_scores(void)
 {
@@ -667,7 +713,8 @@ static void commit(void)
 	static const char *const parts[][2] = {
 		{"dictionary", "sae_weights.safetensors"}, {"store", "activations.safetensors"},
 		{"vocab", "vocab.safetensors"}, {"labels", "labels.safetensors"}, {"logits", "logits.safetensors"},
-		{"graph", "graph.safetensors"}, {"scores", "scores.safetensors"}, {"runs", "runs.jsonl"},
+		{"graph", "graph.safetensors"}, {"scores", "scores.safetensors"}, {"map", "map.safetensors"},
+		{"runs", "runs.jsonl"},
 	};
 	json_t *j = atlas_json_new("sample");
 	json_object_set_new(j, "uuid", json_string(UUID));
@@ -747,6 +794,7 @@ int main(int argc, char **argv)
 	write_scores();
 	write_labels();
 	write_vocab();
+	write_map();
 	write_runs();
 	commit();
 	if (argc > 2)

@@ -10,6 +10,7 @@ src/cmd/cmd_import.c \
 src/cmd/cmd_index.c \
 src/cmd/cmd_info.c \
 src/cmd/cmd_label.c \
+src/cmd/cmd_map.c \
 src/cmd/cmd_near.c \
 src/cmd/cmd_neighbours.c \
 src/cmd/cmd_open.c \

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "core/labels.h"
+#include "core/map.h"
 #include "core/vocab.h"
 #include "io/safetensors.h"
 
@@ -13,11 +14,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DICTIONARY, STORE, VOCAB, LABELS, LOGITS, GRAPH, SCORES, RUNS };
+enum { DICTIONARY, STORE, VOCAB, LABELS, LOGITS, GRAPH, SCORES, MAP, RUNS };
 
 const char *const atlas_parts[ATLAS_N_PARTS] = {
 	[DICTIONARY] = "dictionary", [STORE] = "store", [VOCAB] = "vocab",   [LABELS] = "labels",
-	[LOGITS] = "logits",         [GRAPH] = "graph", [SCORES] = "scores", [RUNS] = "runs",
+	[LOGITS] = "logits",         [GRAPH] = "graph", [SCORES] = "scores",
+	[MAP] = "map",               [RUNS] = "runs",
 };
 
 /* What is missing and the command that makes it: the folder stands between before and after. */
@@ -31,6 +33,7 @@ static const struct {
 	[LOGITS] = {"no promoted tokens; make them with 'featlas index ", " OUT.acts --backend B'"},
 	[GRAPH] = {"no neighbour graph; make it with 'featlas neighbours ", "'"},
 	[SCORES] = {"no scores; make them with 'featlas index ", " OUT.acts --backend B'"},
+	[MAP] = {"no map; make it with 'featlas map ", "'"},
 	[RUNS] = {"no recorded steering runs; make one with 'featlas steer ", " --prompt P --feature ID:2x'"},
 };
 
@@ -207,8 +210,8 @@ static int check_tables(const struct atlas *a, struct err *e)
 
 static int open_tables(struct atlas *a, struct err *e)
 {
-	static const int parts[] = {LOGITS, GRAPH, SCORES};
-	struct safetensors **files[] = {&a->logits, &a->graph, &a->scores};
+	static const int parts[] = {LOGITS, GRAPH, SCORES, MAP};
+	struct safetensors **files[] = {&a->logits, &a->graph, &a->scores, &a->map_file};
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
 		char *path;
 		int found = find_part(a, parts[i], &path, e);
@@ -221,6 +224,8 @@ static int open_tables(struct atlas *a, struct err *e)
 		if (!*files[i])
 			return -1;
 	}
+	if (a->map_file && !(a->map = map_open(a->map_file, a->n_features, e)))
+		return -1;
 	return check_tables(a, e) || find_part(a, RUNS, &a->runs, e) < 0 ? -1 : 0;
 }
 
@@ -293,6 +298,8 @@ void atlas_free(struct atlas *a)
 	safetensors_free(a->logits);
 	safetensors_free(a->graph);
 	safetensors_free(a->scores);
+	map_free(a->map);
+	safetensors_free(a->map_file);
 	vocab_free(a->vocab);
 	labels_free(a->labels);
 	store_free(a->store);

@@ -15,6 +15,7 @@
 
 struct vocab;  /* core/vocab.h: token bytes */
 struct labels; /* core/labels.h: the immutable base of labels */
+struct map;    /* core/map.h */
 struct note;   /* core/note.h: labels.db, what people did */
 
 struct atlas_model {
@@ -45,13 +46,14 @@ struct atlas {
 	struct store *store;    /* these may be NULL */
 	struct vocab *vocab;
 	struct labels *labels;
-	struct safetensors *logits, *graph, *scores;
+	struct safetensors *logits, *graph, *scores, *map_file;
+	struct map *map;
 	char *runs;             /* path of runs.jsonl */
 	char **absent;          /* for atlas_missing */
 };
 
-/* "dictionary", "store", "vocab", "labels", "logits", "graph", "scores", "runs" */
-enum { ATLAS_N_PARTS = 8 };
+/* "dictionary", "store", "vocab", "labels", "logits", "graph", "scores", "map", "runs" */
+enum { ATLAS_N_PARTS = 9 };
 extern const char *const atlas_parts[ATLAS_N_PARTS];
 
 struct atlas *atlas_open(const char *folder, struct err *e);
@@ -93,7 +95,7 @@ const char *atlas_json_build_id(const json_t *j);
 void atlas_drop_part(json_t *j, const char *part);
 /* Records a part's file, hashed here, with the command that made it (may be NULL).  part: dictionary
  * (with cfg.json beside it), store (a segment: added, or put in place of its namesake), vocab,
- * labels, logits, graph, scores, runs. */
+ * labels, logits, graph, scores, map, runs. */
 int atlas_note_part(json_t *j, const char *folder, const char *part, const char *file, const char *command,
 		    json_t *details /* taken, or NULL */, struct err *e);
 int atlas_commit(const json_t *j, const char *folder, struct err *e); /* writes atlas.json, last */

@@ -46,6 +46,13 @@ src/core/labels.h \
 src/core/layout.c \
 src/core/layout.h \
 src/core/layout_walk.c \
+src/core/map.h \
+src/core/map_cluster.c \
+src/core/map_edges.c \
+src/core/map_file.c \
+src/core/map_layout.c \
+src/core/map_names.c \
+src/core/map_start.c \
 src/core/match.c \
 src/core/match.h \
 src/core/note.c \

@@ -3,6 +3,7 @@
 #include "core/verify.h"
 
 #include "base/utf8.h"
+#include "core/map.h"
 
 #include <math.h>
 #include <string.h>
@@ -152,4 +153,44 @@ void verify_scores(struct verify *v, const struct safetensors *s)
 			verify_fault(v, "%s", e.msg);
 	}
 	check_ids(v, s, "topic_word", v->n_vocab, "token");
+}
+
+static void check_groups(struct verify *v, const struct safetensors *s, const char *name, u32 n)
+{
+	const struct tensor *t = safetensors_find(s, name);
+	for (u64 i = 0; i < t->n; i++) {
+		u64 x = tensor_u64(t, i);
+		if (x >= n && x != MAP_NONE) {
+			verify_fault(v, "'%s': '%s' of feature %llu is %llu of %u", safetensors_path(s), name,
+				     (unsigned long long)i, (unsigned long long)x, (unsigned)n);
+			return;
+		}
+	}
+}
+
+static bool names_are_texts(const struct map *m)
+{
+	for (u32 i = 0; i < map_n_clusters(m) + map_n_parts(m); i++) {
+		u32 c = map_n_clusters(m);
+		struct span t = i < c ? map_cluster_name(m, i) : map_part_name(m, i - c);
+		if (t.n && (!utf8_is_valid((const char *)t.p, t.n) || memchr(t.p, '\n', t.n)))
+			return false;
+	}
+	return true;
+}
+
+void verify_map(struct verify *v, const struct safetensors *s)
+{
+	struct err e = {0};
+	struct map *m = map_open(s, v->n_features, &e);
+	if (!m) {
+		verify_fault(v, "%s", e.msg);
+		return;
+	}
+	verify_finite(v, s, "xy", false);
+	check_groups(v, s, "cluster", map_n_clusters(m));
+	check_groups(v, s, "part", map_n_parts(m));
+	if (verify_pointers(v, s, "name_offset", safetensors_find(s, "name_bytes")->n) && !names_are_texts(m))
+		verify_fault(v, "'%s': a name is not a line of valid UTF-8", safetensors_path(s));
+	map_free(m);
 }

@@ -14,6 +14,7 @@ tests/cli/info.t \
 tests/cli/label.t \
 tests/cli/llama.t \
 tests/cli/manual.t \
+tests/cli/map.t \
 tests/cli/mpi.t \
 tests/cli/near.t \
 tests/cli/search.t \

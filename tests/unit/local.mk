@@ -39,6 +39,10 @@ check_PROGRAMS += tests/unit/test_knn
 TESTS += tests/unit/test_knn
 tests_unit_test_knn_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_map
+TESTS += tests/unit/test_map
+tests_unit_test_map_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_train
 TESTS += tests/unit/test_train
 tests_unit_test_train_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
