@@ -1,6 +1,7 @@
 src_featlas_SOURCES += \
 src/cmd/cmd.c \
 src/cmd/cmd.h \
+src/cmd/cmd_check.c \
 src/cmd/cmd_diff.c \
 src/cmd/cmd_encode.c \
 src/cmd/cmd_eval.c \

@@ -7,6 +7,8 @@ src/core/atlas.h \
 src/core/atlas_build.c \
 src/core/blas.c \
 src/core/blas.h \
+src/core/check.c \
+src/core/check.h \
 src/core/dict.c \
 src/core/dict.h \
 src/core/dict_cfg.c \

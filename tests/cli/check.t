@@ -1,0 +1,37 @@
+#!/bin/sh
+# featlas check: a wrong reading of a dictionary is found and named.
+. "$TESTS_DIR/lib.sh"
+mksample=$BUILD_DIR/tools/mksample
+"$mksample" "$tmp/made.atlas" "$tmp/t.acts" || exit 99
+golden=$TESTS_DIR/golden/check
+
+check "weights alone" 0 "$FEATLAS" check "$SAMPLE"
+has "are looked at" "$out" '^sound: the weights are sound; rows of the model'
+has "norms" "$out" '^weights   decoder norms [0-9.]+ to [0-9.]+, median 1; [0-9]+ without direction, 0 not finite'
+check "with rows" 0 "$FEATLAS" check "$golden/dict" --x "$golden/dict.x.safetensors"
+has "of its own" "$out" '^sound: FVU 0\.0404, and no other reading'
+check "--json" 0 "$FEATLAS" check "$golden/dict" --x "$golden/dict.x.safetensors" --json
+has "is one object" "$out" '^\{"verdict":"sound","sentence":"FVU .*","not_finite":0,"zero_decoder_rows":0,"decoder_norms":\[.*"sample":\{"rows_of":".*","rows":600,"fvu":0\.0403[0-9]*,"l0":3\.0,"silent":0\},"readings":\[\{"reading":"[^"]*","as_opened":true,'
+
+lie() { # dictionary, sed script: a copy whose cfg.json says something else
+	rm -rf "$tmp/lie" && cp -r "$golden/$1" "$tmp/lie" && chmod -R u+w "$tmp/lie"
+	sed "$2" "$golden/$1/cfg.json" >"$tmp/lie/cfg.json"
+	ok "cfg.json lies" [ "$(cmp "$golden/$1/cfg.json" "$tmp/lie/cfg.json" | wc -l)" = 1 ]
+}
+lie dict 's/"apply_b_dec_to_input": true/"apply_b_dec_to_input": false/'
+check "about b_dec" 3 "$FEATLAS" check "$tmp/lie" --x "$golden/dict.x.safetensors"
+has "which is found and named" "$out" "^wrong: FVU [0-9.e+]+ as it is opened \(b_dec not subtracted, rows as they are\), 0\.0404 with b_dec subtracted, rows as they are: this file looks like the latter$"
+lie layer 's/"layer_norm"/"none"/'
+check "about the normalisation" 3 "$FEATLAS" check "$tmp/lie" --x "$golden/layer.x.safetensors"
+has "which is found too" "$out" "^wrong: FVU 0\.0229 as it is opened \(b_dec subtracted, rows as they are\), 0\.0106 with b_dec subtracted, rows layer-normed: this"
+check "a harvest" 0 "$FEATLAS" check "$SAMPLE" "$tmp/t.acts"
+has "is a sample too" "$out" '^sample    4096 rows of .*/t\.acts, blocks\.2\.hook_resid_post: FVU 0\.[0-9]+, l0 7\.'
+
+check "an atlas keeps the result" 0 "$FEATLAS" check "$tmp/made.atlas" "$tmp/t.acts" --write
+ok "in atlas.json" grep -q '"verdict": *"sound"' "$tmp/made.atlas/atlas.json"
+check "and is whole" 0 "$FEATLAS" verify "$tmp/made.atlas"
+check "a file without rows" 3 "$FEATLAS" check "$SAMPLE" --x "$SAMPLE/sae_weights.safetensors"
+has "are refused" "$err" "has no tensor 'x'"
+check "both kinds of rows" 2 "$FEATLAS" check "$SAMPLE" "$tmp/t.acts" --x "$tmp/x"
+has "are one too many" "$err" "one of them will do"
+finish
