@@ -37,6 +37,7 @@ CLEANFILES += tests/sample.atlas/*
 EXTRA_DIST += tests/golden/encode.py tests/golden/encode tests/golden/make_check.py tests/golden/check
 EXTRA_DIST += tests/golden/containers.py tests/golden/containers
 EXTRA_DIST += tests/golden/formats.py tests/golden/formats_io.py tests/golden/formats
+EXTRA_DIST += tests/golden/torch_files.py tests/golden/torch
 
 # minutes: sanitizers, long fuzzing, random keys; in folders of their own below check-long
 check-long:

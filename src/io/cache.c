@@ -25,8 +25,8 @@ char *cache_key(const char *path, const char *what, struct err *e)
 		free(real);
 		return NULL;
 	}
-	char *key = xasprintf("%s %lld %lld.%09ld %s", real, (long long)st.st_size, (long long)st.st_mtim.tv_sec,
-			      st.st_mtim.tv_nsec, what);
+	char *key = xasprintf("%s %lld %lld.%09ld %s", real, (long long)st.st_size,
+			      (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, what);
 	free(real);
 	return key;
 }
@@ -49,7 +49,8 @@ static int check_room(const char *path, u64 size, struct err *e)
 	*strrchr(folder, '/') = 0;
 	int r = 0;
 	if (!statvfs(folder, &vfs) && vfs.f_bavail < size / vfs.f_frsize + 16)
-		r = err_set(e, ERR_FAILED, "an array of %llu MiB is to be kept in '%s', where %llu MiB are free",
+		r = err_set(e, ERR_FAILED,
+			    "an array of %llu MiB is to be kept in '%s', where %llu MiB are free",
 			    (unsigned long long)(size >> 20), folder,
 			    (unsigned long long)vfs.f_bavail * vfs.f_frsize >> 20);
 	free(folder);
@@ -81,7 +82,8 @@ struct safetensors *cache_get(const char *key, const struct tensor *like, cache_
 	snprintf(name, sizeof name, "arrays/%s.safetensors", hex);
 	char *path = xdg_cache(name);
 	if (!path) {
-		err_set(e, ERR_FAILED, "neither $XDG_CACHE_HOME nor $HOME is set: there is no place for an array");
+		err_set(e, ERR_FAILED,
+			"neither $XDG_CACHE_HOME nor $HOME is set: there is no place for an array");
 		return NULL;
 	}
 	pthread_mutex_lock(&making);

@@ -49,7 +49,8 @@ static bool take_string(struct parser *p, char *out, size_t size)
 	if (p->s == p->end || (*p->s != '\'' && *p->s != '"'))
 		return false;
 	char quote = *p->s++;
-	for (size_t n = 0; p->s < p->end && n + 1 < size && *p->s >= ' ' && *p->s < 127 && *p->s != '\\'; n++) {
+	for (size_t n = 0; p->s < p->end && n + 1 < size && *p->s >= ' ' && *p->s < 127 && *p->s != '\\';
+	     n++) {
 		if (*p->s == quote) {
 			out[n] = 0;
 			p->s++;
@@ -66,9 +67,9 @@ static int read_descr(struct parser *p)
 		const char *descr;
 		enum dtype dtype;
 	} known[] = {
-		{"f2", DTYPE_F16}, {"f4", DTYPE_F32}, {"f8", DTYPE_F64}, {"i1", DTYPE_I8},  {"i2", DTYPE_I16},
-		{"i4", DTYPE_I32}, {"i8", DTYPE_I64}, {"u1", DTYPE_U8},	 {"u2", DTYPE_U16}, {"u4", DTYPE_U32},
-		{"u8", DTYPE_U64}, {"b1", DTYPE_BOOL},
+		{"f2", DTYPE_F16}, {"f4", DTYPE_F32}, {"f8", DTYPE_F64}, {"i1", DTYPE_I8},
+		{"i2", DTYPE_I16}, {"i4", DTYPE_I32}, {"i8", DTYPE_I64}, {"u1", DTYPE_U8},
+		{"u2", DTYPE_U16}, {"u4", DTYPE_U32}, {"u8", DTYPE_U64}, {"b1", DTYPE_BOOL},
 	};
 	char s[32], reason[120];
 	if (take(p, '['))
@@ -83,7 +84,8 @@ static int read_descr(struct parser *p)
 			continue;
 		p->out->dtype = known[i].dtype;
 		if (s[0] == '>' && dtype_size(p->out->dtype) > 1)
-			return damaged(p, "'descr'", "says that its numbers are big-endian, which are not read here");
+			return damaged(p, "'descr'",
+				       "says that its numbers are big-endian, which are not read here");
 		return 0;
 	}
 	snprintf(reason, sizeof reason, "is '%s', a type that is not read here", s);
@@ -99,7 +101,8 @@ static int read_size(struct parser *p, u64 *out)
 		return damaged(p, "'shape'", "has a negative size");
 	const char *from = p->s;
 	for (; p->s < p->end && *p->s >= '0' && *p->s <= '9'; p->s++)
-		fits &= !__builtin_mul_overflow(v, 10, &v) && !__builtin_add_overflow(v, (u64)(*p->s - '0'), &v);
+		fits &= !__builtin_mul_overflow(v, 10, &v) &&
+			!__builtin_add_overflow(v, (u64)(*p->s - '0'), &v);
 	if (p->s == from)
 		return damaged(p, "'shape'", "is not a tuple of whole numbers");
 	if (!fits)
@@ -186,8 +189,8 @@ int npy_parse(struct span start, const char *what, struct npy *out, struct err *
 		return err_set(e, ERR_DAMAGED, "%s is no .npy array: it does not begin as one", what);
 	u8 version = start.p[6];
 	if (version < 1 || version > 3 || start.p[7])
-		return err_set(e, ERR_DAMAGED, "%s is a .npy array of version %u.%u, which is not known here", what,
-			       version, start.p[7]);
+		return err_set(e, ERR_DAMAGED, "%s is a .npy array of version %u.%u, which is not known here",
+			       what, version, start.p[7]);
 	size_t before = version == 1 ? 10 : 12;
 	if (start.n < before)
 		return err_set(e, ERR_DAMAGED, "%s is cut short: its .npy header is not whole", what);

@@ -59,7 +59,7 @@ static int open_zip(struct tensors *s, struct err *e)
 	s->blobs = xcalloc(zip_count(s->zip) + 1, sizeof *s->blobs);
 	if (!find_pickle(s->zip, &pickle))
 		return tensors_open_npz(s, e);
-	return err_set(e, ERR_DAMAGED, "'%s' is a torch file, which is not read here", s->path);
+	return tensors_open_torch(s, pickle, e);
 }
 
 static bool begins(struct span file, const char *magic, size_t n)
@@ -85,11 +85,9 @@ static const char *foreign(struct span file)
 		const char *says;
 	} known[] = {
 		{"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 14,
-		 "is a torch file as written before torch 1.6; save it anew with torch.save(torch.load(f), f)"},
-		{"\x80\x02", 2, "is a bare pickle, which is not read here; save its tensors with torch.save or numpy.savez"},
-		{"\x80\x03", 2, "is a bare pickle, which is not read here; save its tensors with torch.save or numpy.savez"},
-		{"\x80\x04", 2, "is a bare pickle, which is not read here; save its tensors with torch.save or numpy.savez"},
-		{"\x80\x05", 2, "is a bare pickle, which is not read here; save its tensors with torch.save or numpy.savez"},
+		 "is a torch file as written before torch 1.6; load it and torch.save it anew"},
+		{"\x80", 1,
+		 "begins as a bare pickle, which is not read; torch.save or numpy.savez its tensors"},
 		{"\x93NUMPY", 6, "is a single .npy array; tensors need names, as numpy.savez gives them"},
 		{"PK\5\6", 4, "is an empty zip file"},
 		{"GGUF", 4, "is a GGUF file: a language model, and no dictionary"},
@@ -122,7 +120,8 @@ static int open_any(struct tensors *s, struct err *e)
 		return err_set(e, ERR_DAMAGED, "'%s' is too short to hold tensors", s->path);
 	if (s->kind == TENSORS_SAFETENSORS && file.p[8] != '{')
 		return err_set(e, ERR_DAMAGED,
-			       "'%s' is none of: safetensors, a safetensors index, an .npz, a torch zip file", s->path);
+			       "'%s' is none of: safetensors, a safetensors index, an .npz, a torch zip file",
+			       s->path);
 	mapfile_free(s->map); /* these map what they read themselves */
 	s->map = NULL;
 	return s->kind == TENSORS_SHARDS ? tensors_open_shards(s, e) : open_single(s, e);
@@ -178,8 +177,10 @@ enum tensors_kind tensors_kind(const struct tensors *s)
 
 const char *tensors_kind_name(enum tensors_kind kind)
 {
-	static const char *const names[] = {[TENSORS_SAFETENSORS] = "safetensors", [TENSORS_SHARDS] = "sharded safetensors",
-					    [TENSORS_NPZ] = "npz", [TENSORS_TORCH] = "torch"};
+	static const char *const names[] = {[TENSORS_SAFETENSORS] = "safetensors",
+					    [TENSORS_SHARDS] = "sharded safetensors",
+					    [TENSORS_NPZ] = "npz",
+					    [TENSORS_TORCH] = "torch"};
 	return names[kind];
 }
 
@@ -232,8 +233,8 @@ const struct tensor *tensors_data(struct tensors *s, const char *name, struct er
 	return item ? fetch(s, item, e) : NULL;
 }
 
-const struct tensor *tensors_need(struct tensors *s, const char *name, unsigned dtypes, int n_dims, const u64 *want,
-				  struct err *e)
+const struct tensor *tensors_need(struct tensors *s, const char *name, unsigned dtypes, int n_dims,
+				  const u64 *want, struct err *e)
 {
 	struct tensors_item *item = find_or_say(s, name, e);
 	if (!item || tensor_check(&item->t, s->path, dtypes, n_dims, want, e))

@@ -10,12 +10,12 @@
 #include <pthread.h>
 
 struct tensors_item {
-	struct tensor t;   /* owns its name; data once it is in place */
-	bool mapped;	   /* from the file's own pages */
-	bool ready;	   /* data is in place */
-	bool c_order;	   /* strides are those of C */
-	size_t entry;	   /* of the zip */
-	u64 offset;	   /* bytes of the entry before the first element */
+	struct tensor t;	      /* owns its name; data once it is in place */
+	bool mapped;		      /* from the file's own pages */
+	bool ready;		      /* data is in place */
+	bool c_order;		      /* strides are those of C */
+	size_t entry;		      /* of the zip */
+	u64 offset;		      /* bytes of the entry before the first element */
 	u64 strides[TENSOR_MAX_DIMS]; /* in elements */
 	struct safetensors *made;     /* in the cache: C order */
 };
@@ -30,9 +30,9 @@ struct tensors {
 	size_t n_shards;
 	struct tensors_item *items;
 	size_t n, cap;
-	json_t *index;	/* name to place in items */
-	json_t *values; /* torch */
-	json_t *metadata; /* shards */
+	json_t *index;	      /* name to place in items */
+	json_t *values;	      /* torch */
+	json_t *metadata;     /* shards */
 	pthread_mutex_t lock; /* blobs, and of items made, ready, t.data */
 };
 

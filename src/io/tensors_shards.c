@@ -33,10 +33,12 @@ static int add_shard(struct tensors *s, const char *name, const json_t *map, jso
 	s->shards[s->n_shards++] = shard;
 	for (size_t i = 0; i < safetensors_count(shard); i++) {
 		struct tensors_item item = {.t = *safetensors_at(shard, i), .mapped = true, .ready = true};
-		const char *other = json_opt_str(owners, item.t.name, NULL), *mapped = json_opt_str(map, item.t.name, NULL);
+		const char *other = json_opt_str(owners, item.t.name, NULL),
+			   *mapped = json_opt_str(map, item.t.name, NULL);
 		if (other)
-			return err_set(e, ERR_DAMAGED, "'%s': tensor '%.100s' is in two shards, '%.80s' and '%.80s'",
-				       s->path, item.t.name, other, name);
+			return err_set(e, ERR_DAMAGED,
+				       "'%s': tensor '%.100s' is in two shards, '%.80s' and '%.80s'", s->path,
+				       item.t.name, other, name);
 		json_object_set_new(owners, item.t.name, json_string(name));
 		if (mapped && !strcmp(mapped, name) && tensors_add(s, &item, e))
 			return -1;
@@ -48,23 +50,26 @@ static int add_all(struct tensors *s, const json_t *map, json_t *owners, json_t 
 {
 	const char *tensor;
 	json_t *v;
-	json_object_foreach((json_t *)(uintptr_t)map, tensor, v) {
+	json_object_foreach((json_t *)(uintptr_t)map, tensor, v)
+	{
 		const char *name = json_string_value(v);
 		if (!is_plain_name(name) || json_string_length(v) != strlen(name))
 			return err_set(e, ERR_DAMAGED,
-				       "'%s': the weight_map puts tensor '%.100s' in '%.100s', which is not a file beside it",
+				       "'%s': the weight_map puts tensor '%.100s' in '%.100s', which is not "
+				       "a file beside it",
 				       s->path, tensor, name ? name : "(no name)");
 		if (!json_object_get(opened, name)) {
 			if (s->n_shards == MAX_SHARDS)
-				return err_set(e, ERR_DAMAGED, "'%s': the weight_map names more than %d shards", s->path,
+				return err_set(e, ERR_DAMAGED,
+					       "'%s': the weight_map names more than %d shards", s->path,
 					       MAX_SHARDS);
 			json_object_set_new(opened, name, json_true());
 			if (add_shard(s, name, map, owners, e))
 				return -1;
 		}
 		if (!json_object_get(s->index, tensor))
-			return err_set(e, ERR_DAMAGED, "'%s': tensor '%.100s' is not in shard '%.100s'", s->path, tensor,
-				       name);
+			return err_set(e, ERR_DAMAGED, "'%s': tensor '%.100s' is not in shard '%.100s'",
+				       s->path, tensor, name);
 	}
 	return 0;
 }

@@ -64,7 +64,8 @@ static int blob(struct tensors *s, size_t entry, struct span *out, struct err *e
 		return 0;
 	}
 	if (!s->blobs[entry]) {
-		char *what = xasprintf("%s %08x inflated", x->name, x->crc), *key = cache_key(s->path, what, e);
+		char *what = xasprintf("%s %08x inflated", x->name, x->crc),
+		     *key = cache_key(s->path, what, e);
 		struct tensor like = {.dtype = DTYPE_U8, .n_dims = 1, .shape = {x->size}, .n = x->size};
 		if (key)
 			s->blobs[entry] = cache_get(key, &like, fill_blob, (void *[]){s, &entry}, e);
@@ -165,9 +166,11 @@ static char *c_order_key(const struct tensors *s, const struct tensors_item *ite
 {
 	const struct zip_entry *x = zip_at(s->zip, item->entry);
 	struct buf b = BUF_INIT;
-	buf_addf(&b, "%s %08x in C order from %llu, strides", x->name, x->crc, (unsigned long long)item->offset);
+	buf_addf(&b, "%s %08x in C order: %s from %llu, size and stride", x->name, x->crc,
+		 dtype_name(item->t.dtype), (unsigned long long)item->offset);
 	for (int i = 0; i < item->t.n_dims; i++)
-		buf_addf(&b, " %llu", (unsigned long long)item->strides[i]);
+		buf_addf(&b, " %llu %llu", (unsigned long long)item->t.shape[i],
+			 (unsigned long long)item->strides[i]);
 	char *key = cache_key(s->path, b.s, e);
 	buf_release(&b);
 	return key;
@@ -179,7 +182,8 @@ int tensors_fetch(struct tensors *s, struct tensors_item *item, struct err *e)
 	if (blob(s, item->entry, &contents, e))
 		return -1;
 	if (item->c_order) {
-		item->t.data = (struct span){contents.p + item->offset, item->t.n * dtype_size(item->t.dtype)};
+		item->t.data =
+			(struct span){contents.p + item->offset, item->t.n * dtype_size(item->t.dtype)};
 	} else {
 		struct gather g = {.item = item, .from = contents.p + item->offset};
 		char *key = c_order_key(s, item, e);
@@ -221,10 +225,12 @@ static int add_array(struct tensors *s, size_t entry, const char *name, const ch
 	if (!npy.numbers)
 		return 0;
 	struct tensors_item item = {.t = {.name = name, .dtype = npy.dtype, .n_dims = npy.n_dims, .n = npy.n},
-				    .entry = entry, .offset = npy.header};
+				    .entry = entry,
+				    .offset = npy.header};
 	memcpy(item.t.shape, npy.shape, sizeof npy.shape);
 	if (__builtin_mul_overflow(npy.n, dtype_size(npy.dtype), &size) || size != have - npy.header)
-		return err_set(e, ERR_DAMAGED, "%s has %llu bytes of data, which do not fit its dtype and shape", what,
+		return err_set(e, ERR_DAMAGED,
+			       "%s has %llu bytes of data, which do not fit its dtype and shape", what,
 			       (unsigned long long)(have - npy.header));
 	tensors_c_strides(&item.t, item.strides);
 	if (npy.fortran)
@@ -252,7 +258,9 @@ int tensors_open_npz(struct tensors *s, struct err *e)
 		n_arrays++;
 	}
 	if (!r && !n_arrays)
-		return err_set(e, ERR_DAMAGED, "'%s' is a zip file with neither arrays (.npy) nor a torch pickle (data.pkl) in it",
+		return err_set(e, ERR_DAMAGED,
+			       "'%s' is a zip file with neither arrays (.npy) nor a torch pickle (data.pkl) "
+			       "in it",
 			       s->path);
 	return r;
 }

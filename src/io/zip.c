@@ -55,7 +55,9 @@ static long source_seek(voidpf opaque, voidpf stream, ZPOS64_T offset, int origi
 {
 	struct source *s = opaque;
 	(void)stream;
-	u64 base = origin == ZLIB_FILEFUNC_SEEK_CUR ? s->at : origin == ZLIB_FILEFUNC_SEEK_END ? s->file.n : 0;
+	u64 base = origin == ZLIB_FILEFUNC_SEEK_CUR   ? s->at
+		   : origin == ZLIB_FILEFUNC_SEEK_END ? s->file.n
+						      : 0;
 	if (offset > s->file.n - base)
 		return -1;
 	s->at = base + offset;
@@ -81,18 +83,25 @@ static int damaged(const struct zip *z, const char *entry, const char *what, str
 	return err_set(e, ERR_DAMAGED, "'%s': entry '%.100s' %s", z->path, entry, what);
 }
 
-static int check_entry(const struct zip *z, const struct zip_entry *x, const unz_file_info64 *info, struct err *e)
+/* What the directory says, before minizip looks at the local header. */
+static int check_form(const struct zip *z, const char *name, const unz_file_info64 *info, struct err *e)
 {
 	char what[120];
-	if (strlen(x->name) != info->size_filename || !utf8_is_valid(x->name, info->size_filename))
+	if (strlen(name) != info->size_filename || !utf8_is_valid(name, info->size_filename))
 		return err_set(e, ERR_DAMAGED, "'%s': an entry's name is not UTF-8", z->path);
 	if (info->flag & 1)
-		return damaged(z, x->name, "is encrypted", e);
-	if (info->compression_method != 0 && info->compression_method != Z_DEFLATED) {
-		snprintf(what, sizeof what, "is packed by method %lu, which is not read here (stored and deflated are)",
-			 info->compression_method);
-		return damaged(z, x->name, what, e);
-	}
+		return damaged(z, name, "is encrypted", e);
+	if (info->compression_method == 0 || info->compression_method == Z_DEFLATED)
+		return 0;
+	snprintf(what, sizeof what,
+		 "is packed by method %lu, which is not read here (stored and deflated are)",
+		 info->compression_method);
+	return damaged(z, name, what, e);
+}
+
+static int check_place(const struct zip *z, const struct zip_entry *x, struct err *e)
+{
+	char what[120];
 	if (x->offset > z->file.n || x->packed > z->file.n - x->offset)
 		return damaged(z, x->name, "reaches beyond the end of the file", e);
 	if (x->stored && x->size != x->packed)
@@ -121,13 +130,19 @@ static int read_entry(struct zip *z, unzFile u, char *name, struct err *e)
 	int method, level;
 	if (unzGetCurrentFileInfo64(u, &info, name, NAME_MAX_BYTES + 1, NULL, 0, NULL, 0) != UNZ_OK)
 		return err_set(e, ERR_DAMAGED, "'%s': entry %zu of its directory is damaged", z->path, z->n);
+	if (check_form(z, name, &info, e))
+		return -1;
 	if (unzOpenCurrentFile2(u, &method, &level, 1) != UNZ_OK)
 		return damaged(z, name, "is not where the directory says, or not what it says", e);
 	struct zip_entry *x = new_entry(z);
-	*x = (struct zip_entry){name, unzGetCurrentFileZStreamPos64(u), info.compressed_size, info.uncompressed_size,
-				(u32)info.crc, info.compression_method == 0};
+	*x = (struct zip_entry){name,
+				unzGetCurrentFileZStreamPos64(u),
+				info.compressed_size,
+				info.uncompressed_size,
+				(u32)info.crc,
+				info.compression_method == 0};
 	unzCloseCurrentFile(u);
-	if (check_entry(z, x, &info, e))
+	if (check_place(z, x, e))
 		return -1;
 	x->name = xstrdup(name);
 	z->n++;
@@ -138,7 +153,8 @@ static int read_directory(struct zip *z, unzFile u, struct err *e)
 {
 	unz_global_info64 all;
 	if (unzGetGlobalInfo64(u, &all) != UNZ_OK || all.number_entry > MAX_ENTRIES)
-		return err_set(e, ERR_DAMAGED, "'%s': its directory counts more than %d entries", z->path, MAX_ENTRIES);
+		return err_set(e, ERR_DAMAGED, "'%s': its directory counts more than %d entries", z->path,
+			       MAX_ENTRIES);
 	if (!all.number_entry)
 		return 0;
 	char *name = xmalloc(NAME_MAX_BYTES + 1);
@@ -190,11 +206,12 @@ static int check_together(struct zip *z, struct err *e)
 struct zip *zip_open(struct span file, const char *path, struct err *e)
 {
 	struct source source = {file, 0};
-	zlib_filefunc64_def calls = {source_open, source_read, NULL,	     source_tell, source_seek,
-				     source_close, source_error, &source};
+	zlib_filefunc64_def calls = {source_open, source_read,	NULL,	      source_tell,
+				     source_seek, source_close, source_error, &source};
 	unzFile u = unzOpen2_64(path, &calls);
 	if (!u) {
-		err_set(e, ERR_DAMAGED, "'%s' is cut short or damaged: it begins as a zip file and has no directory at its end",
+		err_set(e, ERR_DAMAGED,
+			"'%s' is cut short or damaged: it begins as a zip file and ends without a directory",
 			path);
 		return NULL;
 	}

@@ -98,7 +98,7 @@ wrong("cut.npz", z[:-30], "cut short or damaged")
 wrong("half.npz", z[:100], "cut short or damaged")
 wrong("empty.npz", b"PK\5\6" + bytes(18), "is an empty zip file")
 wrong("encrypted.npz", patch(patch(z, central + 8, "<H", 1), 6, "<H", 1), "entry 'W.npy' is encrypted")
-wrong("method.npz", patch(patch(z, central + 10, "<H", 14), 8, "<H", 14), "entry 'W.npy'")
+wrong("method.npz", patch(patch(z, central + 10, "<H", 14), 8, "<H", 14), "entry 'W.npy' is packed by method 14")
 wrong("local.npz", patch(z, 0, "<I", 0x04034b51), "is none of")
 wrong("local-size.npz", patch(z, 18, "<I", 7), "entry 'W.npy' is not where the directory says")
 wrong("local-name.npz", patch(z, 26, "<H", 700), "entry 'W.npy' is not where the directory says")
@@ -203,7 +203,7 @@ bad.append(("shards/cut.json", "is not valid JSON"))
 
 for name, data, says in [
     ("old.pt", b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03.", "before torch 1.6"),
-    ("bare.pkl", b"\x80\x04}.", "is a bare pickle"),
+    ("bare.pkl", b"\x80\x04}.", "begins as a bare pickle"),
     ("one.npy", npy(W), "is a single .npy array"),
     ("model.gguf", b"GGUF\3\0\0\0" + bytes(16), "is a GGUF file"),
     ("lfs.npz", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "is a git-lfs pointer"),

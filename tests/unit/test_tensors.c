@@ -80,8 +80,8 @@ static struct tensors *open_good(const char *name)
 	return s;
 }
 
-static const struct tensor *need(struct tensors *s, const char *name, enum dtype dtype, int n_dims, u64 a, u64 b,
-				 u64 c)
+static const struct tensor *need(struct tensors *s, const char *name, enum dtype dtype, int n_dims, u64 a,
+				 u64 b, u64 c)
 {
 	struct err e = {0};
 	const struct tensor *t = tensors_need(s, name, 1u << dtype, n_dims, (u64[]){a, b, c}, &e);
@@ -243,7 +243,8 @@ static void a_hugging_face_snapshot_opens(void **state)
 	char *dir = xasprintf("%s/snapshot", folder), *index = xasprintf("%s/m.safetensors.index.json", dir);
 	assert_int_equal(mkdir(dir, 0777), 0);
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		char *name = xasprintf("shards/%s", names[i]), *from = golden(name), *to = xasprintf("%s/%s", dir, names[i]);
+		char *name = xasprintf("shards/%s", names[i]), *from = golden(name),
+		     *to = xasprintf("%s/%s", dir, names[i]);
 		assert_int_equal(symlink(from, to), 0);
 		free(name);
 		free(from);
@@ -365,11 +366,15 @@ static void without_a_place_nothing_is_made(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(stored_arrays_are_used_where_they_lie), cmocka_unit_test(packed_arrays_are_inflated_once),
+		cmocka_unit_test(stored_arrays_are_used_where_they_lie),
+		cmocka_unit_test(packed_arrays_are_inflated_once),
 		cmocka_unit_test(what_is_kept_is_used_again_unless_it_is_damaged),
-		cmocka_unit_test(all_versions_of_npy_are_read), cmocka_unit_test(shards_are_one),
-		cmocka_unit_test(a_hugging_face_snapshot_opens), cmocka_unit_test(needs_name_what_is_wrong),
-		cmocka_unit_test(lies_are_refused), cmocka_unit_test(lies_about_contents_are_refused_when_read),
+		cmocka_unit_test(all_versions_of_npy_are_read),
+		cmocka_unit_test(shards_are_one),
+		cmocka_unit_test(a_hugging_face_snapshot_opens),
+		cmocka_unit_test(needs_name_what_is_wrong),
+		cmocka_unit_test(lies_are_refused),
+		cmocka_unit_test(lies_about_contents_are_refused_when_read),
 		cmocka_unit_test(without_a_place_nothing_is_made),
 	};
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);
