@@ -21,7 +21,8 @@
 static char folder[] = "/tmp/featlas-test-XXXXXX";
 static const char *const files[] = {
 	"atlas.json", "cfg.json", "sae_weights.safetensors", "activations.safetensors", "vocab.safetensors",
-	"labels.safetensors", "logits.safetensors", "graph.safetensors", "scores.safetensors", "runs.jsonl"};
+	"labels.safetensors", "logits.safetensors", "graph.safetensors", "scores.safetensors",
+	"map.safetensors", "runs.jsonl"};
 
 static char *in_folder(const char *file)
 {
@@ -311,6 +312,11 @@ static void verify_reads_every_number(void **state)
 		{"graph", "graph", "neighbour_id", 0, 0, "feature 0 is its own neighbour"},
 		{"scores", "scores", "topic_score", 2, 0x7f800000, "tensor 'topic_score' holds infinity at 2"},
 		{"scores", "scores", "topic_word", 2, 700, "names token 700"},
+		{"map", "map", "xy", 9, 0x7fc00000, "tensor 'xy' holds no number at 9"},
+		{"map", "map", "cluster", 4, 24, "'cluster' of feature 4 is 24 of 24"},
+		{"map", "map", "part", 5, 48, "'part' of feature 5 is 48 of 48"},
+		{"map", "map", "name_offset", 1, 1u << 20, "'name_offset' does not ascend"},
+		{"map", "map", "name_bytes", 2, '\n', "a name is not a line of valid UTF-8"},
 	};
 	verify_says(0, "");
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -345,7 +351,7 @@ static void verify_checks_every_file(void **state)
 	verify_says(1, "names no file inside the atlas for its store");
 	copy_in("atlas.json");
 	change_json("", "uuid", json_string("abc"));
-	verify_says(7, "scores.safetensors' belongs to another atlas");
+	verify_says(8, "scores.safetensors' belongs to another atlas");
 	char *json = in_folder("atlas.json"), *runs = in_folder("runs.jsonl");
 	assert_int_equal(outfile_write_all(runs, "{}\n{\n", 5, NULL), 0);
 	copy_in("atlas.json");
