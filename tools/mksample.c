@@ -576,7 +576,7 @@ static u64 n_labels;
 static void add_label(u32 f, enum label_kind kind, const char *source, f32 score, const char *text)
 {
 	label_list = xreallocarray(label_list, n_labels + 1, sizeof *label_list);
-	label_list[n_labels++] = (struct label){{(const u8 *)xstrdup(text), strlen(text)}, f, kind, source, score};
+	label_list[n_labels++] = (struct label){{(const u8 *)xstrdup(text), strlen(text)}, f, kind, source, score, NULL, NULL};
 }
 
 /* The commonest tokens at the peaks, as the index names features without a label. */

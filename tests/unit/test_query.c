@@ -67,7 +67,7 @@ struct world {
 
 static struct label label(u32 feature, const char *text, enum label_kind kind, const char *source)
 {
-	return (struct label){{(const u8 *)text, strlen(text)}, feature, kind, source, NAN};
+	return (struct label){{(const u8 *)text, strlen(text)}, feature, kind, source, NAN, NULL, NULL};
 }
 
 static void make_parts(struct world *s)

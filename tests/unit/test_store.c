@@ -286,7 +286,7 @@ static void labels_are_sorted_and_found(void **state)
 	struct label items[4], l;
 	for (int i = 0; i < 4; i++)
 		items[i] = (struct label){{(const u8 *)given[i].text, strlen(given[i].text)}, given[i].feature,
-					  given[i].kind, given[i].source, (f32)i};
+					  given[i].kind, given[i].source, (f32)i, NULL, NULL};
 	struct err e = {0};
 	assert_int_equal(labels_write(paths[0], items, 4, "ab", "cd", &e), 0);
 	struct labels *t = labels_open(paths[0], 10, &e);
