@@ -36,6 +36,7 @@ tests/sample.atlas/atlas.json: tools/mksample$(EXEEXT)
 CLEANFILES += tests/sample.atlas/*
 EXTRA_DIST += tests/golden/encode.py tests/golden/encode tests/golden/make_check.py tests/golden/check
 EXTRA_DIST += tests/golden/containers.py tests/golden/containers
+EXTRA_DIST += tests/golden/export.py tests/golden/export
 EXTRA_DIST += tests/golden/formats.py tests/golden/formats_io.py tests/golden/formats
 EXTRA_DIST += tests/golden/torch_files.py tests/golden/torch
 

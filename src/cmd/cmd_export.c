@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* cmd_export.c - the labels of an atlas as TSV, CSV or JSON lines. */
+/* cmd_export.c - labels, bookmarks, features and the dictionary of an atlas in the forms that others read. */
 #include "base/buf.h"
 #include "cmd/cmd.h"
-#include "session/session.h"
+#include "cmd/export.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,17 +60,11 @@ static const struct format *find_format(const char *name, struct err *e)
 	return NULL;
 }
 
-int cmd_export(const struct cmd_args *a, struct err *e)
+static int export_labels(const struct cmd_args *a, struct err *e)
 {
 	const char *name = arg_str(a, "format", arg_flag(a, "json") ? "jsonl" : "tsv"), *kind = arg_str(a, "kind", NULL);
 	const struct format *format = find_format(name, e);
-	if (!format)
-		return -1;
-	if (strcmp(a->positional[1], "labels"))
-		return err_set(e, ERR_USAGE, "what can be exported is labels, not '%s'", a->positional[1]);
-	if (kind && strcmp(kind, "person") && strcmp(kind, "machine") && strcmp(kind, "lexical"))
-		return err_set(e, ERR_USAGE, "--kind is person, machine or lexical, not '%s'", kind);
-	struct session *s = cmd_open(a, e);
+	struct session *s = format ? cmd_open(a, e) : NULL;
 	if (!s)
 		return -1;
 	struct buf out = BUF_INIT;
@@ -91,4 +85,91 @@ int cmd_export(const struct cmd_args *a, struct err *e)
 	if (!any)
 		fputs("featlas export: no feature has such a label\n", stderr);
 	return any ? EXIT_OK : EXIT_NONE;
+}
+
+static int export_marks(const struct cmd_args *a, struct err *e)
+{
+	const char *format = arg_str(a, "format", arg_flag(a, "json") ? "jsonl" : NULL);
+	if (format && strcmp(format, "csv") && strcmp(format, "jsonl"))
+		return err_set(e, ERR_USAGE, "--format is csv or jsonl, not '%s'", format);
+	struct session *s = cmd_open(a, e);
+	if (!s)
+		return -1;
+	struct export x;
+	size_t n = 0;
+	export_init(&x, s, arg_str(a, "model", NULL), arg_str(a, "source", NULL));
+	int bad = export_bookmarks(&x, format, &n, e);
+	export_release(&x);
+	session_free(s);
+	if (!bad && !n)
+		fputs("featlas export: there are no bookmarks\n", stderr);
+	return bad ? -1 : n ? EXIT_OK : EXIT_NONE;
+}
+
+static int export_files(const struct cmd_args *a, struct session *s, struct err *e)
+{
+	struct export x;
+	struct progress progress = {0};
+	const char *missing = s->atlas->vocab ? NULL : atlas_missing(s->atlas, "vocab");
+	bool dashboard = !strcmp(arg_str(a, "format", ""), "saedashboard");
+	export_init(&x, s, arg_str(a, "model", NULL), arg_str(a, "source", NULL));
+	x.folder = a->positional[2];
+	x.vectors = arg_flag(a, "vectors");
+	x.gzip = arg_flag(a, "gzip");
+	x.kind = arg_str(a, "kind", NULL);
+	x.progress = &progress;
+	int bad = missing ? err_set(e, ERR_UNAVAILABLE, "%s", missing)
+			  : arg_u64(a, "width", x.width, 1, 1 << 16, &x.width, e) || export_folder(x.folder, e);
+	if (!bad) {
+		struct cmd_progress *shown = cmd_progress_start(&progress);
+		bad = dashboard ? export_dashboard(&x, e) : export_neuronpedia(&x, e);
+		cmd_progress_stop(shown);
+	}
+	if (!bad && arg_flag(a, "json"))
+		cmd_print_json(json_pack("{s:s, s:s, s:s, s:i}", "out", x.folder, "model", x.model, "source", x.source,
+					 "features", (int)s->atlas->n_features));
+	else if (!bad)
+		printf("%s  %s@%s, %u features\n", x.folder, x.model, x.source, s->atlas->n_features);
+	export_release(&x);
+	return bad;
+}
+
+static int export_features(const struct cmd_args *a, struct err *e)
+{
+	const char *format = arg_str(a, "format", "");
+	if (strcmp(format, "neuronpedia") && strcmp(format, "saedashboard"))
+		return err_set(e, ERR_USAGE, "--format is neuronpedia or saedashboard, not '%s'", format);
+	if (arg_flag(a, "gzip") && strcmp(format, "neuronpedia"))
+		return err_set(e, ERR_USAGE, "--gzip goes with --format neuronpedia");
+	struct session *s = cmd_open(a, e);
+	int bad = s ? export_files(a, s, e) : -1;
+	session_free(s);
+	return bad ? -1 : EXIT_OK;
+}
+
+static const struct {
+	const char *name;
+	bool to_folder;
+	int (*run)(const struct cmd_args *a, struct err *e);
+} things[] = {
+	{"labels", false, export_labels},
+	{"bookmarks", false, export_marks},
+	{"features", true, export_features},
+};
+
+int cmd_export(const struct cmd_args *a, struct err *e)
+{
+	const char *kind = arg_str(a, "kind", NULL), *what = a->positional[1];
+	if (kind && strcmp(kind, "person") && strcmp(kind, "machine") && strcmp(kind, "lexical"))
+		return err_set(e, ERR_USAGE, "--kind is person, machine or lexical, not '%s'", kind);
+	for (size_t i = 0; i < ARRAY_LEN(things); i++) {
+		if (strcmp(what, things[i].name))
+			continue;
+		if (things[i].to_folder != (a->n_positional == 3))
+			return err_set(e, ERR_USAGE, things[i].to_folder ? "a folder to write %s to is missing"
+									 : "%s are printed, not written to a folder",
+				       what);
+		return things[i].run(a, e);
+	}
+	return err_set(e, ERR_USAGE, "what can be exported is labels, bookmarks or features, not '%s'", what);
 }

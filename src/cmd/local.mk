@@ -30,5 +30,9 @@ src/cmd/cmd_verify.c \
 src/cmd/commands.def \
 src/cmd/corpus.c \
 src/cmd/corpus.h \
+src/cmd/export.c \
+src/cmd/export.h \
+src/cmd/export_dashboard.c \
+src/cmd/export_neuronpedia.c \
 src/cmd/options.def \
 src/cmd/show.h
