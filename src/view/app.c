@@ -68,6 +68,11 @@ static void drain_wake_pipe(struct app *a)
 		;
 }
 
+static bool watches_jobs(const struct app *a)
+{
+	return a->stack[a->at]->class == &view_jobs && !app_jobs_idle(a);
+}
+
 static void tick(struct app *a)
 {
 	struct view *v = app_top(a);
@@ -75,7 +80,7 @@ static void tick(struct app *a)
 	bool woken = atomic_load(&a->woken);
 	if (!a->script_mode && now - a->tick_at < TICK_MS)
 		return;
-	if (!woken && !app_job_runs(v))
+	if (!woken && !app_job_runs(v) && !watches_jobs(a))
 		return;
 	atomic_store(&a->woken, false);
 	a->tick_at = now;
@@ -96,7 +101,7 @@ static int timeout_ms(struct app *a)
 		i64 left = a->typed_at + app_setting_number(a, SET_WHICH_KEY) - now;
 		wait = left > 0 ? left : -1;
 	}
-	if (atomic_load(&a->woken) || app_job_runs(app_top(a))) {
+	if (atomic_load(&a->woken) || app_job_runs(app_top(a)) || watches_jobs(a)) {
 		i64 left = MAX(a->tick_at + TICK_MS - now, 1);
 		wait = wait < 0 ? left : MIN(wait, left);
 	}

@@ -133,6 +133,7 @@ const char *app_setting(const struct app *a, enum setting which);
 int app_setting_number(const struct app *a, enum setting which);
 /* Sets it for this session and tells all views (CHANGE_SETTINGS): -1 and why if it cannot be. */
 int app_set(struct app *a, enum setting which, const char *value, struct err *e);
+void app_next_grouping(struct app *a); /* zg: which contexts are shown, and says so */
 
 /* ---- small things ---- */
 void app_copy(struct app *a, const char *text); /* to the clipboard, where that is switched on */

@@ -226,3 +226,14 @@ int app_set(struct app *a, enum setting which, const char *value, struct err *e)
 	app_changed(a, CHANGE_SETTINGS);
 	return 0;
 }
+
+void app_next_grouping(struct app *a)
+{
+	static const char *const values[] = {"folded", "by-token", "all"};
+	static const char *const words[] = {"contexts that are alike are shown once",
+					    "contexts by trigger token, those that are alike once",
+					    "all contexts, by activation"};
+	int next = (app_setting_number(a, SET_GROUP) + 1) % 3;
+	app_set(a, SET_GROUP, values[next], NULL);
+	app_message(a, "%s", words[next]);
+}

@@ -5,7 +5,9 @@
 #include "base/mem.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static void work(void *arg)
@@ -18,6 +20,67 @@ static void work(void *arg)
 		j->spec.work(j->context, &j->progress);
 }
 
+/* ---- what gj lists ---- */
+
+static struct job_record *record_of(struct app *a, u64 number)
+{
+	for (size_t i = a->n_records; i-- > 0;)
+		if (a->records[i].number == number)
+			return &a->records[i];
+	return NULL;
+}
+
+static void add_record(struct app *a, const struct job_item *j)
+{
+	if (a->n_records == MAX_RECORDS)
+		memmove(a->records, a->records + 1, --a->n_records * sizeof a->records[0]);
+	struct job_record *r = &a->records[a->n_records++];
+	*r = (struct job_record){.number = j->number, .view_id = j->view ? j->view->id : 0, .what = j->spec.what};
+	struct buf b = BUF_INIT;
+	if (j->view && j->view->class->crumb)
+		j->view->class->crumb(j->view, &b);
+	else if (j->view)
+		buf_adds(&b, j->view->class->name);
+	snprintf(r->screen, sizeof r->screen, "%s", b.s);
+	buf_release(&b);
+}
+
+static void end_record(struct app *a, const struct job_item *j)
+{
+	struct job_record *r = record_of(a, j->number);
+	if (!r)
+		return;
+	r->state = j->dropped || progress_cancelled(&j->progress) ? JOB_STOPPED : JOB_DONE;
+	r->ended = app_now_ms();
+	r->done = atomic_load(&j->progress.done);
+	r->total = atomic_load(&j->progress.total);
+}
+
+static struct job_item *item_of(const struct app *a, const struct job_record *r)
+{
+	for (struct job_item *j = a->jobs; j; j = j->next)
+		if (j->number == r->number)
+			return j;
+	return NULL;
+}
+
+const struct progress *app_record_progress(const struct app *a, const struct job_record *r)
+{
+	const struct job_item *j = item_of(a, r);
+	return j ? &j->progress : NULL;
+}
+
+bool app_record_show(struct app *a, const struct job_record *r)
+{
+	for (size_t i = 0; i < a->n_stack; i++)
+		if (r->view_id && a->stack[i]->id == r->view_id) {
+			a->at = i;
+			a->dirty = true;
+			return true;
+		}
+	return false;
+}
+
 static void start_next(struct app *a)
 {
 	for (struct job_item *j = a->jobs; j; j = j->next) {
@@ -25,6 +88,11 @@ static void start_next(struct app *a)
 		if (j->job || (lane != LANE_FREE && a->lane_busy[lane]))
 			continue;
 		a->lane_busy[lane] = true;
+		struct job_record *r = record_of(a, j->number);
+		if (r) {
+			r->state = JOB_RUNNING;
+			r->began = app_now_ms();
+		}
 		j->job = job_start(work, j, a->wake_write);
 	}
 }
@@ -39,8 +107,10 @@ static u64 add(struct app *a, struct view *v, const struct app_job *spec, void (
 	while (*end)
 		end = &(*end)->next;
 	*end = j;
+	add_record(a, j);
+	u64 number = j->number;
 	start_next(a);
-	return j->number;
+	return number;
 }
 
 u64 app_job(struct view *v, const struct app_job *job, void *context)
@@ -55,6 +125,7 @@ u64 app_own_job(struct app *a, const struct app_job *job, void (*done)(struct ap
 
 static void finish(struct app *a, struct job_item *j)
 {
+	end_record(a, j);
 	if (j->job) {
 		job_join(j->job);
 		a->lane_busy[j->spec.lane] = false;
@@ -95,6 +166,13 @@ static void drop(struct app *a, struct job_item *j)
 	progress_cancel(&j->progress);
 	if (j->spec.lane == LANE_BACKEND && j->job && a->session->backend)
 		backend_cancel(a->session->backend);
+}
+
+void app_record_stop(struct app *a, const struct job_record *r)
+{
+	struct job_item *j = item_of(a, r);
+	if (j)
+		drop(a, j);
 }
 
 void app_job_cancel(struct view *v)

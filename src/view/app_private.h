@@ -25,6 +25,18 @@ struct job_item {
 	struct job_item *next;
 };
 
+enum job_state { JOB_WAITING, JOB_RUNNING, JOB_DONE, JOB_STOPPED };
+
+struct job_record { /* what gj lists */
+	u64 number, view_id; /* 0: the app's own */
+	const char *what;    /* static */
+	char screen[24];
+	enum job_state state;
+	i64 began, ended;    /* ms; 0: not yet */
+	u64 done, total;     /* at the end */
+};
+enum { MAX_RECORDS = 200 };
+
 struct search_state { /* the label search that stands */
 	char *text;
 	struct search_pattern *pattern;
@@ -96,6 +108,8 @@ struct app {
 
 	struct job_item *jobs;
 	bool lane_busy[N_LANES];
+	struct job_record records[MAX_RECORDS];
+	size_t n_records;
 	u64 next_job;
 	int wake_read, wake_write;
 	atomic_bool woken;
@@ -153,6 +167,9 @@ bool app_jobs_idle(const struct app *a);
 /* What runs that cannot be had again for nothing, or NULL. */
 const char *app_jobs_matter(const struct app *a);
 void app_jobs_end(struct app *a, struct view *v); /* cancels and waits; NULL: all */
+const struct progress *app_record_progress(const struct app *a, const struct job_record *r); /* NULL: over */
+void app_record_stop(struct app *a, const struct job_record *r);
+bool app_record_show(struct app *a, const struct job_record *r); /* its screen, if that is still open */
 void app_jobs_drop_own(struct app *a);            /* cancels the app's own */
 
 /* app_search.c */

@@ -14,6 +14,8 @@ src/view/app_private.h \
 src/view/app_prompt.c \
 src/view/app_search.c \
 src/view/app_stack.c \
+src/view/context.c \
+src/view/context.h \
 src/view/list_act.c \
 src/view/list_act.h \
 src/view/order.c \
@@ -34,6 +36,7 @@ src/view/view_graph.h \
 src/view/view_graph_draw.c \
 src/view/view_graph_export.c \
 src/view/view_help.c \
+src/view/view_jobs.c \
 src/view/view_messages.c \
 src/view/view_options.c \
 src/view/view_palette.c \
@@ -47,4 +50,8 @@ src/view/view_text.c \
 src/view/view_text.h \
 src/view/view_text_draw.c \
 src/view/view_text_run.c \
+src/view/view_triage.c \
+src/view/view_triage.h \
+src/view/view_triage_draw.c \
+src/view/view_triage_load.c \
 src/view/views.def

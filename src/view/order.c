@@ -3,6 +3,7 @@
 #include "view/order.h"
 
 #include "base/mem.h"
+#include "core/labels.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@ const struct order_word order_words[N_ORDERS] = {
 	{'e', "detects: do its peaks stand on the tokens it promotes"},
 	{'w', "writes: does the model write about its topic when it is added"},
 	{'r', "your rating"},
+	{'u', "uncertain: the score of the best label, lowest first"},
 };
 
 struct item {
@@ -47,6 +49,19 @@ void order_work_free(void *work)
 	free(w);
 }
 
+static f32 best_score(const struct labels *l, u32 f)
+{
+	u64 first = 0, n = l ? labels_of(l, f, &first) : 0;
+	f32 best = NAN;
+	struct label one;
+	for (u64 i = 0; i < n; i++) {
+		labels_at(l, first + i, &one);
+		if (!isnan(one.score) && !(one.score <= best))
+			best = one.score;
+	}
+	return best;
+}
+
 static f32 key_of(const struct order_work *w, u32 f)
 {
 	struct store_stats st = {NAN, NAN, NAN, 0};
@@ -60,6 +75,7 @@ static f32 key_of(const struct order_work *w, u32 f)
 		atlas_scores(w->atlas, f, &sc);
 		return w->by == ORDER_DETECTS ? sc.input : sc.topic;
 	case ORDER_RATING: return w->ratings[f];
+	case ORDER_UNCERTAIN: return -best_score(w->atlas->labels, f);
 	default: return 0;
 	}
 }

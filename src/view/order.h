@@ -6,7 +6,8 @@
 #include "base/progress.h"
 #include "core/atlas.h"
 
-enum order_by { ORDER_ID, ORDER_DENSITY, ORDER_MAX, ORDER_DETECTS, ORDER_WRITES, ORDER_RATING, N_ORDERS };
+enum order_by { ORDER_ID, ORDER_DENSITY, ORDER_MAX, ORDER_DETECTS, ORDER_WRITES, ORDER_RATING, ORDER_UNCERTAIN,
+		N_ORDERS };
 
 struct order_word {
 	char key; /* in the menu */

@@ -12,6 +12,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 const struct atlas *feature_atlas(struct view *v)
 {
@@ -25,18 +26,60 @@ struct section *feature_section(struct feature *s)
 
 /* ---- opening ---- */
 
-static void split_contexts(struct feature *s)
+static size_t n_texts(const struct store *st, const struct store_context *c, size_t n)
 {
+	size_t kept = 0;
+	u64 seen[MAX_CONTEXTS], from, to;
+	for (size_t i = 0; i < n; i++) {
+		u64 text = store_text_of(st, c[i].position, &from, &to);
+		bool old = false;
+		for (size_t k = 0; k < kept && !old; k++)
+			old = seen[k] == text;
+		if (!old)
+			seen[kept++] = text;
+	}
+	return kept;
+}
+
+/* Contexts into their sections, those that are alike together unless that is switched off. */
+static void split_contexts(struct view *v)
+{
+	struct feature *s = view_state(v);
+	const struct store *st = feature_atlas(v)->store;
+	int how = app_setting_number(v->app, SET_GROUP);
+	memcpy(s->contexts, s->all, s->n_contexts * sizeof s->all[0]);
+	memset(s->alike, 0, sizeof s->alike);
+	for (size_t i = 0; i < SECTION_NEIGHBOURS; i++)
+		s->sections[i].n = 0;
 	for (size_t i = 0; i < s->n_contexts; i++) {
 		struct section *x = &s->sections[s->contexts[i].kind];
 		if (!x->n++)
 			x->first = i;
 	}
-	s->sections[SECTION_NEIGHBOURS].n = s->n_neighbours;
+	for (size_t i = 0; i < SECTION_NEIGHBOURS; i++) {
+		struct section *x = &s->sections[i];
+		x->n_all = x->n;
+		x->n_texts = x->n ? n_texts(st, s->contexts + x->first, x->n) : 0;
+		if (how < 2 && x->n)
+			x->n = contexts_fold(st, s->contexts + x->first, x->n, s->alike + x->first,
+					     how == 1 && i == SECTION_TOP);
+	}
+	s->sections[SECTION_NEIGHBOURS].n = s->sections[SECTION_NEIGHBOURS].n_all = s->n_neighbours;
 	for (size_t i = 0; i < SECTIONS; i++)
-		s->sections[i].list.n = s->sections[i].n;
+		list_resize(&s->sections[i].list, s->sections[i].n, s->sections[i].list.h);
 	while (s->at + 1 < SECTIONS && !feature_section(s)->n)
 		s->at++;
+}
+
+static void changed(struct view *v, enum view_change what)
+{
+	if (what == CHANGE_SETTINGS)
+		split_contexts(v);
+}
+
+struct context_look feature_look(const struct feature *s)
+{
+	return (struct context_look){s->id, s->stats.max, s->width};
 }
 
 static int open(struct view *v, const struct target *t, struct err *e)
@@ -51,11 +94,11 @@ static int open(struct view *v, const struct target *t, struct err *e)
 	if (a->store) {
 		store_stats(a->store, s->id, &s->stats);
 		s->n_contexts =
-			MIN(store_contexts(a->store, s->id, s->contexts, MAX_CONTEXTS), (size_t)MAX_CONTEXTS);
+			MIN(store_contexts(a->store, s->id, s->all, MAX_CONTEXTS), (size_t)MAX_CONTEXTS);
 	}
 	atlas_scores(a, s->id, &s->scores);
 	s->n_neighbours = atlas_neighbours(a, s->id, s->neighbours, MAX_NEIGHBOURS);
-	split_contexts(s);
+	split_contexts(v);
 	return 0;
 }
 
@@ -127,7 +170,7 @@ static void open_text(struct view *v, const struct store_context *c)
 	struct buf b = BUF_INIT;
 	u64 from, to;
 	store_text_of(a->store, c->position, &from, &to);
-	to = MIN(to, from + MAX_LINE);
+	to = MIN(to, from + CONTEXT_LINE_MAX);
 	u32 *tokens = xcalloc((size_t)(to - from), sizeof *tokens);
 	size_t n = 0;
 	for (u64 i = from; i < to; i++)
@@ -172,6 +215,9 @@ static enum act_result act(struct view *v, enum action a, int count)
 	case ACT_NEXT_PANE: next_section(s, 1); break;
 	case ACT_PREVIOUS_PANE: next_section(s, -1); break;
 	case ACT_WIDTH: s->width = s->width == 5 ? 16 : s->width == 16 ? 0 : 5; break;
+	case ACT_VIEW_GROUP:
+		app_next_grouping(v->app);
+		break;
 	case ACT_MORE: s->big = true; break;
 	case ACT_LESS: s->big = false; break;
 	case ACT_OPEN: enter(v); break;
@@ -186,7 +232,7 @@ static const char *why_not(struct view *v, enum action a)
 	bool token = a == ACT_LEFT || a == ACT_RIGHT || a == ACT_TOKEN_FIRST || a == ACT_TOKEN_LAST;
 	if (token && !feature_context(s))
 		return "the cursor is not on a context";
-	if (a == ACT_WIDTH && !s->n_contexts)
+	if ((a == ACT_WIDTH || a == ACT_VIEW_GROUP) && !s->n_contexts)
 		return "there are no contexts";
 	return NULL;
 }
@@ -207,7 +253,8 @@ static void exact(struct view *v, struct buf *out)
 		return;
 	}
 	if (c) {
-		const struct feature_line *line = feature_load_line(v, c, true);
+		struct context_look look = feature_look(s);
+		const struct context_line *line = context_load(feature_atlas(v), &look, c, &s->token);
 		u64 position = line->from + (u64)line->view.cursor;
 		buf_addf(out, "activation %.9g at position %llu\n", (f64)line->acts[line->view.cursor],
 			 (unsigned long long)position);
@@ -251,6 +298,7 @@ const struct view_class view_feature = {
 	.draw = feature_draw,
 	.act = act,
 	.crumb = crumb,
+	.changed = changed,
 	.why_not = why_not,
 	.current = current,
 	.exact = exact,

@@ -4,14 +4,16 @@
 #define FEATLAS_VIEW_FEATURE_H
 
 #include "ui/list.h"
-#include "view/app.h"
+#include "view/context.h"
 
-enum { MAX_CONTEXTS = 256, MAX_NEIGHBOURS = 64, MAX_LINE = 8192, SECTIONS = 4 };
+enum { MAX_CONTEXTS = 256, MAX_NEIGHBOURS = 64, SECTIONS = 4 };
 
 enum section_kind { SECTION_TOP, SECTION_INTERVAL, SECTION_RANDOM, SECTION_NEIGHBOURS };
 
 struct section {
 	size_t first, n;  /* in contexts, or neighbours */
+	size_t n_all;     /* before those that are alike were put together */
+	size_t n_texts;
 	struct list list; /* h: rows it has on the screen */
 };
 
@@ -19,7 +21,8 @@ struct feature {
 	u32 id;
 	struct store_stats stats;
 	struct atlas_scores scores;
-	struct store_context contexts[MAX_CONTEXTS];
+	struct store_context all[MAX_CONTEXTS], contexts[MAX_CONTEXTS];
+	u32 alike[MAX_CONTEXTS]; /* how many more are like this one */
 	size_t n_contexts;
 	struct atlas_neighbour neighbours[MAX_NEIGHBOURS];
 	size_t n_neighbours;
@@ -32,21 +35,11 @@ struct feature {
 	int row_y[SECTIONS];
 };
 
-struct feature_line { /* the tokens of a context that are looked at */
-	u64 from;
-	size_t n;
-	u32 tokens[MAX_LINE];
-	u8 flags[MAX_LINE];
-	f32 acts[MAX_LINE];
-	struct view_tokens view;
-};
-
 const struct atlas *feature_atlas(struct view *v);
 struct section *feature_section(struct feature *s); /* the one with the cursor */
 /* The context under the cursor, or NULL. */
 const struct store_context *feature_context(struct feature *s);
-/* The tokens of a context, with the cursor's where it has it; valid until the next call. */
-const struct feature_line *feature_load_line(struct view *v, const struct store_context *c, bool cursor);
+struct context_look feature_look(const struct feature *s);
 void feature_draw(struct view *v, struct rect r);
 
 #endif

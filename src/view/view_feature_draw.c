@@ -8,59 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- one context ---- */
-
-static struct feature_line line; /* too large for a stack, used by one thread */
-
-const struct feature_line *feature_load_line(struct view *v, const struct store_context *c, bool cursor)
-{
-	struct feature *s = view_state(v);
-	const struct store *st = feature_atlas(v)->store;
-	u64 from, to;
-	u64 width = s->width ? (u64)s->width : MAX_LINE / 2 - 1;
-	store_text_of(st, c->position, &from, &to);
-	from = c->position - from > width ? c->position - width : from;
-	to = to - c->position > width + 1 ? c->position + width + 1 : to;
-	line.from = from;
-	line.n = (size_t)(to - from);
-	for (size_t i = 0; i < line.n; i++) {
-		line.tokens[i] = store_token(st, from + i);
-		line.flags[i] = store_token_flags(st, from + i);
-	}
-	store_activations(st, s->id, from, to, line.acts);
-	int peak = (int)(c->position - from);
-	line.view = (struct view_tokens){.tokens = line.tokens,
-					 .acts = line.acts,
-					 .flags = line.flags,
-					 .n = line.n,
-					 .max = s->stats.max,
-					 .peak = peak,
-					 .cursor = -1};
-	if (cursor) {
-		i64 at = (i64)peak + s->token;
-		at = at < 0 ? 0 : at >= (i64)line.n ? (i64)line.n - 1 : at;
-		s->token = at - peak;
-		line.view.cursor = (int)at;
-	}
-	return &line;
-}
-
-static void draw_context(struct view *v, struct rect r, int y, const struct store_context *c, bool here)
-{
-	char value[16];
-	feature_load_line(v, c, here);
-	view_format_value(value, c->act);
-	rect_puts_right(r, 6, y, STYLE_NUMBER, value);
-	int anchor = here && line.view.cursor != line.view.peak ? line.view.cursor : line.view.peak;
-	if (line.view.cursor == line.view.peak)
-		line.view.cursor = -1;
-	view_put_tokens(v, r, 8, y, r.w - 9, &line.view, view_first_token(v, &line.view, anchor, r.w - 9));
-	if (here) {
-		rect_puts(r, 0, y, STYLE_MARK, ">");
-		rect_cursor(r, 0, y);
-	}
-}
-
 static void draw_neighbour(struct view *v, struct rect r, int y, const struct atlas_neighbour *n, bool here)
 {
 	char score[16];
@@ -252,23 +199,6 @@ static void share_rows(struct feature *s, int rows)
 	}
 }
 
-static size_t n_texts(struct view *v, const struct section *x)
-{
-	struct feature *s = view_state(v);
-	size_t n = 0;
-	u64 seen[MAX_CONTEXTS], from, to;
-	for (size_t i = 0; i < x->n; i++) {
-		u64 position = s->contexts[x->first + i].position;
-		u64 text = store_text_of(feature_atlas(v)->store, position, &from, &to);
-		bool old = false;
-		for (size_t k = 0; k < n && !old; k++)
-			old = seen[k] == text;
-		if (!old)
-			seen[n++] = text;
-	}
-	return n;
-}
-
 static void draw_section_head(struct view *v, struct rect r, int y, size_t i)
 {
 	static const char *const words[] = {"top", "intervals", "random", "neighbours by decoder"};
@@ -276,11 +206,10 @@ static void draw_section_head(struct view *v, struct rect r, int y, size_t i)
 	const struct section *x = &s->sections[i];
 	struct buf b = BUF_INIT;
 	char right[64];
-	buf_addf(&b, "%s  %zu", words[i], x->n);
-	if (i != SECTION_NEIGHBOURS) {
-		size_t texts = n_texts(v, x);
-		buf_addf(&b, " context%s, %zu text%s", x->n == 1 ? "" : "s", texts, texts == 1 ? "" : "s");
-	}
+	buf_addf(&b, "%s  %zu", words[i], x->n_all);
+	if (i != SECTION_NEIGHBOURS)
+		buf_addf(&b, " context%s, %zu text%s", x->n_all == 1 ? "" : "s", x->n_texts,
+			 x->n_texts == 1 ? "" : "s");
 	rect_put_cut(r, 1, y, r.w - 2, i == s->at ? STYLE_PROMPT : STYLE_DIM, b.s, b.n);
 	u64 last = MIN(x->list.top + (u64)x->list.h, x->list.n);
 	int n = snprintf(right, sizeof right, "%llu-%llu of %zu", (unsigned long long)x->list.top + 1,
@@ -296,6 +225,7 @@ static int draw_section(struct view *v, struct rect r, int y, size_t i)
 {
 	struct feature *s = view_state(v);
 	struct section *x = &s->sections[i];
+	struct context_look look = feature_look(s);
 	list_resize(&x->list, x->n, x->list.h);
 	draw_section_head(v, r, y++, i);
 	s->row_y[i] = y;
@@ -305,7 +235,8 @@ static int draw_section(struct view *v, struct rect r, int y, size_t i)
 		if (i == SECTION_NEIGHBOURS)
 			draw_neighbour(v, r, y, &s->neighbours[row], here);
 		else
-			draw_context(v, r, y, &s->contexts[x->first + row], here);
+			context_draw(v, r, y, &look, &s->contexts[x->first + row], here ? &s->token : NULL,
+				     s->alike[x->first + row]);
 	}
 	return y;
 }
@@ -314,28 +245,9 @@ static void draw_token_line(struct view *v, struct rect r, int y)
 {
 	struct feature *s = view_state(v);
 	const struct store_context *c = feature_context(s);
-	struct buf b = BUF_INIT;
-	if (!c)
-		return;
-	feature_load_line(v, c, true);
-	size_t at = (size_t)line.view.cursor;
-	u64 position = line.from + at, from, to;
-	char value[16];
-	/* the store keeps a peak as f32, what is around it as f16 */
-	view_format_value(value, position == c->position ? c->act : line.acts[at]);
-	u64 text = store_text_of(feature_atlas(v)->store, position, &from, &to);
-	buf_addc(&b, '"');
-	session_add_token(app_session(v->app), &b, line.tokens[at]);
-	buf_addf(&b, "\" %s \u00b7 token %llu of text %llu", line.acts[at] > 0 ? value : "silent",
-		 (unsigned long long)(position - from), (unsigned long long)text);
-	if (line.flags[at] & TOKEN_MASKED)
-		buf_addf(&b, " \u00b7 not counted (%s)", line.flags[at] & TOKEN_FIRST	? "first"
-							 : line.flags[at] & TOKEN_SPECIAL ? "special"
-											  : "sink");
-	else if (line.flags[at] & TOKEN_PROMPT)
-		buf_adds(&b, " \u00b7 prompt");
-	rect_put_cut(r, 1, y, r.w - 2, STYLE_NUMBER, b.s, b.n);
-	buf_release(&b);
+	struct context_look look = feature_look(s);
+	if (c)
+		context_draw_token(v, r, y, &look, c, &s->token);
 }
 
 static void draw_missing(struct view *v, struct rect r, int y)
