@@ -35,6 +35,7 @@ tests/sample.atlas/atlas.json: tools/mksample$(EXEEXT)
 	$(AM_V_GEN)$(MKDIR_P) tests && rm -rf tests/sample.atlas && tools/mksample$(EXEEXT) tests/sample.atlas
 CLEANFILES += tests/sample.atlas/*
 EXTRA_DIST += tests/golden/encode.py tests/golden/encode tests/golden/make_check.py tests/golden/check
+EXTRA_DIST += tests/golden/neighbours.py tests/golden/neighbours.safetensors
 EXTRA_DIST += tests/golden/containers.py tests/golden/containers
 EXTRA_DIST += tests/golden/export.py tests/golden/export
 EXTRA_DIST += tests/golden/formats.py tests/golden/formats_io.py tests/golden/formats

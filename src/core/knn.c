@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* knn.c - exact nearest neighbours by cosine. */
-#include "core/knn.h"
+#include "core/knn_impl.h"
 
 #include "base/mem.h"
-#include "core/blas.h"
+#include "core/kernel.h"
+#include "core/rows.h"
 #include "core/topk.h"
 #include "core/vec.h"
 
@@ -13,11 +14,7 @@
 
 enum { ROWS_A_TASK = 1024 };
 
-/* Unit vectors' products by two routines differ by less, for any d below a million. */
-static const f32 slack = 1e-4f;
-
-/* Best first as u64: larger scores above, then lower ids. */
-static u64 key_of(f32 score, u32 id)
+u64 knn_key(f32 score, u32 id)
 {
 	u32 bits;
 	score += 0.0f; /* -0 and 0 are equal */
@@ -26,12 +23,7 @@ static u64 key_of(f32 score, u32 id)
 	return (u64)bits << 32 | (u32)~id;
 }
 
-static u32 id_of(u64 key)
-{
-	return ~(u32)key;
-}
-
-static f32 score_of(u64 key)
+f32 knn_key_score(u64 key)
 {
 	u32 bits = (u32)(key >> 32);
 	f32 score;
@@ -54,8 +46,7 @@ static bool is_zero(const f32 *x, size_t d)
 	return true;
 }
 
-/* The best k of n keys to id and score; returns how many there are. */
-static size_t take_best(u64 *key, size_t n, size_t k, u32 *id, f32 *score)
+size_t knn_take_best(u64 *key, size_t n, size_t k, u32 *id, f32 *score)
 {
 	if (n > k) {
 		topk_keys(key, n, k);
@@ -63,8 +54,8 @@ static size_t take_best(u64 *key, size_t n, size_t k, u32 *id, f32 *score)
 	}
 	qsort(key, n, sizeof *key, descending);
 	for (size_t i = 0; i < n; i++) {
-		id[i] = id_of(key[i]);
-		score[i] = score_of(key[i]);
+		id[i] = knn_key_id(key[i]);
+		score[i] = knn_key_score(key[i]);
 	}
 	return n;
 }
@@ -85,7 +76,7 @@ static void score_rows(void *context, size_t task, unsigned thread)
 	for (size_t i = task * ROWS_A_TASK; i < end; i++) {
 		f32 s = vec_dot(j->query, r->p + i * r->d, r->d);
 		bool out = i == j->but || (s == 0 && is_zero(r->p + i * r->d, r->d));
-		j->key[i] = out ? 0 : key_of(s, (u32)i);
+		j->key[i] = out ? 0 : knn_key(s, (u32)i);
 	}
 }
 
@@ -102,124 +93,161 @@ i64 knn_near(const struct knn_rows *rows, struct pool *pool, const f32 *query, u
 	for (size_t i = 0; i < rows->n; i++)
 		if (j.key[i])
 			j.key[m++] = j.key[i];
-	m = take_best(j.key, m, k, id, score);
+	m = knn_take_best(j.key, m, k, id, score);
 	free(j.key);
 	return (i64)m;
 }
 
-struct graph_job {
-	const struct knn_rows *rows;
-	size_t k, block;
-	bool *zero; /* [n] */
-	size_t n_zero;
-	u32 *id;
-	f32 *score;
-	struct progress *progress;
-	struct scratch {
-		f32 *z;	  /* [block][n] */
-		u64 *key; /* [n] */
-		struct topk *topk;
-	} * scratch;
-	unsigned n_scratch;
-};
+/* ---- lists of candidates ---- */
 
-/* Rows whose product is near enough to the k-th largest to be among the best, scored anew. */
-static size_t candidates(const struct graph_job *g, struct scratch *s, size_t row, const f32 *z)
+void knn_list_release(struct knn_list *l)
 {
-	const struct knn_rows *r = g->rows;
-	/* the row itself and those of zeros may be among the largest */
-	f32 least = topk_bound(s->topk, z, r->n, g->k + 1 + g->n_zero) - slack;
-	const f32 *x = r->p + row * r->d;
-	size_t m = 0;
-	for (size_t i = 0; i < r->n; i++)
-		if (z[i] >= least && i != row && !g->zero[i])
-			s->key[m++] = key_of(z[i], (u32)i);
-	/* the bound is loose: narrow to the true k-th of these before the dear part */
-	if (m > g->k) {
-		topk_keys(s->key, m, g->k);
-		f32 kth = score_of(s->key[0]);
-		for (size_t i = 1; i < g->k; i++)
-			kth = fminf(kth, score_of(s->key[i]));
-		size_t kept = g->k;
-		for (size_t i = g->k; i < m; i++)
-			if (score_of(s->key[i]) >= kth - slack)
-				s->key[kept++] = s->key[i];
-		m = kept;
-	}
-	for (size_t i = 0; i < m; i++) {
-		u32 id = id_of(s->key[i]);
-		s->key[i] = key_of(vec_dot(x, r->p + id * r->d, r->d), id);
-	}
-	return m;
+	if (l->grown)
+		free(l->key);
+	*l = (struct knn_list){0};
 }
 
-static void graph_block(void *context, size_t task, unsigned thread)
+void knn_list_narrow(struct knn_list *l, const struct knn_bound *b, f32 *least)
 {
-	struct graph_job *g = context;
-	struct scratch *s = &g->scratch[thread];
-	const struct knn_rows *r = g->rows;
-	size_t from = task * g->block, n = MIN(g->block, r->n - from);
-	if (progress_cancelled(g->progress))
+	if (l->n <= b->k)
 		return;
-	blas_gemm_nt(n, r->n, r->d, r->p + from * r->d, r->p, s->z);
-	for (size_t i = 0; i < n; i++) {
-		size_t at = (from + i) * g->k, m = 0;
-		if (!g->zero[from + i])
-			m = take_best(s->key, candidates(g, s, from + i, s->z + i * r->n), g->k, g->id + at,
-				      g->score + at);
-		for (; m < g->k; m++) {
-			g->id[at + m] = KNN_NONE;
-			g->score[at + m] = 0;
-		}
-	}
-	progress_add(g->progress, n);
+	topk_keys(l->key, l->n, b->k);
+	u64 kth = UINT64_MAX;
+	for (size_t i = 0; i < b->k; i++)
+		kth = MIN(kth, l->key[i]);
+	*least = fmaxf(*least, knn_key_score(kth) - 2 * b->slack);
+	u64 bound = knn_key(*least, UINT32_MAX);
+	u32 kept = (u32)b->k;
+	for (u32 i = kept; i < l->n; i++)
+		if (l->key[i] >= bound)
+			l->key[kept++] = l->key[i];
+	l->n = kept;
 }
 
-static int graph_new(struct graph_job *g, struct pool *pool, struct err *e)
+static int grow(struct knn_list *l)
 {
-	static const char what[] = "the products of rows";
-	size_t n = g->rows->n;
-	g->block = MAX((size_t)16, MIN((size_t)256, ((size_t)4 << 20) / MAX(n, 1) / 16 * 16));
-	g->n_scratch = pool ? pool_threads(pool) : 1;
-	g->scratch = xcalloc(g->n_scratch, sizeof *g->scratch);
-	g->zero = mem_try(n, sizeof *g->zero, what, e);
-	if (!g->zero)
+	u32 cap = 2 * l->cap + 32;
+	u64 *key = realloc(l->grown ? l->key : NULL, cap * sizeof *key);
+	if (!key)
 		return -1;
-	for (size_t i = 0; i < n; i++)
-		g->n_zero += g->zero[i] = is_zero(g->rows->p + i * g->rows->d, g->rows->d);
-	for (unsigned i = 0; i < g->n_scratch; i++) {
-		struct scratch *s = &g->scratch[i];
-		s->z = mem_try(g->block * n, sizeof *s->z, what, e);
-		s->key = mem_try(n, sizeof *s->key, what, e);
-		s->topk = topk_new(n, e);
-		if (!s->z || !s->key || !s->topk)
-			return -1;
-	}
+	if (!l->grown && l->n)
+		memcpy(key, l->key, l->n * sizeof *key);
+	l->key = key;
+	l->cap = cap;
+	l->grown = true;
 	return 0;
 }
 
-static void graph_release(struct graph_job *g)
+int knn_list_add(struct knn_list *l, const struct knn_bound *b, f32 *least, u64 key)
 {
-	for (unsigned i = 0; i < g->n_scratch; i++) {
-		free(g->scratch[i].z);
-		free(g->scratch[i].key);
-		topk_free(g->scratch[i].topk);
+	if (l->n == l->cap) {
+		knn_list_narrow(l, b, least);
+		/* where many are near the bound, narrowing soon leaves no room */
+		if (l->n >= l->cap / 4 * 3 && grow(l))
+			return -1;
 	}
-	free(g->scratch);
-	free(g->zero);
+	if (knn_key_score(key) >= *least)
+		l->key[l->n++] = key;
+	return 0;
 }
 
-int knn_graph(const struct knn_rows *rows, struct pool *pool, size_t k, u32 *id, f32 *score,
-	      struct progress *progress, struct err *e)
+f32 knn_slack(const struct rows *r, f32 x_length, f32 x_off)
 {
-	struct graph_job g = {.rows = rows, .k = k, .id = id, .score = score, .progress = progress};
-	int bad = graph_new(&g, pool, e);
-	if (!bad) {
-		progress_start(progress, "comparing", "features", rows->n);
-		pool_each(pool, (rows->n + g.block - 1) / g.block, graph_block, &g);
-		if (progress_cancelled(progress))
-			bad = err_set(e, ERR_CANCELLED, "stopped before every feature was compared");
+	f32 kept = 1 + 1e-5f + r->off; /* |w'|, as |w| is 1 but for rounding */
+	return (r->off * x_length + kept * x_off + kernel_error(r->d) * kept * (x_length + x_off)) * 1.0001f;
+}
+
+/* ---- one vector ---- */
+
+struct scan {
+	const struct rows *rows;
+	const struct kernel *kernel;
+	const void *x;
+	u32 but;
+	struct knn_bound bound;
+	struct scan_part {
+		struct knn_list list;
+		f32 least;
+		bool failed;
+	} * part; /* one a thread */
+};
+
+static void scan_rows(void *context, size_t task, unsigned thread)
+{
+	struct scan *s = context;
+	struct scan_part *p = &s->part[thread];
+	const struct rows *r = s->rows;
+	size_t from = task * ROWS_A_TASK, n = MIN((size_t)ROWS_A_TASK, r->n - from);
+	f32 z[ROWS_A_TASK];
+	s->kernel->dots(r->kept + from * r->stride, r->stride, n, s->x, 1, z, n);
+	for (size_t i = 0; i < n; i++) {
+		if (!(z[i] >= p->least))
+			continue;
+		u32 id = (u32)(from + i);
+		if (id != s->but && !rows_is_empty(r, id) &&
+		    knn_list_add(&p->list, &s->bound, &p->least, knn_key(z[i], id)))
+			p->failed = true;
 	}
-	graph_release(&g);
-	return bad;
+}
+
+/* All that may be among the k best, scored anew in f32. */
+static i64 settle(struct scan *s, unsigned n_parts, const f32 *query, u32 *id, f32 *score, struct err *e)
+{
+	struct scan_part all = {.least = -INFINITY};
+	const struct rows *r = s->rows;
+	bool failed = false;
+	for (unsigned i = 0; i < n_parts; i++) {
+		struct scan_part *p = &s->part[i];
+		failed |= p->failed;
+		all.least = fmaxf(all.least, p->least);
+	}
+	for (unsigned i = 0; i < n_parts; i++)
+		for (u32 k = 0; k < s->part[i].list.n; k++)
+			failed |= knn_list_add(&all.list, &s->bound, &all.least, s->part[i].list.key[k]);
+	knn_list_narrow(&all.list, &s->bound, &all.least);
+	f32 *row = mem_try(r->d, sizeof *row, "a row", e);
+	i64 n = -1;
+	if (failed)
+		err_set(e, ERR_FAILED, "no memory for candidates");
+	else if (row) {
+		for (u32 k = 0; k < all.list.n; k++) {
+			u32 at = knn_key_id(all.list.key[k]);
+			rows_exact(r, at, row);
+			all.list.key[k] = knn_key(vec_dot(query, row, r->d), at);
+		}
+		n = (i64)knn_take_best(all.list.key, all.list.n, s->bound.k, id, score);
+	}
+	free(row);
+	knn_list_release(&all.list);
+	return n;
+}
+
+i64 knn_scan(const struct rows *r, const struct kernel *kernel, struct pool *pool, const f32 *query, u32 but,
+	     size_t k, u32 *id, f32 *score, struct err *e)
+{
+	const struct kernel *kn = kernel ? kernel : kernel_best();
+	unsigned threads = pool ? pool_threads(pool) : 1;
+	struct scan s = {.rows = r, .kernel = kn, .but = but, .bound.k = MIN(k, r->n)};
+	if (!s.bound.k || is_zero(query, r->d))
+		return 0;
+	u8 *x = mem_try(r->stride, kn->x_size, "a vector", e);
+	u16 *rounded = mem_try(r->stride, sizeof *rounded, "a vector", e);
+	i64 n = -1;
+	if (x && rounded) {
+		kn->prepare(query, r->d, r->stride, x);
+		f32 off = kn->rounds ? kernel_round(query, r->d, r->stride, rounded) : 0;
+		s.x = x;
+		s.bound.slack = knn_slack(r, sqrtf(vec_dot(query, query, r->d)) * 1.0001f, off);
+		s.part = xcalloc(threads, sizeof *s.part);
+		for (unsigned i = 0; i < threads; i++)
+			s.part[i].least = -INFINITY;
+		pool_each(pool, (r->n + ROWS_A_TASK - 1) / ROWS_A_TASK, scan_rows, &s);
+		n = settle(&s, threads, query, id, score, e);
+		for (unsigned i = 0; i < threads; i++)
+			knn_list_release(&s.part[i].list);
+		free(s.part);
+	}
+	free(x);
+	free(rounded);
+	return n;
 }

@@ -41,8 +41,16 @@ src/core/index_contexts.c \
 src/core/index_write.c \
 src/core/intern.c \
 src/core/intern.h \
+src/core/kernel.c \
+src/core/kernel.h \
+src/core/kernel_avx2.c \
+src/core/kernel_avx512.c \
+src/core/kernel_impl.h \
 src/core/knn.c \
 src/core/knn.h \
+src/core/knn_checkpoint.c \
+src/core/knn_graph.c \
+src/core/knn_impl.h \
 src/core/labels.c \
 src/core/labels.h \
 src/core/layout.c \
@@ -68,6 +76,8 @@ src/core/query_tree.h \
 src/core/rand.h \
 src/core/ranks.h \
 src/core/ranks_alone.c \
+src/core/rows.c \
+src/core/rows.h \
 src/core/run.c \
 src/core/run.h \
 src/core/search.c \

@@ -25,6 +25,9 @@ void vec_centre(f32 *out, const f32 *x, const f32 *mean, f32 scale, size_t n);
  * n / 256 * 16 of them; the rest of z is left out. */
 void vec_group_max(f32 *out, const f32 *z, size_t n);
 
+/* Of a tile c [12][32]: bit i is set if some c[i][j] is at least the smaller of row[i] and column[j]. */
+u32 vec_tile_hits(const f32 *c, const f32 *row, const f32 *column);
+
 /* Adam, bias corrections folded into rate and eps: p -= rate * m / (sqrt(v) + eps). */
 struct vec_adam {
 	f32 beta1, beta2, rate, eps, grad_scale;

@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* test_knn.c - nearest neighbours against every pair in f64. */
+/* test_knn.c - nearest neighbours against every pair in f64, here and by tests/golden/neighbours.py. */
 #include "base/mem.h"
+#include "core/kernel.h"
 #include "core/knn.h"
 #include "core/rand.h"
+#include "core/rows.h"
+#include "io/safetensors.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 enum { N = 1100, D = 37, K = 12 };
@@ -84,7 +90,7 @@ static void the_graph_is_exact(void **state)
 	struct progress p = {0};
 	struct pool *pool = pool_new(3);
 	assert_int_equal(knn_graph(&rows, NULL, K, &id[0][0], &score[0][0], &p, &e), 0);
-	assert_int_equal(atomic_load(&p.done), N);
+	assert_int_equal(atomic_load(&p.done), N * (N - 1) / 2);
 	assert_int_equal(knn_graph(&rows, pool, K, &again[0][0], &score_again[0][0], NULL, &e), 0);
 	assert_memory_equal(id, again, sizeof id);
 	assert_memory_equal(score, score_again, sizeof score);
@@ -170,12 +176,161 @@ static void it_stops_when_asked(void **state)
 	assert_int_equal(atomic_load(&p.done), 0);
 }
 
+/* ---- against numpy ---- */
+
+static struct safetensors *golden;
+
+static const void *number(const char *name)
+{
+	const struct tensor *t = safetensors_find(golden, name);
+	assert_non_null(t);
+	return t->data.p;
+}
+
+enum { GN = 420, GD = 70, GK = 12 };
+
+static void every_kernel_finds_what_numpy_finds(void **state)
+{
+	(void)state;
+	size_t n_kernels;
+	const struct kernel *const *kernel = kernel_all(&n_kernels);
+	const u32 *want = number("id"), *want_query = number("query_id");
+	const f64 *cosine = number("cosine"), *query_cosine = number("query_cosine");
+	const f32 *query = number("query");
+	struct err e = {0};
+	struct pool *pool = pool_new(2);
+	struct rows *r = rows_new(number("rows"), GN, GD, pool, &e);
+	static u32 id[GN * GK], near[GK];
+	static f32 score[GN * GK], s[GK];
+	assert_non_null(r);
+	assert_int_equal(r->n_empty, 1);
+	assert_true(rows_is_empty(r, 300) && !rows_is_empty(r, 299));
+	assert_true(r->off > 0 && r->off < 1.0f / 256);
+	for (size_t k = 0; k < n_kernels; k++) {
+		struct knn_graph g = {kernel[k], GK, NULL};
+		assert_int_equal(knn_rows_graph(r, pool, &g, id, score, NULL, &e), 0);
+		for (u32 i = 0; i < GN * GK; i++) {
+			if (i / GK == 300) {
+				assert_true(id[i] == KNN_NONE);
+				continue;
+			}
+			assert_true(fabs((f64)score[i] - cosine[i]) < 1e-6);
+			/* what is nearer to the next than f32 tells may stand the other way about */
+			bool close = (i % GK && cosine[i - 1] - cosine[i] < 1e-6) ||
+				     (i % GK + 1 < GK && cosine[i] - cosine[i + 1] < 1e-6) || i % GK + 1 == GK;
+			assert_true(id[i] == want[i] || close);
+		}
+		for (u32 q = 0; q < 5; q++) {
+			assert_int_equal(knn_scan(r, kernel[k], pool, query + q * GD, KNN_NONE, GK, near, s, &e), GK);
+			assert_memory_equal(near, want_query + q * GK, sizeof near);
+			for (u32 i = 0; i < GK; i++)
+				assert_true(fabs((f64)s[i] - query_cosine[q * GK + i]) < 1e-6);
+		}
+		for (u32 i = 0; i < GN; i += 7) {
+			i64 n = knn_scan(r, kernel[k], NULL, (const f32 *)number("rows") + i * GD, i, GK, near, s, &e);
+			assert_int_equal(n, i == 300 ? 0 : GK);
+			assert_memory_equal(near, id + i * GK, (size_t)n * sizeof *near);
+			assert_memory_equal(s, score + i * GK, (size_t)n * sizeof *s);
+		}
+	}
+	rows_free(r);
+	pool_free(pool);
+}
+
+/* ---- stopped, and taken up again ---- */
+
+struct stop {
+	struct progress p;
+	u64 done; /* by runs before */
+};
+
+static void *no_more(void *context)
+{
+	struct stop *s = context;
+	while (atomic_load(&s->p.done) <= s->done)
+		usleep(100);
+	progress_cancel(&s->p);
+	return NULL;
+}
+
+static void a_stopped_graph_goes_on(void **state)
+{
+	(void)state;
+	/* blocks are of 1536 rows at most: two stops */
+	enum { MANY = 4000, NARROW = 9, FEW = 5 };
+	static f32 p[MANY][NARROW];
+	static u32 id[MANY][FEW], again[MANY][FEW];
+	static f32 score[MANY][FEW], score_again[MANY][FEW];
+	char path[] = "/tmp/featlas-knn-XXXXXX";
+	struct err e = {0};
+	struct pool *pool = pool_new(2);
+	for (u64 i = 0; i < MANY; i++) {
+		for (u64 j = 0; j < NARROW; j++)
+			p[i][j] = i == 2000 ? 0 : (f32)rand_normal(5, i % 1000 * NARROW + j);
+		rows_unit(p[i], NARROW);
+	}
+	assert_true(mkstemp(path) >= 0);
+	unlink(path);
+	struct rows *r = rows_new(&p[0][0], MANY, NARROW, pool, &e);
+	struct knn_graph whole = {NULL, FEW, NULL};
+	assert_int_equal(knn_rows_graph(r, pool, &whole, &id[0][0], &score[0][0], NULL, &e), 0);
+	struct knn_checkpoint c = {path, "this one", 0};
+	struct knn_graph g = {NULL, FEW, &c};
+	unsigned stops = 0;
+	u64 done = 0;
+	for (int bad = -1; bad; stops++) {
+		struct stop stop = {.done = done};
+		pthread_t stopper;
+		memset(again, 0, sizeof again);
+		/* at least one block is done before it is stopped */
+		pthread_create(&stopper, NULL, no_more, &stop);
+		bad = knn_rows_graph(r, pool, &g, &again[0][0], &score_again[0][0], &stop.p, &e);
+		done = atomic_load(&stop.p.done);
+		pthread_join(stopper, NULL);
+		assert_true(!bad || e.code == ERR_CANCELLED);
+	}
+	assert_true(stops >= 2);
+	assert_memory_equal(id, again, sizeof id);
+	assert_memory_equal(score, score_again, sizeof score);
+
+	/* the last checkpoint is still there */
+	c.identity = "another";
+	assert_int_equal(knn_rows_graph(r, pool, &g, &again[0][0], &score_again[0][0], NULL, &e), -1);
+	assert_non_null(strstr(e.msg, "another comparison"));
+	c.identity = "this one";
+	struct stat st;
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(truncate(path, st.st_size - 8), 0);
+	assert_int_equal(knn_rows_graph(r, pool, &g, &again[0][0], &score_again[0][0], NULL, &e), -1);
+	unlink(path);
+	rows_free(r);
+	pool_free(pool);
+}
+
+static int open_golden(void **state)
+{
+	struct err e = {0};
+	char *path = xasprintf("%s/golden/neighbours.safetensors",
+			       getenv("TESTS_DIR") ? getenv("TESTS_DIR") : "tests");
+	golden = safetensors_open(path, &e);
+	free(path);
+	return !golden || make_rows(state);
+}
+
+static int close_golden(void **state)
+{
+	(void)state;
+	safetensors_free(golden);
+	return 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_graph_is_exact),  cmocka_unit_test(one_query_agrees_with_the_graph),
 		cmocka_unit_test(few_rows_are_padded), cmocka_unit_test(zeros_do_not_crowd_out_the_rest),
-		cmocka_unit_test(it_stops_when_asked),
+		cmocka_unit_test(it_stops_when_asked), cmocka_unit_test(every_kernel_finds_what_numpy_finds),
+		cmocka_unit_test(a_stopped_graph_goes_on),
 	};
-	return cmocka_run_group_tests(tests, make_rows, NULL);
+	return cmocka_run_group_tests(tests, open_golden, close_golden);
 }
