@@ -32,6 +32,10 @@ size_t arg_all(const struct cmd_args *a, const char *name, const char **out, siz
 int arg_u64(const struct cmd_args *a, const char *name, u64 def, u64 min, u64 max, u64 *out, struct err *e);
 int arg_f64(const struct cmd_args *a, const char *name, f64 def, f64 *out, struct err *e);
 
+/* What --norm-scale and its like say of a dictionary. */
+struct dict_options;
+int cmd_dict_options(const struct cmd_args *a, struct dict_options *out, struct err *e);
+
 struct command {
 	const char *name, *synopsis, *help;
 	int min_args, max_args;

@@ -24,20 +24,38 @@ struct job {
 	u64 active;
 };
 
+int cmd_dict_options(const struct cmd_args *a, struct dict_options *out, struct err *e)
+{
+	*out = (struct dict_options){0};
+	if (!arg_str(a, "norm-scale", NULL))
+		return 0;
+	out->set = DICT_SET_NORM_SCALE;
+	return arg_f64(a, "norm-scale", 1, &out->norm_scale, e);
+}
+
+/* [n][d_in], or [n][heads][d_head] for rows of hook_z, whose heads lie end to end. */
+static const struct tensor *find_rows(const struct safetensors *in, u32 d_in, struct err *e)
+{
+	const unsigned floats = 1u << DTYPE_F32 | 1u << DTYPE_F16 | 1u << DTYPE_BF16 | 1u << DTYPE_F64;
+	const struct tensor *t = safetensors_find(in, "x");
+	if (t && t->n_dims == 3 && (floats >> t->dtype & 1) && t->shape[1] && t->shape[2] == d_in / t->shape[1] &&
+	    d_in % t->shape[1] == 0)
+		return t;
+	return safetensors_need(in, "x", floats, 2, (u64[]){TENSOR_ANY, d_in}, e);
+}
+
 static int open_all(struct job *j, const struct cmd_args *a, struct err *e)
 {
 	const char *x = arg_str(a, "x", NULL), *out = arg_str(a, "out", NULL);
 	if (!x || !out)
 		return err_set(e, ERR_USAGE,
 			       "--x IN.safetensors and --out OUT.safetensors say what to read and write");
-	j->dict = dict_open(a->positional[0], e);
-	j->in = j->dict ? safetensors_open(x, e) : NULL;
-	if (!j->in)
+	struct dict_options options;
+	if (cmd_dict_options(a, &options, e) || !(j->dict = dict_open_with(a->positional[0], &options, e)) ||
+	    !(j->in = safetensors_open(x, e)))
 		return -1;
 	const struct dict_info *i = dict_info(j->dict);
-	j->x = safetensors_need(j->in, "x", 1u << DTYPE_F32 | 1u << DTYPE_F16 | 1u << DTYPE_BF16, 2,
-				(u64[]){TENSOR_ANY, i->d_in}, e);
-	if (!j->x)
+	if (!(j->x = find_rows(j->in, i->d_in, e)))
 		return -1;
 	j->n = (size_t)j->x->shape[0];
 	j->rows = mem_try((size_t)ROWS_AT_ONCE * i->d_in, sizeof(f32), "rows", e);

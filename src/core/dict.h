@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* dict.h - a sparse dictionary: encoder, decoder, activation function.
  *
- * Opened from a directory with cfg.json + sae_weights.safetensors (SAELens' own layout).
- * Mapped, not copied; opening reads headers only.  Formulas: SAELens v6, saes/sae.py and
- * saes/topk_sae.py; notation and pipeline in featlas-atlas(5).  f is the dictionary's own
- * activation, p the pre-activation.  Rows are f32 [n][d].  All calls are thread-safe; the
- * caches they need (f32 weights) are made once, on first use.
+ * Opened where it lies, whoever made it: dict_detect.c sees what it is, one reader a family turns its
+ * names and layouts into a plan (dict_plan.h), and nothing after that knows formats.  featlas-formats(7)
+ * has the table of what opens and how it is computed.  Mapped, not copied; opening reads headers only.
+ * f is the dictionary's own activation, p the pre-activation.  Rows are f32 [n][d].  All calls are
+ * thread-safe; what they need is made once, on first use: f32 weights of a dictionary up to 256 MiB, and
+ * above that a piece at a time, so that memory stays bounded.
  */
 #ifndef FEATLAS_DICT_H
 #define FEATLAS_DICT_H

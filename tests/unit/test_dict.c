@@ -237,8 +237,9 @@ static void refused(const char *cfg, u64 rows, const char *says)
 static void what_is_wrong_is_named(void **state)
 {
 	(void)state;
-	refused("{\"architecture\":\"gated\",\"d_in\":2,\"d_sae\":4}", 4,
-		"architecture 'gated' is not supported");
+	refused("{\"architecture\":\"odd\",\"d_in\":2,\"d_sae\":4}", 4, "architecture 'odd' is not known");
+	refused("{\"architecture\":\"gated\",\"d_in\":2,\"d_sae\":4}", 4, "no tensor 'b_gate'");
+	refused("{\"architecture\":\"temporal\",\"d_in\":2,\"d_sae\":4}", 4, "temporal");
 	refused("{\"architecture\":\"topk\",\"d_in\":2,\"d_sae\":4}", 4, "'k' is missing");
 	refused("{\"architecture\":\"topk\",\"d_in\":2,\"d_sae\":4,\"k\":5}", 4, "'k'");
 	refused("{\"architecture\":\"topk\",\"d_in\":2,\"d_sae\":4,\"k\":0}", 4, "'k' is 0");
@@ -251,7 +252,7 @@ static void what_is_wrong_is_named(void **state)
 	refused("{\"architecture\":\"standard\",\"d_in\":2,\"d_sae\":4,\"d_out\":3}", 4, "d_out differs");
 	struct err e = {0};
 	assert_null(dict_open("/nonexistent", &e));
-	assert_non_null(strstr(e.msg, "/nonexistent/cfg.json"));
+	assert_non_null(strstr(e.msg, "cannot open '/nonexistent'"));
 }
 
 /* Rows that are zero or not finite: no activation, no crash, a finite reconstruction. */
