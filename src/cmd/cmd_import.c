@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* cmd_import.c - import SOURCE... OUT.atlas: dashboards and labels made elsewhere. */
-#include "cmd/cmd.h"
+/* cmd_import.c - import SOURCE... OUT.atlas: dashboards and labels made elsewhere.
+ *
+ * Where OUT is an atlas already the sources are files of labels for it. */
+#include "cmd/import.h"
 
 #include "base/mem.h"
 #include "base/pool.h"
@@ -9,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct job {
 	const char *out;
@@ -32,6 +35,15 @@ static char *name_of(const char *folder)
 	if (n - start > 6 && !strncmp(folder + n - 6, ".atlas", 6))
 		n -= 6;
 	return xstrndup(folder + start, n - start);
+}
+
+/* What is an atlas already takes labels. */
+static bool is_atlas(const char *folder)
+{
+	char *path = xasprintf("%s/atlas.json", folder);
+	bool is = !access(path, F_OK);
+	free(path);
+	return is;
 }
 
 static json_t *details_of(const struct import_plan *p)
@@ -79,6 +91,8 @@ int cmd_import(const struct cmd_args *a, struct err *e)
 {
 	u64 workers;
 	struct job j = {.out = a->positional[a->n_positional - 1]};
+	if (is_atlas(j.out))
+		return import_labels(a, e);
 	if (arg_u64(a, "workers", 0, 0, 256, &workers, e))
 		return -1;
 	j.name = name_of(j.out);

@@ -8,6 +8,7 @@ src/cmd/cmd_eval.c \
 src/cmd/cmd_export.c \
 src/cmd/cmd_harvest.c \
 src/cmd/cmd_import.c \
+src/cmd/cmd_import_labels.c \
 src/cmd/cmd_index.c \
 src/cmd/cmd_info.c \
 src/cmd/cmd_label.c \
@@ -34,5 +35,6 @@ src/cmd/export.c \
 src/cmd/export.h \
 src/cmd/export_dashboard.c \
 src/cmd/export_neuronpedia.c \
+src/cmd/import.h \
 src/cmd/options.def \
 src/cmd/show.h

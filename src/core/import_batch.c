@@ -240,6 +240,7 @@ static void add_string(struct buf *r, struct span s)
 {
 	add_u32(r, (u32)s.n);
 	buf_add(r, s.p, s.n);
+	buf_addc(r, 0);
 }
 
 int import_label(struct import_batch *b, const struct import_label *l, struct err *e)

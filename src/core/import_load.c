@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OPEN_FILES = 64 };
+enum { OPEN_FILES = 64, MOST_LABELS = 4096 };
 
 struct run {
 	u32 feature, part;
@@ -241,11 +241,16 @@ static void add_context(struct loaded *x, const struct import_head *h, struct cu
 	x->contexts[x->n_contexts++] = k;
 }
 
-static struct span string(struct cursor *c)
+static struct span text(struct cursor *c)
 {
 	u32 n = cursor_u32(c);
-	const u8 *p = cursor_bytes(c, n);
-	return (struct span){p ? p : (const u8 *)"", p ? n : 0};
+	const u8 *p = cursor_bytes(c, (u64)n + 1); /* a 0 behind it */
+	return p && !p[n] ? (struct span){p, n} : (c->bad = true, (struct span){(const u8 *)"", 0});
+}
+
+static const char *string(struct cursor *c)
+{
+	return (const char *)text(c).p;
 }
 
 static void add_label(struct loaded *x, const struct import_head *h, struct cursor *c)
@@ -257,7 +262,7 @@ static void add_label(struct loaded *x, const struct import_head *h, struct curs
 	k.label.source = string(c);
 	k.label.model = string(c);
 	k.label.author = string(c);
-	k.label.text = string(c);
+	k.label.text = text(c);
 	if (x->n_labels == x->cap_labels) {
 		x->cap_labels = 2 * x->cap_labels + 16;
 		x->labels = xreallocarray(x->labels, x->cap_labels, sizeof *x->labels);
@@ -390,6 +395,8 @@ int loader_feature(struct loader *l, u32 feature, struct loaded *out, struct err
 			return err_set(e, ERR_DAMAGED, "'%s' is damaged; remove it, and the import makes it again", p->path);
 		at += r->bytes;
 	}
+	if (out->n_labels > MOST_LABELS)
+		return err_set(e, ERR_DAMAGED, "feature %u has %zu labels", feature, out->n_labels);
 	put_in_order(out);
 	return 0;
 }

@@ -4,6 +4,7 @@
 #define FEATLAS_IMPORT_LOAD_H
 
 #include "core/import_impl.h"
+#include "core/labels.h"
 
 struct loaded_context {
 	u64 id;
@@ -20,7 +21,7 @@ struct loaded_context {
 
 struct loaded_label {
 	u64 id;
-	struct import_label label;
+	struct label label;
 };
 
 struct loaded { /* all of one feature, what repeats left out; lives until the next load */

@@ -53,10 +53,13 @@ int import_look(const char *path, struct err *e)
 	int bad = jstream_file(path, signs, ARRAY_LEN(signs), on_sign, &format, NULL, &why);
 	if (format == GRAPH)
 		return err_set(e, ERR_FAILED,
-			       "'%s' is an attribution graph: its labels go into an atlas that is there already, with --labels",
+			       "'%s' is an attribution graph: its labels go into an atlas that is there already",
 			       path);
 	if (format >= 0)
 		return format;
+	size_t n = strlen(path);
+	if (n > 4 && (!strcmp(path + n - 4, ".csv") || !strcmp(path + n - 4, ".tsv")))
+		return err_set(e, ERR_FAILED, "'%s' looks like labels, which go into an atlas that is there already", path);
 	if (bad)
 		return err_set(e, why.code, "%s", why.msg);
 	return err_set(e, ERR_FAILED, "'%s' is of no format known here; see featlas-formats(7)", path);

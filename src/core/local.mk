@@ -42,6 +42,8 @@ src/core/import_formats.h \
 src/core/import_impl.h \
 src/core/import_load.c \
 src/core/import_load.h \
+src/core/import_merge.c \
+src/core/import_merge.h \
 src/core/import_part.c \
 src/core/import_plan.c \
 src/core/import_read.c \
@@ -62,6 +64,9 @@ src/core/knn.h \
 src/core/knn_checkpoint.c \
 src/core/knn_graph.c \
 src/core/knn_impl.h \
+src/core/label_list.c \
+src/core/label_list.h \
+src/core/label_read.c \
 src/core/labels.c \
 src/core/labels.h \
 src/core/layout.c \

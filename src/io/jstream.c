@@ -355,6 +355,9 @@ int jstream_f64(const struct jstream_event *v, const char *what, f64 *out, struc
 	pthread_once(&plain_once, make_plain);
 	memcpy(text, v->s, v->n);
 	text[v->n] = 0;
-	*out = strtod_l(text, NULL, plain);
+	char *end;
+	*out = strtod_l(text, &end, plain);
+	if (end != text + v->n)
+		return err_set(e, ERR_DAMAGED, "'%s' is no number", what);
 	return isfinite(*out) ? 0 : err_set(e, ERR_DAMAGED, "'%s' is %s, which no double holds", what, text);
 }

@@ -1,6 +1,8 @@
 src_libio_a_SOURCES += \
 src/io/cache.c \
 src/io/cache.h \
+src/io/csv.c \
+src/io/csv.h \
 src/io/frame.c \
 src/io/frame.h \
 src/io/gzip.c \

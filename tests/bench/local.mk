@@ -2,7 +2,7 @@
 bench_programs = tests/bench/bench_core tests/bench/bench_demo tests/bench/bench_keys
 EXTRA_PROGRAMS = $(bench_programs)
 CLEANFILES += $(bench_programs)
-EXTRA_DIST += tests/bench/run docs/benchmarks.md
+EXTRA_DIST += tests/bench/run tests/bench/make_export.py docs/benchmarks.md
 tests_bench_bench_core_LDADD = $(CORE_LIBS)
 tests_bench_bench_demo_LDADD = $(SESSION_LIBS)
 tests_bench_bench_keys_LDADD = $(CORE_LIBS) -lutil
