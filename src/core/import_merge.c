@@ -123,7 +123,7 @@ static int add_histogram(struct merge *m, const struct numbers *n, u64 *count, f
 	if (n->n_bins)
 		memcpy(&next, n->edge, 4);
 	edge = next;
-	if (m->bins && add_f32(m, HIST_EDGE, edge, e))
+	if (add_f32(m, HIST_EDGE, edge, e))
 		return -1;
 	for (u32 i = 0; i < m->bins; i++) {
 		f64 height = 0;
