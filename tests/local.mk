@@ -47,3 +47,4 @@ check-long:
 clean-local:
 	rm -rf check-long
 .PHONY: check-long
+EXTRA_DIST += tests/golden/make_imports.py tests/golden/imports

@@ -13,8 +13,7 @@
 #include <sys/stat.h>
 
 enum {
-	BATCH_FILES = 1024,     /* small files go together, */
-	BATCH_BYTES = 32 << 20, /* until they are this large */
+	BATCH_BYTES = 1 << 20, /* files of one feature each go together, until they are this large */
 	GRAPH = IMPORT_N_FORMATS
 };
 
@@ -214,14 +213,18 @@ static const char *name_of(enum import_format f)
 	}
 }
 
+static bool is_small(enum import_format f)
+{
+	return f >= IMPORT_NEURON && f < IMPORT_N_FORMATS;
+}
+
 static void make_batches(struct import_plan *p)
 {
 	p->first = xcalloc(p->n_files + 2, sizeof *p->first);
 	u64 bytes = 0;
 	for (u32 i = 0; i < p->n_files; i++) {
-		u32 last = p->n_batches ? p->first[p->n_batches - 1] : 0;
-		bool full = !p->n_batches || i - last >= BATCH_FILES || bytes + p->files[i].bytes > BATCH_BYTES;
-		if (full) {
+		bool joins = i && is_small(p->files[i - 1].format) && is_small(p->files[i].format);
+		if (!joins || bytes + p->files[i].bytes > BATCH_BYTES) {
 			p->first[p->n_batches++] = i;
 			bytes = 0;
 		}

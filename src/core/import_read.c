@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,15 +35,21 @@ struct reader {
 	/* the label */
 	struct buf text, type, model, author;
 	f64 score;
+	char names[4][64];
+	unsigned n_names;
 };
 
-static const char *name_of(const struct reader *r, int slot)
+/* A slot's field as the file calls it; the last few names stay. */
+static const char *name_of(struct reader *r, int slot)
 {
-	for (size_t i = 0; i < r->table->n; i++)
-		if (r->table->paths[i].id == slot) {
-			const char *dot = strrchr(r->table->paths[i].path, '.');
-			return dot ? dot + 1 : "the record";
-		}
+	for (size_t i = 0; i < r->table->n; i++) {
+		const char *path = r->table->paths[i].path, *dot = strrchr(path, '.');
+		if (r->table->paths[i].id != slot || !dot)
+			continue;
+		char *name = r->names[r->n_names++ % ARRAY_LEN(r->names)];
+		snprintf(name, sizeof r->names[0], "%.*s", (int)strcspn(dot + 1, "["), dot + 1);
+		return name;
+	}
 	return "the record";
 }
 
@@ -166,7 +173,7 @@ static int end_context(struct reader *r, int slot, struct err *e)
 	return bad;
 }
 
-static int check_pair(const struct reader *r, size_t a, size_t b, int first, int second, struct err *e)
+static int check_pair(struct reader *r, size_t a, size_t b, int first, int second, struct err *e)
 {
 	if (a == b)
 		return 0;
@@ -200,7 +207,7 @@ static f32 *edges_of(const struct reader *r)
 	return edge;
 }
 
-static int near_of(const struct reader *r, struct atlas_neighbour **out, struct err *e)
+static int near_of(struct reader *r, struct atlas_neighbour **out, struct err *e)
 {
 	struct atlas_neighbour *t = xcalloc(r->near_ids.n + 1, sizeof *t);
 	*out = t;
@@ -213,7 +220,7 @@ static int near_of(const struct reader *r, struct atlas_neighbour **out, struct 
 	return 0;
 }
 
-static int check_lists(const struct reader *r, struct err *e)
+static int check_lists(struct reader *r, struct err *e)
 {
 	if (!isnan(r->density) && !(r->density >= 0 && r->density <= 1.001))
 		return err_set(e, ERR_DAMAGED, "'%s' is %g, no share of the tokens", name_of(r, SLOT_DENSITY), r->density);

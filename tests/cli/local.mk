@@ -10,6 +10,7 @@ tests/cli/encode.t \
 tests/cli/export.t \
 tests/cli/formats.t \
 tests/cli/harvest.t \
+tests/cli/import.t \
 tests/cli/index.t \
 tests/cli/info.t \
 tests/cli/label.t \
