@@ -18,7 +18,7 @@ only() { # header pattern, the files that may
 	check "<$1> only in $2" "$(grep -rnE "^#include [<\"]$1" "$src" | grep -vE "/($2):")"
 }
 only 'n?curses' 'ui/term\.c'
-only 'pcre2' 'core/search\.c'
+only 'pcre2' 'core/regex\.c'
 only 'sqlite3' 'core/note\.c'
 only 'cblas|openblas' 'core/blas\.c'
 only 'utf8proc' 'base/utf8\.c'

@@ -102,27 +102,22 @@ u64 labels_count(const struct labels *l)
 	return l->n;
 }
 
-struct span labels_blob(const struct labels *l)
+struct labels_raw labels_raw(const struct labels *l)
 {
-	return l->bytes->data;
-}
-
-u64 labels_offset(const struct labels *l, u64 i)
-{
-	u64 at = tensor_u64(l->offset, i);
-	return MIN(at, l->bytes->n);
+	return (struct labels_raw){l->bytes->data, l->offset->data.p, l->feature->data.p, l->n, l->n_features};
 }
 
 u32 labels_feature(const struct labels *l, u64 i)
 {
-	u32 id = (u32)tensor_u64(l->feature, i);
-	return id < l->n_features ? id : l->n_features ? l->n_features - 1 : 0;
+	struct labels_raw raw = labels_raw(l);
+	return labels_raw_feature(&raw, i);
 }
 
 void labels_at(const struct labels *l, u64 i, struct label *out)
 {
-	u64 from = labels_offset(l, i), to = labels_offset(l, i + 1), source = tensor_u64(l->source, i);
-	*out = (struct label){.feature = labels_feature(l, i), .source = "", .score = tensor_f32(l->score, i),
+	struct labels_raw raw = labels_raw(l);
+	u64 from = labels_raw_offset(&raw, i), to = labels_raw_offset(&raw, i + 1), source = tensor_u64(l->source, i);
+	*out = (struct label){.feature = labels_raw_feature(&raw, i), .source = "", .score = tensor_f32(l->score, i),
 			      .model = "", .author = ""};
 	out->text = (struct span){l->bytes->data.p + from, to > from ? to - from : 0};
 	if (source < l->n_sources) {

@@ -5,6 +5,8 @@
 
 #include "base/err.h"
 
+#include <string.h>
+
 enum label_kind { LABEL_LEXICAL, LABEL_MACHINE, LABEL_PERSON }; /* rising precedence */
 
 struct label {
@@ -24,12 +26,36 @@ u64 labels_count(const struct labels *l);
 void labels_at(const struct labels *l, u64 i, struct label *out);
 /* [*first, *first + returned) are the feature's labels; O(log n). */
 u64 labels_of(const struct labels *l, u32 feature, u64 *first);
-/* The blob and offsets themselves, for the search: label i is blob[offset(i)..offset(i+1)).
- * Offsets never exceed the blob, features never n_features - 1; but in a damaged file an offset
- * may exceed the next one (no text then), and the text may be any bytes. */
-struct span labels_blob(const struct labels *l);
-u64 labels_offset(const struct labels *l, u64 i);
 u32 labels_feature(const struct labels *l, u64 i);
+
+/* The mapped columns themselves, for the search: label i is bytes[offset(i)..offset(i + 1)).  Offsets
+ * never exceed the bytes, features never n_features - 1; but in a damaged file an offset may
+ * exceed the next one (no text then), and the text may be any bytes. */
+struct labels_raw {
+	struct span bytes;
+	const u8 *offset, *feature; /* u64 [n + 1] and u32 [n], little-endian, unaligned */
+	u64 n;
+	u32 n_features;
+};
+struct labels_raw labels_raw(const struct labels *l);
+static inline u64 labels_raw_offset(const struct labels_raw *l, u64 i)
+{
+	u64 v;
+	memcpy(&v, l->offset + i * 8, 8);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	v = __builtin_bswap64(v);
+#endif
+	return MIN(v, l->bytes.n);
+}
+static inline u32 labels_raw_feature(const struct labels_raw *l, u64 i)
+{
+	u32 v;
+	memcpy(&v, l->feature + i * 4, 4);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	v = __builtin_bswap32(v);
+#endif
+	return v < l->n_features ? v : l->n_features ? l->n_features - 1 : 0;
+}
 
 struct label_source { const char *name; enum label_kind kind; const char *model, *author; };
 /* Items sorted by feature here; newlines in texts become spaces. */

@@ -94,10 +94,16 @@ src/core/ranks.h \
 src/core/ranks_alone.c \
 src/core/rows.c \
 src/core/rows.h \
+src/core/regex.c \
+src/core/regex.h \
 src/core/run.c \
 src/core/run.h \
 src/core/search.c \
 src/core/search.h \
+src/core/search_literal.c \
+src/core/search_literal.h \
+src/core/search_scan.c \
+src/core/search_scan.h \
 src/core/store.c \
 src/core/store.h \
 src/core/synth.c \

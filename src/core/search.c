@@ -1,113 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* search.c - PCRE2 over labels: chunks for the pool, a matcher a thread, a limit a label. */
+/* search.c - labels by the chunk: literals find the candidates, the regex decides. */
 #include "core/search.h"
 
-#include "base/buf.h"
 #include "base/mem.h"
-#include "base/utf8.h"
+#include "core/regex.h"
+#include "core/search_scan.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-/* A match counts steps; JIT takes about a nanosecond for one, so that the worst label costs
- * some 50 microseconds, and no honest pattern comes near it on a line of text. */
-enum { MATCH_LIMIT = 50000, HEAP_LIMIT_KIB = 1024, CHUNK = 16384 };
+enum { CHUNK = 16384 /* labels */, BATCH = 512 /* candidates */, SAMPLES = 32, SAMPLE = 2048 /* bytes */ };
 
 struct search_pattern {
-	pcre2_code *code;
-	pcre2_match_context *context; /* limits; for single matches */
-	bool jit;
-	size_t min_length; /* bytes that a match has at least */
+	struct regex *regex;
+	struct literals literals;
 };
-
-/* Compiling. */
-
-static pcre2_code *compile(const char *pattern, u32 options, size_t *offset, struct err *e)
-{
-	int code;
-	PCRE2_SIZE at = 0;
-	pcre2_code *re = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
-				       PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C | options, &code, &at, NULL);
-	if (re)
-		return re;
-	PCRE2_UCHAR text[256];
-	pcre2_get_error_message(code, text, sizeof text);
-	if (offset)
-		*offset = at;
-	err_set(e, ERR_USAGE, "bad pattern at offset %zu: %s", (size_t)at, (char *)text);
-	return NULL;
-}
-
-static size_t after(const char *s, size_t i, char end)
-{
-	const char *found = strchr(s + i, end);
-	return found ? (size_t)(found - s) + 1 : strlen(s);
-}
-
-/* What a pattern says literally, roughly: without escapes, group names and verbs. */
-static void add_literals(struct buf *out, const char *s)
-{
-	for (size_t i = 0; s[i];) {
-		if (s[i] == '\\' && s[i + 1] == 'Q') {
-			const char *end = strstr(s + i + 2, "\\E");
-			size_t n = end ? (size_t)(end - (s + i + 2)) : strlen(s + i + 2);
-			buf_add(out, s + i + 2, n);
-			i += 2 + n + (end ? 2 : 0);
-		} else if (s[i] == '\\' && s[i + 1]) {
-			i += 2;
-			if (s[i] == '{')
-				i = after(s, i, '}');
-		} else if (s[i] == '(' && s[i + 1] == '*') {
-			i = after(s, i, ')');
-		} else if (s[i] == '(' && s[i + 1] == '?') {
-			i += 2;
-			if (s[i] == 'P' && (s[i + 1] == '<' || s[i + 1] == '=' || s[i + 1] == '>'))
-				i++;
-			if (s[i] == '<' && s[i + 1] != '=' && s[i + 1] != '!')
-				i = after(s, i, '>');
-			else
-				i += strspn(s + i, "imsxnJUR^-");
-		} else {
-			buf_addc(out, s[i++]);
-		}
-	}
-}
-
-static bool has_capital(const char *pattern)
-{
-	struct buf b = BUF_INIT;
-	add_literals(&b, pattern);
-	pcre2_code *re = compile("[\\p{Lu}\\p{Lt}]", 0, NULL, NULL);
-	pcre2_match_data *m = pcre2_match_data_create(1, NULL);
-	/* what is not UTF-8 is refused when the pattern itself is compiled */
-	bool found = pcre2_match(re, (PCRE2_SPTR)b.s, b.n, 0, 0, m, NULL) > 0;
-	pcre2_match_data_free(m);
-	pcre2_code_free(re);
-	buf_release(&b);
-	return found;
-}
 
 struct search_pattern *search_compile(const char *pattern, enum search_case c, size_t *offset, struct err *e)
 {
-	bool ignore = c == SEARCH_IGNORE || (c == SEARCH_SMART && !has_capital(pattern));
-	pcre2_code *re = compile(pattern, ignore ? PCRE2_CASELESS : 0, offset, e);
-	if (!re)
+	bool ignore = c == SEARCH_IGNORE || (c == SEARCH_SMART && !regex_has_capital(pattern));
+	struct regex *r = regex_new(pattern, ignore, offset, e);
+	if (!r)
 		return NULL;
 	struct search_pattern *p = xcalloc(1, sizeof *p);
-	p->code = re;
-	p->context = pcre2_match_context_create(NULL);
-	pcre2_set_match_limit(p->context, MATCH_LIMIT);
-	pcre2_set_heap_limit(p->context, HEAP_LIMIT_KIB);
-	/* (*NO_JIT) and exotic patterns fall back to the interpreter */
-	size_t size = 0;
-	u32 min = 0;
-	pcre2_jit_compile(re, PCRE2_JIT_COMPLETE);
-	pcre2_pattern_info(re, PCRE2_INFO_JITSIZE, &size);
-	pcre2_pattern_info(re, PCRE2_INFO_MINLENGTH, &min);
-	p->jit = size > 0;
-	p->min_length = min; /* in characters, so at least as many bytes */
+	p->regex = r;
+	literals_find(pattern, ignore, &p->literals);
 	return p;
 }
 
@@ -115,106 +33,36 @@ void search_pattern_free(struct search_pattern *p)
 {
 	if (!p)
 		return;
-	pcre2_match_context_free(p->context);
-	pcre2_code_free(p->code);
+	regex_free(p->regex);
 	free(p);
-}
-
-/* Matching. */
-
-struct matcher { /* one a thread */
-	pcre2_match_data *data;
-	pcre2_match_context *context;
-	pcre2_jit_stack *stack;
-};
-
-static void matcher_init(struct matcher *m, const struct search_pattern *p)
-{
-	m->data = pcre2_match_data_create(1, NULL);
-	m->context = pcre2_match_context_copy(p->context);
-	m->stack = pcre2_jit_stack_create(32 << 10, 1 << 20, NULL);
-	pcre2_jit_stack_assign(m->context, NULL, m->stack);
-}
-
-static void matcher_release(struct matcher *m)
-{
-	pcre2_match_data_free(m->data);
-	pcre2_match_context_free(m->context);
-	pcre2_jit_stack_free(m->stack);
-}
-
-/* s is valid UTF-8.  1, 0, or -1: gave up. */
-static int match(const struct search_pattern *p, pcre2_match_data *data, pcre2_match_context *context, const char *s,
-		 size_t n)
-{
-	if (n < p->min_length)
-		return 0;
-	int r = p->jit ? pcre2_jit_match(p->code, (PCRE2_SPTR)s, n, 0, PCRE2_NO_UTF_CHECK, data, context)
-		       : pcre2_match(p->code, (PCRE2_SPTR)s, n, 0, PCRE2_NO_UTF_CHECK, data, context);
-	return r >= 0 ? 1 : r == PCRE2_ERROR_NOMATCH ? 0 : -1;
-}
-
-static bool is_ascii(const char *s, size_t n)
-{
-	u64 any = 0, word;
-	size_t i = 0;
-	for (; i + 8 <= n; i += 8) {
-		memcpy(&word, s + i, 8);
-		any |= word;
-	}
-	for (; i < n; i++)
-		any |= (u8)s[i];
-	return !(any & 0x8080808080808080u);
-}
-
-/* As match, for bytes that come from a file: PCRE2 must never see broken UTF-8. */
-static int match_any(const struct search_pattern *p, pcre2_match_data *data, pcre2_match_context *context,
-		     const char *s, size_t n)
-{
-	if (is_ascii(s, n) || utf8_is_valid(s, n))
-		return match(p, data, context, s, n);
-	struct buf b = BUF_INIT;
-	utf8_add_valid(&b, s, n);
-	int r = match(p, data, context, b.s, b.n);
-	buf_release(&b);
-	return r;
-}
-
-/* Where byte at of the cleaned text lies in the text as given. */
-static size_t unclean(const char *s, size_t n, size_t at)
-{
-	size_t i = 0, cleaned = 0;
-	while (i < n && cleaned < at) {
-		i32 cp;
-		char c[4];
-		i += utf8_next(s + i, n - i, &cp);
-		cleaned += utf8_encode(cp, c);
-	}
-	return i;
 }
 
 int search_match(const struct search_pattern *p, const char *s, size_t n, size_t *start, size_t *end)
 {
-	pcre2_match_data *data = pcre2_match_data_create(1, NULL);
-	int r = match_any(p, data, p->context, s, n);
+	struct regex_room *room = regex_room_new(p->regex, false);
+	size_t from, to;
+	int r = regex_match(p->regex, room, s, n, 0, regex_is_ascii(s, n));
 	if (r == 1) {
-		const PCRE2_SIZE *at = pcre2_get_ovector_pointer(data);
-		bool valid = utf8_is_valid(s, n);
-		size_t from = at[0], to = at[1];
+		regex_found(room, s, n, &from, &to);
 		if (start)
-			*start = valid ? from : unclean(s, n, from);
+			*start = from;
 		if (end)
-			*end = valid ? to : unclean(s, n, to);
+			*end = to;
 	}
-	pcre2_match_data_free(data);
+	regex_room_free(room);
 	return r;
+}
+
+bool search_refines(const struct search_pattern *p, const struct search_pattern *before)
+{
+	return literals_imply(&p->literals, &before->literals);
 }
 
 /* Results. */
 
 int search_result_init(struct search_result *r, u32 n_features, struct err *e)
 {
-	*r = (struct search_result){0};
+	*r = (struct search_result){.budget_ms = r->budget_ms};
 	r->bits = mem_try(n_features / 64 + 1, sizeof *r->bits, "the hits", e);
 	return r->bits ? 0 : -1;
 }
@@ -239,64 +87,245 @@ u32 search_next(const struct search_result *r, u32 n_features, u64 from)
 	return UINT32_MAX;
 }
 
-/* Neighbouring chunks may share a word, and a feature may have labels in both. */
-static void add_hit(struct search_result *r, u32 feature)
-{
-	u64 bit = (u64)1 << (feature % 64);
-	u64 *word = &r->bits[feature / 64];
-	if (__atomic_load_n(word, __ATOMIC_RELAXED) & bit)
-		return;
-	if (!(__atomic_fetch_or(word, bit, __ATOMIC_RELAXED) & bit))
-		__atomic_fetch_add(&r->n_hits, 1, __ATOMIC_RELAXED);
-}
-
 /* Scanning. */
+
+struct candidate {
+	u64 label, start, end, at;
+	bool sure;
+};
+
+struct worker { /* one a thread */
+	struct regex_room *room;
+	u64 word, word_at; /* hits of one word of the result, not yet in it */
+	u64 found, gave_up;
+	u64 n_texts; /* that the regex saw */
+	struct scan_hit places[BATCH];
+	struct candidate candidates[BATCH];
+};
 
 struct scan {
 	const struct search_pattern *pattern;
-	struct matcher *matchers; /* [threads] */
-	const struct labels *base;
-	struct span blob;
-	u64 n_base;
+	struct worker *workers; /* [threads] */
+	struct scanner scanner;
+	bool has_scanner;
+	struct labels_raw base;
 	const struct label *extra;
 	size_t n_extra;
 	const u64 *hidden;
 	u32 n_features;
+	const struct search_result *within; /* or NULL: all features */
 	struct search_result *result;
 	struct progress *progress;
+	u8 *done; /* [tasks] */
+	size_t n_tasks, n_settled;
+	f64 deadline; /* 0: none */
+	bool late;
 };
 
-static void try_label(struct scan *s, struct matcher *m, u32 feature, const char *text, size_t n)
+static f64 now_ms(void)
 {
-	int r = match_any(s->pattern, m->data, m->context, text, n);
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (f64)t.tv_sec * 1e3 + (f64)t.tv_nsec / 1e6;
+}
+
+static bool stopped(const struct scan *s)
+{
+	return progress_cancelled(s->progress) || __atomic_load_n(&s->late, __ATOMIC_RELAXED);
+}
+
+/* Neighbouring chunks may share a word, and a feature may have labels in both. */
+static void flush(struct scan *s, struct worker *w)
+{
+	if (w->word) {
+		u64 old = __atomic_fetch_or(&s->result->bits[w->word_at], w->word, __ATOMIC_RELAXED);
+		w->found += (u64)__builtin_popcountll(w->word & ~old);
+		w->word = 0;
+	}
+	if (w->found)
+		__atomic_fetch_add(&s->result->n_hits, w->found, __ATOMIC_RELAXED);
+	if (w->gave_up)
+		__atomic_fetch_add(&s->result->n_gave_up, w->gave_up, __ATOMIC_RELAXED);
+	w->found = w->gave_up = 0;
+}
+
+static void add_hit(struct scan *s, struct worker *w, u32 feature)
+{
+	if (w->word && w->word_at != feature / 64) {
+		u64 old = __atomic_fetch_or(&s->result->bits[w->word_at], w->word, __ATOMIC_RELAXED);
+		w->found += (u64)__builtin_popcountll(w->word & ~old);
+		w->word = 0;
+	}
+	w->word_at = feature / 64;
+	w->word |= (u64)1 << (feature % 64);
+}
+
+static bool is_wanted(const struct scan *s, u32 feature)
+{
+	return feature < s->n_features && !(s->hidden && s->hidden[feature / 64] >> (feature % 64) & 1);
+}
+
+/* from: no match begins before, where the text is plain. */
+static void try_text(struct scan *s, struct worker *w, u32 feature, const char *text, size_t n, size_t from)
+{
+	bool ascii = regex_is_ascii(text, n);
+	int r = regex_match(s->pattern->regex, w->room, text, n, ascii ? from : 0, ascii);
 	if (r > 0)
-		add_hit(s->result, feature);
-	else if (r < 0)
-		__atomic_fetch_add(&s->result->n_gave_up, 1, __ATOMIC_RELAXED);
+		add_hit(s, w, feature);
+	w->gave_up += r < 0;
+	if (++w->n_texts % 16 && r >= 0)
+		return;
+	flush(s, w);
+	if (s->deadline > 0 && now_ms() > s->deadline)
+		__atomic_store_n(&s->late, true, __ATOMIC_RELAXED);
 }
 
 /* The file is mapped and may lie: features and offsets are checked as they are used. */
-static void scan_base(struct scan *s, struct matcher *m, u64 from, u64 to)
+static void scan_each(struct scan *s, struct worker *w, u64 from, u64 to)
 {
-	u64 start = labels_offset(s->base, from);
-	for (u64 i = from; i < to && !progress_cancelled(s->progress); i++) {
-		u64 end = labels_offset(s->base, i + 1), at = start;
-		u32 feature = labels_feature(s->base, i);
+	u64 start = labels_raw_offset(&s->base, from);
+	for (u64 i = from; i < to && !stopped(s); i++) {
+		u64 end = labels_raw_offset(&s->base, i + 1), at = start;
+		u32 feature = labels_raw_feature(&s->base, i);
 		start = end;
-		if (feature >= s->n_features || at > end || end > s->blob.n)
-			continue;
-		if (s->hidden && s->hidden[feature / 64] >> (feature % 64) & 1)
-			continue;
-		try_label(s, m, feature, (const char *)s->blob.p + at, end - at);
+		if (at <= end && is_wanted(s, feature))
+			try_text(s, w, feature, (const char *)s->base.bytes.p + at, end - at, 0);
 	}
 }
 
-static void scan_extra(struct scan *s, struct matcher *m)
+/* The last label of [low, high) that begins at or before place; low does.  Labels are of about one
+ * length, so that a guess by it is a few off: it costs a cache line or two, not a search's many. */
+static u64 label_of(const struct labels_raw *l, u64 low, u64 high, u64 place, f32 labels_per_byte)
 {
-	for (size_t i = 0; i < s->n_extra && !progress_cancelled(s->progress); i++) {
+	f32 guess = (f32)(place - labels_raw_offset(l, low)) * labels_per_byte;
+	u64 at = low + MIN((u64)guess, high - 1 - low), step = 1;
+	if (labels_raw_offset(l, at) <= place) {
+		for (low = at; low + step < high && labels_raw_offset(l, low + step) <= place; step *= 2)
+			low += step;
+		high = MIN(high, low + step);
+	} else {
+		for (high = at; high - low > step && labels_raw_offset(l, high - step) > place; step *= 2)
+			high -= step;
+		low = high - low > step ? high - step : low;
+	}
+	while (high - low > 1) {
+		u64 middle = low + (high - low) / 2;
+		if (labels_raw_offset(l, middle) <= place)
+			low = middle;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* How far before place a match with a literal there can begin. */
+static size_t earliest(const struct scan *s, const u8 *text, size_t place)
+{
+	const u64 *before = s->pattern->literals.before.bits;
+	while (place && text[place - 1] < 128 && before[text[place - 1] / 64] >> (text[place - 1] % 64) & 1)
+		place--;
+	return place;
+}
+
+struct cursor {
+	u64 label, to;    /* of the chunk, still to be seen */
+	u64 decided;      /* places before belong to labels that are */
+	f32 labels_per_byte;
+};
+
+/* The labels that the places are in, once each. */
+static size_t find_candidates(struct scan *s, struct worker *w, struct cursor *c, size_t n_places)
+{
+	bool pure = s->pattern->literals.pure;
+	size_t n = 0;
+	for (size_t i = 0; i < n_places; i++) {
+		struct scan_hit h = w->places[i];
+		if (h.at < c->decided)
+			continue;
+		u64 label = label_of(&s->base, c->label, c->to, h.at, c->labels_per_byte);
+		struct candidate k = {.label = label, .at = h.at, .sure = pure && h.n};
+		k.start = labels_raw_offset(&s->base, label);
+		k.end = labels_raw_offset(&s->base, label + 1);
+		c->label = label;
+		/* not in the label: damaged offsets, or a literal that runs into the next one */
+		if (h.at < k.start || h.at >= k.end || (k.sure && h.at + h.n > k.end))
+			continue;
+		__builtin_prefetch(s->base.feature + label * 4);
+		c->decided = k.end;
+		w->candidates[n++] = k;
+	}
+	return n;
+}
+
+static void try_candidates(struct scan *s, struct worker *w, size_t n)
+{
+	for (size_t i = 0; i < n && !stopped(s); i++) {
+		const struct candidate *k = &w->candidates[i];
+		u32 feature = labels_raw_feature(&s->base, k->label);
+		const u8 *text = s->base.bytes.p + k->start;
+		if (!is_wanted(s, feature))
+			continue;
+		if (k->sure)
+			add_hit(s, w, feature);
+		else
+			try_text(s, w, feature, (const char *)text, k->end - k->start,
+				 earliest(s, text, k->at - k->start));
+	}
+}
+
+static void scan_chunk(struct scan *s, struct worker *w, u64 from, u64 to)
+{
+	u64 at = labels_raw_offset(&s->base, from), end = labels_raw_offset(&s->base, to);
+	if (!s->has_scanner || at > end) {
+		scan_each(s, w, from, to);
+		return;
+	}
+	struct cursor c = {from, to, at, (f32)(to - from) / ((f32)(end - at) + 1)};
+	while (at < end && !stopped(s)) {
+		size_t n = scan_find(&s->scanner, s->base.bytes.p, s->base.bytes.n, &at, end, w->places, BATCH);
+		try_candidates(s, w, find_candidates(s, w, &c, n));
+	}
+}
+
+/* Chunk by chunk of features, those that were hits before. */
+static void scan_within(struct scan *s, struct worker *w, u64 from, u64 to, const struct labels *base)
+{
+	u32 f;
+	for (; (f = search_next(s->within, (u32)to, from)) != UINT32_MAX && !stopped(s); from = (u64)f + 1) {
+		u64 first, n = is_wanted(s, f) ? labels_of(base, f, &first) : 0;
+		for (u64 i = 0; i < n; i++) {
+			u64 start = labels_raw_offset(&s->base, first + i);
+			u64 end = labels_raw_offset(&s->base, first + i + 1);
+			if (start <= end)
+				try_text(s, w, f, (const char *)s->base.bytes.p + start, end - start, 0);
+		}
+	}
+}
+
+static void scan_extra(struct scan *s, struct worker *w)
+{
+	for (size_t i = 0; i < s->n_extra && !stopped(s); i++) {
 		const struct label *l = &s->extra[i];
 		if (l->feature < s->n_features)
-			try_label(s, m, l->feature, (const char *)l->text.p, l->text.n);
+			try_text(s, w, l->feature, (const char *)l->text.p, l->text.n, 0);
+	}
+}
+
+/* Where all tasks before one are done, the features before its first label are settled. */
+static void settle(struct scan *s, size_t task)
+{
+	__atomic_store_n(&s->done[task], 1, __ATOMIC_RELEASE);
+	size_t at = __atomic_load_n(&s->n_settled, __ATOMIC_ACQUIRE);
+	while (at < s->n_tasks && __atomic_load_n(&s->done[at], __ATOMIC_ACQUIRE)) {
+		if (!__atomic_compare_exchange_n(&s->n_settled, &at, at + 1, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+			continue;
+		at++;
+		u64 label = at ? (u64)(at - 1) * CHUNK : 0;
+		u64 features = label < s->base.n ? labels_raw_feature(&s->base, label) : s->n_features;
+		u64 old = __atomic_load_n(&s->result->n_settled, __ATOMIC_RELAXED);
+		while (old < features && !__atomic_compare_exchange_n(&s->result->n_settled, &old, features, false,
+								      __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+			;
 	}
 }
 
@@ -304,17 +333,86 @@ static void scan_extra(struct scan *s, struct matcher *m)
 static void scan_task(void *context, size_t task, unsigned thread)
 {
 	struct scan *s = context;
-	struct matcher *m = &s->matchers[thread];
-	if (progress_cancelled(s->progress))
+	struct worker *w = &s->workers[thread];
+	if (stopped(s))
 		return;
-	if (!task) {
-		scan_extra(s, m);
-		progress_add(s->progress, s->n_extra);
+	u64 from = (u64)(task - 1) * CHUNK, to = MIN(from + CHUNK, s->base.n);
+	if (!task)
+		scan_extra(s, w);
+	else
+		scan_chunk(s, w, from, to);
+	flush(s, w);
+	if (stopped(s))
 		return;
+	settle(s, task);
+	progress_add(s->progress, task ? to - from : s->n_extra);
+}
+
+struct refining {
+	struct scan *scan;
+	const struct labels *base;
+};
+
+static void refine_task(void *context, size_t task, unsigned thread)
+{
+	struct refining *r = context;
+	struct scan *s = r->scan;
+	struct worker *w = &s->workers[thread];
+	if (stopped(s))
+		return;
+	u64 from = (u64)(task - 1) * CHUNK, to = MIN(from + CHUNK, (u64)s->n_features);
+	if (!task)
+		scan_extra(s, w);
+	else
+		scan_within(s, w, from, to, r->base);
+	flush(s, w);
+	progress_add(s->progress, task ? to - from : s->n_extra);
+}
+
+/* Bytes are counted here and there, for which of them are rare. */
+static void choose_scanner(struct scan *s)
+{
+	const struct literals *l = &s->pattern->literals;
+	const struct span *b = &s->base.bytes;
+	u32 counts[256] = {0};
+	u64 n = 0;
+	if (!l->n || !s->base.n)
+		return;
+	for (u64 i = 0; i < SAMPLES; i++) {
+		u64 at = b->n > (u64)SAMPLES * SAMPLE ? b->n / SAMPLES * i : i * SAMPLE;
+		for (u64 end = MIN(at + SAMPLE, b->n); at < end; at++, n++)
+			counts[b->p[at]]++;
 	}
-	u64 from = (u64)(task - 1) * CHUNK, to = MIN(from + CHUNK, s->n_base);
-	scan_base(s, m, from, to);
-	progress_add(s->progress, to - from);
+	scan_init(&s->scanner, l, counts, n, scan_best());
+	/* where most labels are candidates, asking each of them is less work */
+	s->has_scanner = l->pure || s->scanner.rate * (f64)b->n / (f64)s->base.n < 0.7;
+}
+
+static int run(struct scan *s, struct pool *pool, size_t n_tasks, void (*task)(void *, size_t, unsigned),
+	       void *context, struct err *e)
+{
+	unsigned threads = pool_threads(pool);
+	s->n_tasks = n_tasks;
+	s->workers = mem_try(threads, sizeof *s->workers, "the search", e);
+	s->done = s->workers ? mem_try(n_tasks, 1, "the search", e) : NULL;
+	if (s->done) {
+		if (s->result->budget_ms)
+			s->deadline = now_ms() + s->result->budget_ms;
+		for (unsigned i = 0; i < threads; i++)
+			s->workers[i].room = regex_room_new(s->pattern->regex, true);
+		pool_each(pool, n_tasks, task, context);
+		for (unsigned i = 0; i < threads; i++)
+			regex_room_free(s->workers[i].room);
+	}
+	bool ran = s->done;
+	free(s->workers);
+	free(s->done);
+	if (!ran)
+		return -1;
+	s->result->complete = !stopped(s);
+	if (s->result->complete)
+		__atomic_store_n(&s->result->n_settled, s->n_features, __ATOMIC_RELEASE);
+	return progress_cancelled(s->progress) ? err_set(e, ERR_CANCELLED, "the search was stopped") : 0;
 }
 
 int search_labels(const struct search_pattern *p, struct pool *pool, const struct labels *base,
@@ -325,8 +423,6 @@ int search_labels(const struct search_pattern *p, struct pool *pool, const struc
 		return -1;
 	struct scan s = {
 		.pattern = p,
-		.base = base,
-		.n_base = base ? labels_count(base) : 0,
 		.extra = extra,
 		.n_extra = extra ? n_extra : 0,
 		.hidden = hidden,
@@ -335,16 +431,34 @@ int search_labels(const struct search_pattern *p, struct pool *pool, const struc
 		.progress = progress,
 	};
 	if (base)
-		s.blob = labels_blob(base);
-	unsigned threads = pool_threads(pool);
-	s.matchers = xcalloc(threads, sizeof *s.matchers);
-	for (unsigned i = 0; i < threads; i++)
-		matcher_init(&s.matchers[i], p);
-	progress_start(progress, "searching", "labels", s.n_base + s.n_extra);
-	pool_each(pool, 1 + (s.n_base + CHUNK - 1) / CHUNK, scan_task, &s);
-	for (unsigned i = 0; i < threads; i++)
-		matcher_release(&s.matchers[i]);
-	free(s.matchers);
-	r->complete = !progress_cancelled(progress);
-	return r->complete ? 0 : err_set(e, ERR_CANCELLED, "the search was stopped");
+		s.base = labels_raw(base);
+	choose_scanner(&s);
+	progress_start(progress, "searching", "labels", s.base.n + s.n_extra);
+	return run(&s, pool, 1 + (s.base.n + CHUNK - 1) / CHUNK, scan_task, &s, e);
+}
+
+int search_refine(const struct search_pattern *p, struct pool *pool, const struct labels *base,
+		  const struct label *extra, size_t n_extra, const u64 *hidden, u32 n_features,
+		  const struct search_result *within, struct search_result *r, struct progress *progress,
+		  struct err *e)
+{
+	/* looking up a feature costs what scanning a few hundred labels does */
+	if (!base || within->n_hits > labels_count(base) / 256)
+		return search_labels(p, pool, base, extra, n_extra, hidden, n_features, r, progress, e);
+	if (!r->bits && search_result_init(r, n_features, e))
+		return -1;
+	struct scan s = {
+		.pattern = p,
+		.extra = extra,
+		.n_extra = extra ? n_extra : 0,
+		.hidden = hidden,
+		.n_features = n_features,
+		.within = within,
+		.result = r,
+		.progress = progress,
+		.base = labels_raw(base),
+	};
+	struct refining refining = {&s, base};
+	progress_start(progress, "searching", "features", n_features + s.n_extra);
+	return run(&s, pool, 1 + ((size_t)n_features + CHUNK - 1) / CHUNK, refine_task, &refining, e);
 }

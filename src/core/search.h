@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* search.h - regular expressions over labels.  The only user of PCRE2.
+/* search.h - regular expressions over labels.
  *
  * Syntax: pcre2pattern(3), UTF and UCP always, so that \w \b \d mean every language's.  Each
  * label is matched on its own, so ^ $ \A \z mean the label.  A match limit keeps catastrophic
  * patterns from holding a worker; labels that hit it are counted, never silently taken as no
  * match.  Patterns are read-only once compiled and may be shared by threads.
+ *
+ * Where a pattern needs a text (search_literal.h), all labels are scanned for it at once
+ * (search_scan.h), and only those that hold it are matched; what is found is the same.
  */
 #ifndef FEATLAS_SEARCH_H
 #define FEATLAS_SEARCH_H
@@ -29,7 +32,9 @@ struct search_result {
 	u64 *bits;      /* a bit a feature, (n_features + 63) / 64 words */
 	u64 n_hits;     /* features */
 	u64 n_gave_up;  /* labels */
-	bool complete;
+	u64 n_settled;  /* the bits of features below are final */
+	bool complete;  /* all labels were looked at */
+	u32 budget_ms;  /* set by the caller: stop after it, incomplete; 0: never */
 };
 
 /* Makes an empty result.  search_labels makes it itself where bits is NULL; a thread that wants
@@ -48,6 +53,11 @@ static inline u64 search_hits(const struct search_result *r)
 {
 	return __atomic_load_n(&r->n_hits, __ATOMIC_RELAXED);
 }
+/* Hits below it come no more; rises while the labels are scanned. */
+static inline u64 search_settled(const struct search_result *r)
+{
+	return __atomic_load_n(&r->n_settled, __ATOMIC_ACQUIRE);
+}
 /* The first hit from feature from on, or UINT32_MAX. */
 u32 search_next(const struct search_result *r, u32 n_features, u64 from);
 
@@ -58,5 +68,15 @@ u32 search_next(const struct search_result *r, u32 n_features, u64 from);
 int search_labels(const struct search_pattern *p, struct pool *pool, const struct labels *base,
 		  const struct label *extra, size_t n_extra, const u64 *hidden, u32 n_features,
 		  struct search_result *r, struct progress *progress, struct err *e);
+
+/* Whether every label that p matches is matched by the older pattern too: both are plain texts, and
+ * p's hold the older's. */
+bool search_refines(const struct search_pattern *p, const struct search_pattern *before);
+/* As search_labels for a pattern that refines, given the complete hits of the older one over the same
+ * labels and hidden: only those features are looked at, where that is less work. */
+int search_refine(const struct search_pattern *p, struct pool *pool, const struct labels *base,
+		  const struct label *extra, size_t n_extra, const u64 *hidden, u32 n_features,
+		  const struct search_result *within, struct search_result *r, struct progress *progress,
+		  struct err *e);
 
 #endif

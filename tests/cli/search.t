@@ -42,7 +42,7 @@ check "promoted tokens" 0 "$FEATLAS" search --query "$SAMPLE" 'promotes:/^jour$/
 check "a bad query" 2 "$FEATLAS" search --query "$SAMPLE" 'bridge and densty:<1'
 is "points at the column" "$err" \
 	"featlas search: query, column 12: there is no such key; to search for a text with a colon, quote it"
-check "a catastrophic pattern ends" 1 "$FEATLAS" search "$SAMPLE" '^([a-z]+ ?)+[!?]$'
+check "a catastrophic pattern ends" 1 "$FEATLAS" search "$SAMPLE" '^([a-z]+ ?)+\d$'
 has "and says what gave up" "$err" '^featlas search: [1-9][0-9]* labels gave up'
 
 check "top by density" 0 "$FEATLAS" top "$SAMPLE" --by density --limit 2

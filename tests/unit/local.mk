@@ -56,6 +56,11 @@ check_PROGRAMS += tests/unit/test_search
 TESTS += tests/unit/test_search
 tests_unit_test_search_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_search_same tests/unit/test_search_scan
+TESTS += tests/unit/test_search_same tests/unit/test_search_scan
+tests_unit_test_search_scan_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_search_same_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_query
 TESTS += tests/unit/test_query
 tests_unit_test_query_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)

@@ -303,7 +303,8 @@ static void labels_are_sorted_and_found(void **state)
 	assert_memory_equal(l.text.p, "7 \xef\xbf\xbd", 5);
 	assert_int_equal(labels_of(t, 8, &first), 0);
 	assert_int_equal(labels_of(t, UINT32_MAX, &first), 0);
-	assert_int_equal(labels_offset(t, 4), labels_blob(t).n);
+	struct labels_raw raw = labels_raw(t);
+	assert_int_equal(labels_raw_offset(&raw, 4), raw.bytes.n);
 	labels_free(t);
 	/* fewer features than the labels speak of: never a larger id */
 	t = labels_open(paths[0], 5, &e);
