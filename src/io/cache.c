@@ -25,8 +25,8 @@ char *cache_key(const char *path, const char *what, struct err *e)
 		free(real);
 		return NULL;
 	}
-	char *key = xasprintf("%s %lld %lld.%09ld %s", real, (long long)st.st_size,
-			      (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, what);
+	char *key = xasprintf("%s %llu %lld %lld.%09ld %s", real, (unsigned long long)st.st_ino,
+			      (long long)st.st_size, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, what);
 	free(real);
 	return key;
 }

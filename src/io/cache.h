@@ -11,7 +11,7 @@
 
 #include "io/safetensors.h"
 
-/* "PATH SIZE MTIME WHAT" with the path resolved: the key of something made from a file.  Owned. */
+/* "PATH INODE SIZE MTIME WHAT" with the path resolved: the key of something made from a file.  Owned. */
 char *cache_key(const char *path, const char *what, struct err *e);
 
 /* Gives all of the tensor's bytes to w. */

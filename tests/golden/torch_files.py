@@ -88,13 +88,13 @@ class Parameter:
         return rebuild_parameter, (self.t, True, collections.OrderedDict())
 
 
-def tensor(a, kind=None):
+def tensor(a, kind=None, key=None):
     kind = kind or a.dtype.str[1:]
     stride, n = [], 1
     for s in reversed(a.shape):
         stride.insert(0, n)
         n *= s
-    return Tensor(Storage(kind, a.tobytes()), 0, tuple(a.shape), tuple(stride))
+    return Tensor(Storage(kind, a.tobytes(), key=key), 0, tuple(a.shape), tuple(stride))
 
 
 class Pickler(pickle._Pickler):
@@ -170,7 +170,7 @@ for protocol in (2, 3, 4, 5):
     save(f"state{protocol}.pt", state, protocol)
 # what OpenAI's autoencoders and trainers' checkpoints hold beside tensors
 values = {
-    "pre_bias": tensor(W[0]), "activation": "TopK", "activation_state_dict": {"k": 32, "postact_fn": "ReLU"},
+    "pre_bias": tensor(W[0], key="13"), "activation": "TopK", "activation_state_dict": {"k": 32, "postact_fn": "ReLU"},
     "lr": 0.125, "none": None, "yes": True, "no": False, "sizes": [1, 2, (3, 300, 70000, -1)], "big": 1 << 70, "long": 1 << 40,
     "minus": -(1 << 40), "text": "gr\u00fc\u00dfe", "nul": "a\0b", "nan": float("nan"), "inf": float("inf"), 7: "seven",
     "size": torch.Size((2, 3)), "np": np.float64(0.25), "np32": np.float32(-1.5), "npi": np.int64(-9), "npb": np.bool_(True),
@@ -181,14 +181,14 @@ save("values4.pt", values, 4, folder="any name", order=None)
 save("lone.pt", tensor(W))
 # a whole module: its class is not known, and need not be
 encoder = cls(linear, "Linear")()
-encoder.__dict__.update(training=False, _parameters={"weight": Parameter(tensor(W)), "bias": None}, _buffers={}, _modules={},
+encoder.__dict__.update(training=False, _parameters={"weight": Parameter(tensor(W, key="0")), "bias": None}, _buffers={}, _modules={},
                         in_features=4)
 model = cls(mine, "AutoEncoder")()
-model.__dict__.update(training=True, _parameters={}, _buffers={"threshold": tensor(W[1])}, _modules={"encoder": encoder})
+model.__dict__.update(training=True, _parameters={}, _buffers={"threshold": tensor(W[1], key="13")}, _modules={"encoder": encoder})
 encoder.__dict__["_parent"] = model                             # a ring: left out where it closes
 save("module.pt", model)
 # types that came after the typed storages: an untyped one, counted in bytes, and the dtype
-raw = Storage("raw", np.array([1, 65535], np.uint16).tobytes(), 4)
+raw = Storage("raw", np.array([1, 65535], np.uint16).tobytes(), 4, "14")
 save("dtype.pt", {"t": Tensor(raw, 0, (2,), (1,), dtype=torch.uint16)})
 
 # lies about tensors

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""The seeds of fuzz_safetensors: a tiny store segment, labels and a vocabulary."""
+"""The seeds: a tiny store segment, labels and a vocabulary; the pickles of tests/golden/torch; arrays."""
+import io
 import json
 import pathlib
+import zipfile
 import numpy as np
 from safetensors.numpy import save_file
 
@@ -41,3 +43,14 @@ save_file(
     },
     here / "vocab.safetensors",
 )
+
+# the storages that fuzz_pickle.c lays beside these have the sizes of state2.pt's
+golden = here.parent.parent / "golden" / "torch"
+for name in ("state2", "state4", "values", "values4", "module", "dtype"):
+    with zipfile.ZipFile(golden / f"{name}.pt") as z:
+        entry = next(n for n in z.namelist() if n.endswith("/data.pkl"))
+        (here / f"{name}.pkl").write_bytes(z.read(entry))
+for i, array in enumerate((np.zeros((3, 4), f32), np.asfortranarray(np.zeros((2, 3), f16)), np.array(7, u16))):
+    f = io.BytesIO()
+    np.lib.format.write_array(f, array, version=(min(i + 1, 3), 0))
+    (here / f"{'abc'[i]}.npy").write_bytes(f.getvalue())
