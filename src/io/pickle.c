@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK = 4096 };
+enum { CHUNK = 256 };
 
 struct chunk {
 	struct chunk *next;

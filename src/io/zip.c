@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* zip.c - the directory through minizip, contents through zlib, both over mapped bytes. */
+/* zip.c - minizip finds and walks the directory, zlib inflates, both over mapped bytes. */
 #include "io/zip.h"
 
 #include "base/mem.h"
@@ -11,7 +11,7 @@
 #include <string.h>
 #include <zlib.h>
 
-enum { MAX_ENTRIES = 1 << 16, NAME_MAX_BYTES = 1 << 16, PIECE = 1 << 18, INPUT_PIECE = 1 << 30 };
+enum { MAX_ENTRIES = 1 << 16, PIECE = 1 << 18, INPUT_PIECE = 1 << 30 };
 
 struct zip {
 	struct span file;
@@ -83,22 +83,6 @@ static int damaged(const struct zip *z, const char *entry, const char *what, str
 	return err_set(e, ERR_DAMAGED, "'%s': entry '%.100s' %s", z->path, entry, what);
 }
 
-/* What the directory says, before minizip looks at the local header. */
-static int check_form(const struct zip *z, const char *name, const unz_file_info64 *info, struct err *e)
-{
-	char what[120];
-	if (strlen(name) != info->size_filename || !utf8_is_valid(name, info->size_filename))
-		return err_set(e, ERR_DAMAGED, "'%s': an entry's name is not UTF-8", z->path);
-	if (info->flag & 1)
-		return damaged(z, name, "is encrypted", e);
-	if (info->compression_method == 0 || info->compression_method == Z_DEFLATED)
-		return 0;
-	snprintf(what, sizeof what,
-		 "is packed by method %lu, which is not read here (stored and deflated are)",
-		 info->compression_method);
-	return damaged(z, name, what, e);
-}
-
 static int check_place(const struct zip *z, const struct zip_entry *x, struct err *e)
 {
 	char what[120];
@@ -115,36 +99,96 @@ static int check_place(const struct zip *z, const struct zip_entry *x, struct er
 	return 0;
 }
 
-static struct zip_entry *new_entry(struct zip *z)
+static u64 number(const u8 *p, size_t n)
+{
+	u64 v = 0;
+	memcpy(&v, p, n); /* little-endian, as configure demands of the machine */
+	return v;
+}
+
+/* The sizes and the offset that did not fit into 32 bits are in the extra field 1, in this order. */
+static int read_zip64(struct span extra, u64 *const fields[3])
+{
+	struct span wide = {0};
+	for (size_t at = 0, n; at + 4 <= extra.n; at += 4 + n) {
+		n = (size_t)number(extra.p + at + 2, 2);
+		if (number(extra.p + at, 2) == 1 && n <= extra.n - at - 4)
+			wide = (struct span){extra.p + at + 4, n};
+	}
+	for (int i = 0; i < 3; i++) {
+		if (*fields[i] != UINT32_MAX)
+			continue;
+		if (wide.n < 8)
+			return -1;
+		*fields[i] = number(wide.p, 8);
+		wide = (struct span){wide.p + 8, wide.n - 8};
+	}
+	return 0;
+}
+
+/* What lies in front of the contents: sets x->offset from the local header at `local`. */
+static int read_local(const struct zip *z, struct zip_entry *x, u64 local, const u8 *central, struct err *e)
+{
+	u64 n_name = strlen(x->name);
+	bool there = local <= z->file.n && z->file.n - local >= 30 + n_name;
+	const u8 *p = z->file.p + (there ? local : 0);
+	bool same = there && number(p, 4) == 0x04034b50 && number(p + 8, 2) == number(central + 10, 2) &&
+		    number(p + 26, 2) == n_name && !memcmp(p + 30, x->name, n_name);
+	/* sizes are there, or too wide, or come after the contents (flag 3) */
+	if (same && !(number(p + 6, 2) & 8))
+		same = (number(p + 18, 4) == UINT32_MAX || number(p + 18, 4) == x->packed) &&
+		       (number(p + 22, 4) == UINT32_MAX || number(p + 22, 4) == x->size) &&
+		       number(p + 14, 4) == x->crc;
+	if (!same)
+		return damaged(z, x->name, "is not where the directory says, or not what it says", e);
+	x->offset = local + 30 + n_name + number(p + 28, 2);
+	return 0;
+}
+
+/* An entry of the directory, at `at` (APPNOTE 4.3.12).  It is read here because minizip 1.1 leaves the wide
+ * sizes of zip64 unread where long has 64 bits. */
+static int read_central(struct zip *z, struct zip_entry *x, u64 at, u64 *local, struct err *e)
+{
+	bool there = at <= z->file.n && z->file.n - at >= 46;
+	const u8 *p = z->file.p + (there ? at : 0);
+	there = there && number(p, 4) == 0x02014b50;
+	u64 n_name = there ? number(p + 28, 2) : 0, n_extra = there ? number(p + 30, 2) : 0;
+	if (!there || z->file.n - at - 46 < n_name + n_extra)
+		return err_set(e, ERR_DAMAGED, "'%s': entry %zu of its directory is damaged", z->path, z->n);
+	if (memchr(p + 46, 0, n_name) || !utf8_is_valid((const char *)p + 46, n_name))
+		return err_set(e, ERR_DAMAGED, "'%s': the name of entry %zu is not UTF-8", z->path, z->n);
+	x->name = xstrndup((const char *)p + 46, n_name);
+	x->crc = (u32)number(p + 16, 4);
+	x->packed = number(p + 20, 4);
+	x->size = number(p + 24, 4);
+	*local = number(p + 42, 4);
+	u64 method = number(p + 10, 2);
+	x->stored = method == 0;
+	if (number(p + 8, 2) & 1)
+		return damaged(z, x->name, "is encrypted", e);
+	if (method != 0 && method != Z_DEFLATED)
+		return err_set(e, ERR_DAMAGED,
+			       "'%s': entry '%.100s' is packed by method %llu, and not stored or deflated",
+			       z->path, x->name, (unsigned long long)method);
+	if (read_zip64((struct span){p + 46 + n_name, n_extra}, (u64 *const[]){&x->size, &x->packed, local}))
+		return damaged(z, x->name, "has sizes beyond 4 GiB that are not given", e);
+	return 0;
+}
+
+static int read_entry(struct zip *z, u64 at, struct err *e)
 {
 	if (z->n == z->cap) {
 		z->cap = z->cap ? 2 * z->cap : 16;
 		z->entries = xreallocarray(z->entries, z->cap, sizeof *z->entries);
 	}
-	return &z->entries[z->n];
-}
-
-static int read_entry(struct zip *z, unzFile u, char *name, struct err *e)
-{
-	unz_file_info64 info;
-	int method, level;
-	if (unzGetCurrentFileInfo64(u, &info, name, NAME_MAX_BYTES + 1, NULL, 0, NULL, 0) != UNZ_OK)
-		return err_set(e, ERR_DAMAGED, "'%s': entry %zu of its directory is damaged", z->path, z->n);
-	if (check_form(z, name, &info, e))
+	struct zip_entry *x = &z->entries[z->n];
+	u64 local;
+	*x = (struct zip_entry){0};
+	if (read_central(z, x, at, &local, e) || read_local(z, x, local, z->file.p + at, e) ||
+	    check_place(z, x, e)) {
+		free((char *)(uintptr_t)x->name);
 		return -1;
-	if (unzOpenCurrentFile2(u, &method, &level, 1) != UNZ_OK)
-		return damaged(z, name, "is not where the directory says, or not what it says", e);
-	struct zip_entry *x = new_entry(z);
-	*x = (struct zip_entry){name,
-				unzGetCurrentFileZStreamPos64(u),
-				info.compressed_size,
-				info.uncompressed_size,
-				(u32)info.crc,
-				info.compression_method == 0};
-	unzCloseCurrentFile(u);
-	if (check_place(z, x, e))
-		return -1;
-	x->name = xstrdup(name);
+	}
 	z->n++;
 	return 0;
 }
@@ -157,11 +201,9 @@ static int read_directory(struct zip *z, unzFile u, struct err *e)
 			       MAX_ENTRIES);
 	if (!all.number_entry)
 		return 0;
-	char *name = xmalloc(NAME_MAX_BYTES + 1);
 	int at = unzGoToFirstFile(u), r = 0;
 	for (; !r && at == UNZ_OK && z->n < MAX_ENTRIES; at = unzGoToNextFile(u))
-		r = read_entry(z, u, name, e);
-	free(name);
+		r = read_entry(z, unzGetOffset64(u), e);
 	if (!r && (at != UNZ_END_OF_LIST_OF_FILE || z->n != all.number_entry))
 		r = err_set(e, ERR_DAMAGED, "'%s': its directory counts %llu entries and lists %zu", z->path,
 			    (unsigned long long)all.number_entry, z->n);

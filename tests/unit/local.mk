@@ -17,6 +17,7 @@ tests_unit_test_match_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/unit/test_tensors tests/unit/test_torch
 TESTS += tests/unit/test_tensors tests/unit/test_torch
 tests_unit_test_torch_LDADD = $(IO_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_tensors_SOURCES = tests/unit/test_tensors.c tests/sparse_npz.c tests/sparse_npz.h
 tests_unit_test_tensors_LDADD = $(IO_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/unit/test_store
 TESTS += tests/unit/test_store

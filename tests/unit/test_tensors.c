@@ -4,6 +4,7 @@
 #include "base/mapfile.h"
 #include "base/mem.h"
 #include "io/tensors.h"
+#include "../sparse_npz.h"
 
 #include <dirent.h>
 #include <setjmp.h>
@@ -136,6 +137,43 @@ static void stored_arrays_are_used_where_they_lie(void **state)
 	tensors_free(s);
 	mapfile_free(m);
 	free(path);
+}
+
+static u64 resident(void) /* bytes */
+{
+	long total, pages;
+	FILE *f = fopen("/proc/self/statm", "r");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%ld %ld", &total, &pages), 2);
+	fclose(f);
+	return (u64)pages * (u64)sysconf(_SC_PAGESIZE);
+}
+
+/* Gemma Scope's largest: 19 GB, whose second array begins beyond 4 GiB. */
+static void a_million_features_are_mapped_and_not_read(void **state)
+{
+	(void)state;
+	static const char *const names[] = {"W_enc", "W_dec", "b_enc", "b_dec", "threshold"};
+	char *path = xasprintf("%s/params.npz", folder);
+	assert_int_equal(sparse_npz(path, 1 << 20, 2304), 0);
+	u64 before = resident();
+	struct err e = {0};
+	struct tensors *s = tensors_open(path, &e);
+	assert_string_equal(e.msg, "");
+	assert_non_null(s);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const struct tensor *t = tensors_data(s, names[i], &e);
+		assert_non_null(t);
+		assert_true(tensors_is_mapped(s, names[i]));
+		assert_true(tensor_f32(t, t->n - 1) == (f32)(i + 1));
+		assert_true(tensor_f32(t, t->n - 2) == 0);
+	}
+	assert_int_equal(tensors_find(s, "W_dec")->n, 2304ull << 20);
+	assert_true(resident() - before < 4 << 20); /* pages around what was read just now */
+	tensors_free(s);
+	unlink(path);
+	free(path);
+	assert_int_equal(empty_cache(), 0);
 }
 
 static void packed_arrays_are_inflated_once(void **state)
@@ -367,6 +405,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(stored_arrays_are_used_where_they_lie),
+		cmocka_unit_test(a_million_features_are_mapped_and_not_read),
 		cmocka_unit_test(packed_arrays_are_inflated_once),
 		cmocka_unit_test(what_is_kept_is_used_again_unless_it_is_damaged),
 		cmocka_unit_test(all_versions_of_npy_are_read),
