@@ -31,7 +31,9 @@ static int start_screens(const struct cmd_args *a, struct err *e)
 				.theme = arg_str(a, "theme", NULL),
 				.ascii = arg_flag(a, "ascii"),
 				.config = arg_str(a, "config", NULL),
-				.resume = arg_flag(a, "resume")};
+				.resume = arg_flag(a, "resume"),
+				.tour = arg_flag(a, "tour"),
+				.record = arg_str(a, "record", NULL)};
 	const char *size = arg_str(a, "size", NULL);
 	if (size && script_parse_size(size, &o.w, &o.h))
 		return err_set(e, ERR_USAGE, "--size wants COLSxROWS, not '%s'", size);

@@ -87,5 +87,9 @@ void grid_dump(const struct grid *g, struct buf *out, bool marks);
 void grid_dump_attrs(const struct grid *g, struct buf *out);
 /* The grid as an SVG picture in a theme's colours. */
 void grid_dump_svg(const struct grid *g, enum theme t, struct buf *out);
+void grid_dump_ansi(const struct grid *g, enum theme t, struct buf *out); /* escape sequences, 256 colours */
+void grid_dump_html(const struct grid *g, enum theme t, struct buf *out);
+/* By the extension: txt, ans, html or svg; false if it is none of these. */
+bool grid_dump_as(const struct grid *g, const char *extension, enum theme t, struct buf *out);
 
 #endif

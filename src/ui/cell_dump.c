@@ -4,6 +4,8 @@
 
 #include "base/utf8.h"
 
+#include <string.h>
+
 static void add_cell(struct buf *out, const struct cell *c)
 {
 	for (int i = 0; i < c->n; i++) {
@@ -164,4 +166,84 @@ void grid_dump_svg(const struct grid *g, enum theme t, struct buf *out)
 			add_run(g, x, end, y, t, out);
 		}
 	buf_adds(out, "</svg>\n");
+}
+
+/* ---- with colours: for terminals, for browsers ---- */
+
+static bool same_look(const struct cell *a, const struct cell *b, enum theme t)
+{
+	struct look x = style_cell_look(a->style, a->attr, t), y = style_cell_look(b->style, b->attr, t);
+	return x.fg == y.fg && x.bg == y.bg && x.attr == y.attr;
+}
+
+static void add_sgr(struct buf *out, const struct cell *c, enum theme t)
+{
+	struct look l = style_cell_look(c->style, c->attr, t);
+	buf_adds(out, "\033[0");
+	if (l.attr & ATTR_BOLD)
+		buf_adds(out, ";1");
+	if (l.attr & ATTR_UNDERLINE)
+		buf_adds(out, ";4");
+	if (l.attr & ATTR_REVERSE)
+		buf_adds(out, ";7");
+	if (l.fg >= 0)
+		buf_addf(out, ";38;5;%d", l.fg);
+	if (l.bg >= 0)
+		buf_addf(out, ";48;5;%d", l.bg);
+	buf_addc(out, 'm');
+}
+
+void grid_dump_ansi(const struct grid *g, enum theme t, struct buf *out)
+{
+	struct cell plain = {.style = STYLE_NORMAL};
+	for (int y = 0; y < g->h; y++) {
+		const struct cell *before = &plain;
+		for (int x = 0; x < g->w; x++) {
+			const struct cell *c = grid_at(g, x, y);
+			if (!x || !same_look(before, c, t))
+				add_sgr(out, c, t);
+			add_cell(out, c);
+			before = c;
+		}
+		buf_adds(out, "\033[0m\n");
+	}
+}
+
+void grid_dump_html(const struct grid *g, enum theme t, struct buf *out)
+{
+	buf_addf(out,
+		 "<!DOCTYPE html>\n<meta charset=\"utf-8\"><title>featlas</title>\n"
+		 "<pre style=\"color:#%06x;background:#%06x;font-family:ui-monospace,monospace;"
+		 "line-height:1.2;padding:8px;display:inline-block\">",
+		 style_ink(t), style_paper(t));
+	for (int y = 0; y < g->h; y++, buf_addc(out, '\n'))
+		for (int x = 0; x < g->w;) {
+			const struct cell *c = grid_at(g, x, y);
+			struct paint p = paint_of(c, t);
+			buf_addf(out, "<span style=\"color:#%06x%s%s", p.fg, p.bold ? ";font-weight:bold" : "",
+				 p.underline ? ";text-decoration:underline" : "");
+			if (p.has_bg)
+				buf_addf(out, ";background:#%06x", p.bg);
+			buf_adds(out, "\">");
+			for (; x < g->w && same_paint(paint_of(grid_at(g, x, y), t), p); x++)
+				if (grid_at(g, x, y)->n)
+					add_escaped(out, grid_at(g, x, y));
+			buf_adds(out, "</span>");
+		}
+	buf_adds(out, "</pre>\n");
+}
+
+bool grid_dump_as(const struct grid *g, const char *extension, enum theme t, struct buf *out)
+{
+	if (!strcmp(extension, "svg"))
+		grid_dump_svg(g, t, out);
+	else if (!strcmp(extension, "html"))
+		grid_dump_html(g, t, out);
+	else if (!strcmp(extension, "ans"))
+		grid_dump_ansi(g, t, out);
+	else if (!strcmp(extension, "txt"))
+		grid_dump(g, out, true);
+	else
+		return false;
+	return true;
 }

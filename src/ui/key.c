@@ -97,6 +97,24 @@ void key_add_name(struct buf *out, u32 key)
 		buf_addc(out, '?');
 }
 
+void key_add_notation(struct buf *out, u32 key)
+{
+	char c[4];
+	if (key >= KEY_ALT) {
+		buf_addf(out, "<M-%c>", (int)(key - KEY_ALT) & 127);
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (names[i].key == key) {
+			buf_addf(out, "<%s>", names[i].name);
+			return;
+		}
+	if (key < 32)
+		buf_addf(out, "<C-%c>", (int)key + 'a' - 1);
+	else if (key < KEY_SPECIAL)
+		buf_add(out, c, utf8_encode((i32)key, c));
+}
+
 void key_add_seq(struct buf *out, const struct key_seq *seq)
 {
 	for (int i = 0; i < seq->n; i++)

@@ -33,6 +33,7 @@ u32 key_parse(const char **s);
 /* A whole sequence (up to a space or the end); 0, or -1. */
 int key_parse_seq(const char *s, size_t n, struct key_seq *out);
 void key_add_name(struct buf *out, u32 key);                      /* "^D", "Space", "g" */
+void key_add_notation(struct buf *out, u32 key); /* as key_parse reads it: "<C-d>", "<Space>" */
 void key_add_seq(struct buf *out, const struct key_seq *seq);
 
 struct key_binding {

@@ -72,6 +72,7 @@ static int add_line(struct script *s, char *line)
 		     {"dump", SCRIPT_DUMP},
 		     {"attrs", SCRIPT_ATTRS},
 		     {"shot", SCRIPT_SHOT},
+		     {"expect", SCRIPT_EXPECT},
 		     {"say", SCRIPT_SAY}};
 	if (!line[0] || line[0] == '#')
 		return 0;
@@ -93,7 +94,7 @@ static int add_line(struct script *s, char *line)
 	}
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
 		if (!strcmp(line, words[i].word)) {
-			if (words[i].kind == SCRIPT_SHOT && !rest[0])
+			if ((words[i].kind == SCRIPT_SHOT || words[i].kind == SCRIPT_EXPECT) && !rest[0])
 				return -1;
 			add(s, (struct script_step){.kind = words[i].kind, .text = kept(s, rest)});
 			return 0;

@@ -8,7 +8,8 @@
  *	wait                 until nothing runs (as before every key anyway)
  *	dump [NAME]          print the screen as text
  *	attrs [NAME]         print its runs of styles
- *	shot FILE.svg        save it as a picture
+ *	shot FILE.svg        save it: as a picture, or .html, .ans (escape sequences), .txt
+ *	expect text          the screen must show the text, or the script fails
  *	size COLSxROWS       resize
  *	say words            print a line
  */
@@ -25,6 +26,7 @@ enum script_kind {
 	SCRIPT_DUMP,
 	SCRIPT_ATTRS,
 	SCRIPT_SHOT,
+	SCRIPT_EXPECT,
 	SCRIPT_SIZE,
 	SCRIPT_SAY,
 	SCRIPT_END

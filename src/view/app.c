@@ -110,6 +110,8 @@ static int timeout_ms(struct app *a)
 
 static void resize(struct app *a, int w, int h)
 {
+	if (a->record)
+		fprintf(a->record, "size %dx%d\n", w, h);
 	grid_resize(&a->grid, w, h);
 	a->dirty = true;
 }
@@ -202,10 +204,21 @@ static void wait_idle(struct app *a)
 static int save_shot(struct app *a, const char *path, struct err *e)
 {
 	struct buf b = BUF_INIT;
-	grid_dump_svg(&a->grid, a->theme, &b);
-	int r = outfile_write_all(path, b.s, b.n, e);
+	const char *dot = strrchr(path, '.');
+	int r = grid_dump_as(&a->grid, dot ? dot + 1 : "", a->theme, &b)
+			? outfile_write_all(path, b.s, b.n, e)
+			: err_set(e, ERR_USAGE, "a picture's name ends in .svg, .html, .ans or .txt, not '%s'", path);
 	buf_release(&b);
 	return r;
+}
+
+static int check_shown(struct app *a, const char *text, struct err *e)
+{
+	struct buf b = BUF_INIT;
+	grid_dump(&a->grid, &b, false);
+	bool shown = strstr(b.s, text) != NULL;
+	buf_release(&b);
+	return shown ? 0 : err_set(e, ERR_FAILED, "the script expects '%s', which is not on the screen", text);
 }
 
 static void print_dump(struct app *a, const struct script_step *s)
@@ -239,6 +252,8 @@ static int run_script(struct app *a, struct err *e)
 		else if (s.kind == SCRIPT_SAY)
 			printf("%s\n", s.text);
 		else if (s.kind == SCRIPT_SHOT && save_shot(a, s.text, e))
+			return -1;
+		else if (s.kind == SCRIPT_EXPECT && check_shown(a, s.text, e))
 			return -1;
 		else if (s.kind == SCRIPT_DUMP || s.kind == SCRIPT_ATTRS)
 			print_dump(a, &s);
@@ -310,6 +325,8 @@ static void release(struct app *a)
 	keymap_release(&a->keymap);
 	app_config_release(a);
 	script_free(a->script);
+	if (a->record)
+		fclose(a->record);
 	grid_release(&a->grid);
 	if (a->wake_read >= 0)
 		close(a->wake_read);
@@ -323,6 +340,8 @@ static int start(struct app *a, const struct app_options *o, struct err *e)
 	a->session = session_open(o->atlas, o->backend, e);
 	a->script_mode = o->script != NULL;
 	app_keys_init(a);
+	if (o->record && !(a->record = fopen(o->record, "w")))
+		return err_os(e, "cannot write '%s'", o->record);
 	if (!a->session || open_wake_pipe(a, e) || open_screen(a, o, e))
 		return -1;
 	pool_stay_behind(a->session->pool);
@@ -333,6 +352,10 @@ static int start(struct app *a, const struct app_options *o, struct err *e)
 	app_push(a, &view_features, NULL);
 	if (!a->n_stack)
 		return err_set(e, ERR_FAILED, "%s", a->message.s);
+	if (o->resume || (!a->script_mode && app_setting_number(a, SET_RESUME)))
+		app_resume(a);
+	if (o->tour)
+		app_tour_begin(a);
 	const char *why = note_read_only(a->session->note);
 	if (why)
 		app_message(a, "read only: %s", why);
@@ -355,6 +378,8 @@ int app_run(const struct app_options *o, struct err *e)
 		r = run_script(a, e);
 	else if (!r)
 		run_terminal(a);
+	if (!r && (!a->script_mode || o->resume))
+		app_resume_save(a);
 	term_close();
 	release(a);
 	free(a);

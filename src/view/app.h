@@ -23,6 +23,8 @@ struct app_options {
 	bool ascii;
 	const char *config;     /* the configuration's path; "": none; NULL: the usual one, none for scripts */
 	bool resume;            /* begin where the last session on the atlas ended */
+	bool tour;
+	const char *record;     /* a file for the keys, as a key script, or NULL */
 };
 /* Runs until it is left: 0, or -1 and why it could not start. */
 int app_run(const struct app_options *o, struct err *e);

@@ -269,6 +269,33 @@ static void draw_which_key(struct app *a, struct rect body)
 	buf_release(&b);
 }
 
+/* A prompt keeps its line, and the row above the box is the view's. */
+static void draw_tour(struct app *a, struct rect body)
+{
+	size_t at, n;
+	const char *text = app_tour_text(a, &at, &n);
+	char title[48];
+	if (!text)
+		return;
+	int w = MIN(body.w, 80), lines = 0;
+	for (const char *s = text; *s;) {
+		size_t k = strcspn(s, "\n");
+		struct words one = {.text = s, .n = k};
+		lines += (int)words_lines(&one, w - 4);
+		s += k + (s[k] == '\n');
+	}
+	struct rect in = box(body, w, lines + 2, true);
+	snprintf(title, sizeof title, "tour %zu of %zu \u00b7 Esc leaves it", at, n);
+	box_title(in, title);
+	int y = 1;
+	for (const char *s = text; *s && y < in.h - 1;) {
+		size_t k = strcspn(s, "\n");
+		struct words one = {.text = s, .n = k, .plain = STYLE_POPUP};
+		y += (int)words_draw(&one, rect_sub(in, 2, y, in.w - 4, in.h - 1 - y), 0);
+		s += k + (s[k] == '\n');
+	}
+}
+
 void app_draw(struct app *a)
 {
 	struct rect all = grid_rect(&a->grid);
@@ -286,6 +313,7 @@ void app_draw(struct app *a)
 	v->class->draw(v, body);
 	draw_message(a, all, all.h - 2);
 	draw_footer(a, all, all.h - 1);
+	draw_tour(a, body);
 	if (which_key_due(a))
 		draw_which_key(a, body);
 	if (a->menu.open)

@@ -3,7 +3,9 @@
 #include "view/app_private.h"
 
 #include "base/mem.h"
+#include "view/view_features.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,9 +163,11 @@ static void show_exact(struct app *a)
 
 struct marks_list {
 	struct app *a;
-	struct app_menu_item items[62];
+	struct app_menu_item items[100];
 	u32 feature[62];
-	size_t n;
+	char tag[38][NOTE_MAX_TAG + 1];
+	u32 count[38];
+	size_t n, n_tags; /* bookmarks; the tags follow them */
 };
 
 static void add_bookmark(void *context, u32 feature, const char *name, const char *text, i64 when)
@@ -171,7 +175,7 @@ static void add_bookmark(void *context, u32 feature, const char *name, const cha
 	struct marks_list *m = context;
 	(void)text;
 	(void)when;
-	if (m->n == ARRAY_LEN(m->items) || feature >= m->a->session->atlas->n_features)
+	if (m->n == ARRAY_LEN(m->feature) || feature >= m->a->session->atlas->n_features)
 		return;
 	char *label = session_label_text(m->a->session, feature);
 	m->feature[m->n] = feature;
@@ -179,26 +183,56 @@ static void add_bookmark(void *context, u32 feature, const char *name, const cha
 	free(label);
 }
 
+static void add_tag(void *context, u32 feature, const char *name, const char *text, i64 when)
+{
+	struct marks_list *m = context;
+	size_t i = 0;
+	(void)feature;
+	(void)text;
+	(void)when;
+	while (i < m->n_tags && strcmp(m->tag[i], name))
+		i++;
+	if (i == ARRAY_LEN(m->tag))
+		return;
+	if (i == m->n_tags) {
+		snprintf(m->tag[i], sizeof m->tag[i], "%s", name);
+		m->n_tags++;
+	}
+	m->count[i]++;
+}
+
 static void list_bookmarks(struct app *a, struct marks_list *m)
 {
 	struct err e = {0};
 	*m = (struct marks_list){.a = a};
-	if (note_each(a->session->note, NOTE_BOOKMARK, add_bookmark, m, &e))
+	if (note_each(a->session->note, NOTE_BOOKMARK, add_bookmark, m, &e) ||
+	    note_each(a->session->note, NOTE_TAG, add_tag, m, &e))
 		app_error(a, &e);
+	for (size_t i = 0; i < m->n_tags; i++) {
+		char *text = xasprintf("tag:%s  %u feature%s", m->tag[i], m->count[i], m->count[i] == 1 ? "" : "s");
+		m->items[m->n + i] = (struct app_menu_item){0, text};
+	}
 }
 
 static void release_bookmarks(struct marks_list *m)
 {
-	for (size_t i = 0; i < m->n; i++)
+	for (size_t i = 0; i < m->n + m->n_tags; i++)
 		free((void *)(uintptr_t)m->items[i].text);
 }
 
 static void bookmark_chosen(struct view *v, size_t i)
 {
 	struct marks_list m;
-	list_bookmarks(v->app, &m);
-	if (i < m.n)
-		app_push_feature(v->app, m.feature[i]);
+	struct app *a = v->app;
+	list_bookmarks(a, &m);
+	if (i < m.n) {
+		app_push_feature(a, m.feature[i]);
+	} else if (i - m.n < m.n_tags) {
+		char *query = xasprintf("tag:%s", m.tag[i - m.n]);
+		a->at = 0;
+		features_restore(a->stack[0], "query", query);
+		free(query);
+	}
 	release_bookmarks(&m);
 }
 
@@ -206,10 +240,10 @@ static void show_bookmarks(struct app *a)
 {
 	struct marks_list m;
 	list_bookmarks(a, &m);
-	if (m.n)
-		app_menu(app_top(a), "bookmarks", m.items, m.n, bookmark_chosen);
+	if (m.n + m.n_tags)
+		app_menu(app_top(a), "bookmarks and tags", m.items, m.n + m.n_tags, bookmark_chosen);
 	else
-		app_message(a, "no bookmark is set; m and a letter sets one");
+		app_message(a, "no bookmark and no tag is set; m and a letter, or t, sets one");
 	release_bookmarks(&m);
 }
 
@@ -272,14 +306,24 @@ static void copy_id(struct app *a)
 	free(text);
 }
 
-static void save_screen(struct app *a)
+static const struct app_menu_item save_kinds[] = {
+	{'t', "text"}, {'a', "ANSI: text with colours for a terminal"}, {'h', "HTML"}, {'s', "SVG, a picture"}};
+
+static void save_as(struct view *v, size_t i)
 {
+	static const char *const extensions[] = {"txt", "ans", "html", "svg"};
+	struct app *a = v->app;
 	struct buf b = BUF_INIT;
 	buf_clear(&a->message);
 	app_draw(a);
-	grid_dump(&a->grid, &b, true);
-	app_save(a, app_top(a)->class->name, "txt", &b);
+	grid_dump_as(&a->grid, extensions[i], a->theme, &b);
+	app_save(a, app_top(a)->class->name, extensions[i], &b);
 	buf_release(&b);
+}
+
+static void save_screen(struct app *a)
+{
+	app_menu(app_top(a), "save this screen as", save_kinds, ARRAY_LEN(save_kinds), save_as);
 }
 
 static void go_features(struct app *a)

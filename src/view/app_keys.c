@@ -71,9 +71,12 @@ static void stop_or_quit(struct app *a)
 
 static void cancel(struct app *a)
 {
+	bool nothing = a->range_from == NO_FEATURE && !a->message.n;
 	a->range_from = NO_FEATURE;
 	buf_clear(&a->message);
 	a->dirty = true;
+	if (nothing)
+		app_tour_end(a);
 }
 
 /* Actions about the program itself. */
@@ -100,6 +103,7 @@ static bool program_act(struct app *a, enum action action)
 		a->dirty = true;
 		return true;
 	case ACT_VIEW_BIG: app_set(a, SET_BIG, app_setting_number(a, SET_BIG) ? "no" : "yes", NULL); return true;
+	case ACT_TOUR: app_tour_toggle(a); return true;
 	case ACT_BACK: app_back(a); return true;
 	case ACT_FORWARD: app_forward(a); return true;
 	default: return false;
@@ -110,6 +114,7 @@ void app_act(struct app *a, enum action action, int count)
 {
 	struct view *v = app_top(a);
 	a->dirty = true;
+	app_tour_saw(a, action);
 	const char *why = v->class->why_not ? v->class->why_not(v, action) : NULL;
 	if (why) {
 		app_message(a, "%s", why);
@@ -179,7 +184,27 @@ static void map_key(struct app *a, u32 key)
 		app_act(a, (enum action)action, count);
 }
 
+static void record(struct app *a, u32 key)
+{
+	struct buf b = BUF_INIT;
+	key_add_notation(&b, key);
+	if (b.n)
+		fprintf(a->record, "keys %s\n", b.s);
+	fflush(a->record);
+	buf_release(&b);
+}
+
+static void take_key(struct app *a, u32 key);
+
 void app_key(struct app *a, u32 key)
+{
+	if (a->record)
+		record(a, key);
+	take_key(a, key);
+	app_tour_look(a);
+}
+
+static void take_key(struct app *a, u32 key)
 {
 	a->dirty = true;
 	a->last_key = key;
@@ -197,7 +222,7 @@ void app_key(struct app *a, u32 key)
 		return;
 	}
 	if (key > KEY_ALT) { /* an Esc and a key that came in one breath */
-		app_key(a, KEY_ESCAPE);
+		take_key(a, KEY_ESCAPE);
 		key -= KEY_ALT;
 	}
 	if (a->pending != PENDING_NONE) {

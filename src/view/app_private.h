@@ -10,6 +10,8 @@
 #include "ui/term.h"
 #include "view/app.h"
 
+#include <stdio.h>
+
 enum { APP_MIN_W = 40, APP_MIN_H = 10, APP_STACK_MAX = 100, TICK_MS = 200 };
 
 struct job_item {
@@ -124,6 +126,12 @@ struct app {
 	size_t n_marks;
 	u32 range_from;           /* v, or NO_FEATURE */
 
+	struct {
+		bool on, did[N_ACTIONS];
+		size_t at;
+	} tour;
+	FILE *record;             /* keys go here, or NULL */
+
 	u64 random;
 	char words[32];
 };
@@ -151,6 +159,18 @@ int app_config_save(struct app *a, struct err *e); /* what was changed in this s
 int app_apply_theme(struct app *a, const char *name, struct err *e);
 void app_apply_terminal(struct app *a);
 enum action app_action_named(const char *name); /* ACT_NONE if there is none */
+
+/* app_tour.c */
+void app_tour_begin(struct app *a);
+void app_tour_end(struct app *a);
+void app_tour_toggle(struct app *a);
+void app_tour_saw(struct app *a, enum action action);
+void app_tour_look(struct app *a); /* on to the next step if this one was done */
+const char *app_tour_text(const struct app *a, size_t *at, size_t *n); /* NULL: no tour */
+
+/* app_resume.c */
+void app_resume_save(struct app *a);
+void app_resume(struct app *a);
 
 /* app_stack.c */
 void app_show_feature(struct app *a, u32 feature); /* replaces the page on top if it is one */

@@ -52,6 +52,10 @@ void app_prompt_close(struct app *a)
 
 void app_prompt_fault(struct app *a, size_t at, const char *sentence)
 {
+	if (!a->prompt.open) {
+		app_message(a, "%s", sentence);
+		return;
+	}
 	forget_fault(a);
 	a->prompt.fault_at = at;
 	a->prompt.fault = xstrdup(sentence);

@@ -12,8 +12,10 @@ src/view/app_job.c \
 src/view/app_keys.c \
 src/view/app_private.h \
 src/view/app_prompt.c \
+src/view/app_resume.c \
 src/view/app_search.c \
 src/view/app_stack.c \
+src/view/app_tour.c \
 src/view/context.c \
 src/view/context.h \
 src/view/list_act.c \

@@ -286,6 +286,37 @@ static void sort_menu(struct view *v)
 	app_menu(v, "sort by", s->menu, N_ORDERS, sort_chosen);
 }
 
+/* ---- where it stands ---- */
+
+void features_save(struct view *v, struct buf *out)
+{
+	struct features *s = view_state(v);
+	u32 f;
+	buf_addf(out, "sort %d %d\n", (int)s->by, s->reverse);
+	if (features_current(v, &f))
+		buf_addf(out, "at %u\n", f);
+	if (s->query) /* last: its job makes the order again */
+		buf_addf(out, "query %s\n", s->query);
+}
+
+void features_restore(struct view *v, const char *verb, const char *words)
+{
+	struct features *s = view_state(v);
+	int by, reverse;
+	u64 row;
+	if (!strcmp(verb, "query")) {
+		commit_query(v, words, NULL);
+	} else if (!strcmp(verb, "sort") && sscanf(words, "%d %d", &by, &reverse) == 2 && by >= 0 && by < N_ORDERS) {
+		s->by = (enum order_by)by;
+		s->reverse = reverse != 0;
+		make_order(v);
+	} else if (!strcmp(verb, "at")) {
+		s->anchor = (u32)strtoul(words, NULL, 10);
+		if (s->ordered && find_row(s, s->anchor, &row))
+			list_go(&s->list, row);
+	}
+}
+
 /* ---- columns ---- */
 
 static bool has_column(struct view *v, const char *word)

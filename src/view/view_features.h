@@ -28,6 +28,10 @@ const struct atlas *features_atlas(struct view *v);
 u32 features_at(const struct features *s, u64 row);
 bool features_current(struct view *v, u32 *feature);
 void features_draw(struct view *v, struct rect r);
+/* Where the list stands, as lines of a verb and its words; and back.  "query X" is a query as typed;
+ * verbs that are not known are passed over. */
+void features_save(struct view *v, struct buf *out);
+void features_restore(struct view *v, const char *verb, const char *words);
 /* Column i of the table: its word in the configuration, or NULL behind the last. */
 const char *features_column(size_t i);
 int features_check_columns(const char *words, struct err *e);

@@ -3,6 +3,7 @@ cli_suites = \
 tests/cli/backend.t \
 tests/cli/badinput.t \
 tests/cli/config.t \
+tests/cli/demos.t \
 tests/cli/check.t \
 tests/cli/conformance.t \
 tests/cli/diff.t \
