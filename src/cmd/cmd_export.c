@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd_export.c - labels, bookmarks, features and the dictionary of an atlas in the forms that others read. */
 #include "base/buf.h"
+#include "base/mem.h"
 #include "cmd/cmd.h"
 #include "cmd/export.h"
+#include "core/dict_export.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *const kinds[] = {
 	[LABEL_LEXICAL] = "lexical", [LABEL_MACHINE] = "machine", [LABEL_PERSON] = "person"};
@@ -147,6 +150,46 @@ static int export_features(const struct cmd_args *a, struct err *e)
 	return bad ? -1 : EXIT_OK;
 }
 
+/* An atlas's dictionary, or one of any layout that has no atlas. */
+static int export_opened(const struct cmd_args *a, struct dict *d, struct err *e)
+{
+	struct progress progress = {0};
+	const char *folder = a->positional[2];
+	if (export_folder(folder, e))
+		return -1;
+	struct cmd_progress *shown = cmd_progress_start(&progress);
+	int bad = dict_export(d, folder, &progress, e);
+	cmd_progress_stop(shown);
+	if (bad)
+		rmdir(folder); /* stays if it holds anything */
+	else if (arg_flag(a, "json"))
+		cmd_print_json(json_pack("{s:s, s:i, s:i}", "out", folder, "features", (int)dict_info(d)->n_features, "d",
+					 (int)dict_info(d)->d_in));
+	else
+		printf("%s  %u features of %s\n", folder, dict_info(d)->n_features, dict_info(d)->format);
+	return bad;
+}
+
+static int export_dict(const struct cmd_args *a, struct err *e)
+{
+	const char *format = arg_str(a, "format", "saelens"), *path = a->positional[0];
+	if (strcmp(format, "saelens"))
+		return err_set(e, ERR_USAGE, "--format is saelens, not '%s'", format);
+	char *json = xasprintf("%s/atlas.json", path);
+	bool is_atlas = !access(json, F_OK);
+	free(json);
+	struct dict_options options;
+	if (cmd_dict_options(a, &options, e))
+		return -1;
+	struct atlas *atlas = is_atlas ? atlas_open(path, e) : NULL;
+	struct dict *d = atlas ? atlas->dict : is_atlas ? NULL : dict_open_with(path, &options, e);
+	int bad = d ? export_opened(a, d, e) : -1;
+	if (!atlas)
+		dict_free(d);
+	atlas_free(atlas);
+	return bad ? -1 : EXIT_OK;
+}
+
 static const struct {
 	const char *name;
 	bool to_folder;
@@ -155,6 +198,7 @@ static const struct {
 	{"labels", false, export_labels},
 	{"bookmarks", false, export_marks},
 	{"features", true, export_features},
+	{"dict", true, export_dict},
 };
 
 int cmd_export(const struct cmd_args *a, struct err *e)
@@ -166,10 +210,10 @@ int cmd_export(const struct cmd_args *a, struct err *e)
 		if (strcmp(what, things[i].name))
 			continue;
 		if (things[i].to_folder != (a->n_positional == 3))
-			return err_set(e, ERR_USAGE, things[i].to_folder ? "a folder to write %s to is missing"
+			return err_set(e, ERR_USAGE, things[i].to_folder ? "a folder to write the %s to is missing"
 									 : "%s are printed, not written to a folder",
 				       what);
 		return things[i].run(a, e);
 	}
-	return err_set(e, ERR_USAGE, "what can be exported is labels, bookmarks or features, not '%s'", what);
+	return err_set(e, ERR_USAGE, "what can be exported is labels, bookmarks, features or dict, not '%s'", what);
 }

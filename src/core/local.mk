@@ -13,6 +13,8 @@ src/core/dict.c \
 src/core/dict.h \
 src/core/dict_detect.c \
 src/core/dict_encode.c \
+src/core/dict_export.c \
+src/core/dict_export.h \
 src/core/dict_facts.c \
 src/core/dict_facts.h \
 src/core/dict_gemma.c \

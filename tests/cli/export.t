@@ -72,10 +72,33 @@ has "features that never fire are skipped" "$(tr -d ' \n' <"$tmp/sd/skipped_inde
 check "a folder that is in use" 2 "$FEATLAS" export "$SAMPLE" features --format saedashboard "$tmp/sd"
 has "is named" "$err" "sd' is there already and is not empty"
 check "no folder" 2 "$FEATLAS" export "$SAMPLE" features --format neuronpedia
-has "is said" "$err" 'a folder to write features to is missing'
+has "is said" "$err" 'a folder to write the features to is missing'
 check "a folder for what is printed" 2 "$FEATLAS" export "$SAMPLE" labels "$tmp/labels"
 check "an unknown form of features" 2 "$FEATLAS" export "$SAMPLE" features --format csv "$tmp/csv"
 ok "makes nothing" [ ! -e "$tmp/csv" ]
+# --- the dictionary, of any layout: what SAELens can hold gives the same numbers from its folder
+golden=$TESTS_DIR/golden/formats tool=$BUILD_DIR/tests/cli/tool none=
+while IFS="$tab" read -r name opened options file; do
+	[ "$options" = - ] && options=
+	# shellcheck disable=SC2086 # options are words
+	run "$FEATLAS" export "$golden/$opened" dict "$tmp/$name" $options
+	if [ "$status" != 0 ]; then
+		none="$none $name"
+		has "$name is refused by name" "$err" "^featlas export: '.*$opened': SAELens does not have "
+		ok "and nothing is left of it" [ ! -e "$tmp/$name" ]
+		continue
+	fi
+	run "$FEATLAS" encode "$tmp/$name" --x "$golden/$file" --out "$tmp/out.st"
+	ok "$name as SAELens has it" "$tool" agree "$tmp/out.st" "$golden/$file" 1e-4
+	has "is version 6" "$(tr -d ' \n' <"$tmp/$name/cfg.json")" '"metadata":\{"sae_lens_version":"6\.'
+done <"$golden/cases.tsv"
+is "what SAELens does not have" "$none" " llamascopium-topk llamascopium-glu sparsify-groupmax sparsify-skip sparsify-transcode"
+check "an atlas's own" 0 "$FEATLAS" export "$SAMPLE" dict --format saelens "$tmp/own" --json
+has "in one object" "$out" '^\{"out":".*/own","features":512,"d":48\}$'
+check "another format" 2 "$FEATLAS" export "$SAMPLE" dict --format onnx "$tmp/onnx"
+check "no dictionary" 2 "$FEATLAS" export "$tmp" dict "$tmp/nothing"
+ok "makes no folder" [ ! -e "$tmp/nothing" ]
+
 # --- there and back
 contexts() {
 	grep -E '"index":"(3|41)".*"binMin":-1' "$1" | sed 's/.*\("index":"[0-9]*"\).*\("tokens":.*\)"minValue".*/\1 \2/'
