@@ -36,5 +36,7 @@ src/cmd/export.h \
 src/cmd/export_dashboard.c \
 src/cmd/export_neuronpedia.c \
 src/cmd/import.h \
+src/cmd/near_vector.c \
+src/cmd/near_vector.h \
 src/cmd/options.def \
 src/cmd/show.h

@@ -53,7 +53,10 @@ struct knn_graph {
  * operations (half of what all ordered pairs take); memory 2 n d bytes for packed rows and 16 k +
  * 256 or more bytes a row for candidates.  progress counts pairs, and cancels after the block at
  * hand, with a checkpoint if there is to be one; ERR_CANCELLED then.  The checkpoint is removed by
- * the caller, when the result is safe. */
+ * the caller, when the result is safe.
+ *
+ * Every process of ranks.h calls this with the same rows and k; id and score come about in rank
+ * 0, and there are no checkpoints where there are several. */
 int knn_rows_graph(const struct rows *rows, struct pool *pool, const struct knn_graph *g, u32 *id, f32 *score,
 		   struct progress *progress, struct err *e);
 int knn_graph(const struct knn_rows *rows, struct pool *pool, size_t k, u32 *id, f32 *score,

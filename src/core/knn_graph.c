@@ -5,11 +5,16 @@
  * tiles.  The rows after it are split among the threads by columns, whose lists only that
  * thread touches; for the block's own rows each thread has lists of its own, which are added
  * up when the block is done.  Then its rows have met every other, and are final.
+ *
+ * Several processes take the blocks by turns; then each sends its lists to the first, where all
+ * are added up, and every row is final at the end only.
  */
 #include "core/knn_impl.h"
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "core/kernel.h"
+#include "core/ranks.h"
 #include "core/rows.h"
 #include "core/vec.h"
 
@@ -117,23 +122,33 @@ static void compare(void *context, size_t task, unsigned thread)
 
 /* ---- a block ---- */
 
-/* A row's candidates of all threads, scored in f32 against the row. */
+/* A row's candidates of all threads, in its own list. */
+static void add_up(void *context, size_t task, unsigned thread)
+{
+	struct graph *g = context;
+	size_t row = g->from + task;
+	if (row >= g->rows->n)
+		return;
+	for (unsigned i = 0; i < g->n_threads; i++) {
+		struct knn_list *part = &g->worker[i].list[task];
+		for (u32 k = 0; k < part->n; k++)
+			if (knn_list_add(&g->list[row], &g->bound, &g->least[row], part->key[k]))
+				g->worker[thread].failed = true;
+		part->n = 0;
+	}
+	knn_list_narrow(&g->list[row], &g->bound, &g->least[row]);
+}
+
+/* A row that has met all others: its candidates are scored in f32. */
 static void settle(void *context, size_t task, unsigned thread)
 {
 	struct graph *g = context;
 	struct worker *w = &g->worker[thread];
 	const struct rows *r = g->rows;
 	size_t row = g->from + task, at = row * g->bound.k, m = 0;
-	struct knn_list *l = &g->list[row];
 	if (row >= r->n)
 		return;
-	for (unsigned i = 0; i < g->n_threads; i++) {
-		struct knn_list *part = &g->worker[i].list[task];
-		for (u32 k = 0; k < part->n; k++)
-			if (knn_list_add(l, &g->bound, &g->least[row], part->key[k]))
-				w->failed = true;
-		part->n = 0;
-	}
+	struct knn_list *l = &g->list[row];
 	knn_list_narrow(l, &g->bound, &g->least[row]);
 	if (!rows_is_empty(r, (u32)row)) {
 		rows_exact(r, (u32)row, w->x);
@@ -165,8 +180,9 @@ static void one_block(struct graph *g)
 	panels = (g->n_padded - g->from) / KERNEL_N;
 	g->panels_a_task = MAX((size_t)1, MIN((size_t)64, panels / (8 * g->n_threads)));
 	pool_each(g->pool, (panels + g->panels_a_task - 1) / g->panels_a_task, compare, g);
-	pool_each(g->pool, g->n_block, settle, g);
-	g->state.done = MIN(g->from + g->block, n);
+	pool_each(g->pool, g->n_block, add_up, g);
+	if (ranks_n() == 1)
+		pool_each(g->pool, g->n_block, settle, g);
 }
 
 /* ---- all ---- */
@@ -189,7 +205,8 @@ static int worker_new(struct worker *w, const struct graph *g, size_t room, stru
 static int graph_new(struct graph *g, struct err *e)
 {
 	const struct rows *r = g->rows;
-	size_t row_bytes = r->stride * g->kernel->a_size, room = 2 * g->bound.k + 32;
+	/* the same blocks whatever the kernel: processes and checkpoints share them */
+	size_t row_bytes = r->stride * sizeof(u16), room = 2 * g->bound.k + 32;
 	g->block = STEP * MAX((size_t)1, MIN((size_t)MOST_STEPS, BLOCK_BYTES / (STEP * row_bytes)));
 	g->n_padded = (r->n + KERNEL_N - 1) / KERNEL_N * KERNEL_N;
 	g->n_threads = g->pool ? pool_threads(g->pool) : 1;
@@ -247,17 +264,26 @@ static f64 seconds(void)
 	return (f64)t.tv_sec + (f64)t.tv_nsec * 1e-9;
 }
 
+static int failed(const struct graph *g, struct err *e)
+{
+	for (unsigned i = 0; i < g->n_threads; i++)
+		if (g->worker[i].failed)
+			return err_set(e, ERR_FAILED, "no memory for candidates");
+	return 0;
+}
+
 static int go(struct graph *g, const struct knn_checkpoint *c, struct err *e)
 {
-	u64 n = g->rows->n, met = pairs(n) - pairs(n - g->state.done);
+	u64 n = g->rows->n, met = pairs(n) - pairs(n - g->state.done), block = 0;
 	f64 written = seconds();
 	progress_start(g->progress, "comparing", "pairs", pairs(n));
 	progress_add(g->progress, met);
 	while (g->state.done < n && !progress_cancelled(g->progress)) {
-		one_block(g);
-		for (unsigned i = 0; i < g->n_threads; i++)
-			if (g->worker[i].failed)
-				return err_set(e, ERR_FAILED, "no memory for candidates");
+		if (block++ % ranks_n() == ranks_me())
+			one_block(g);
+		g->state.done = MIN(g->state.done + g->block, n);
+		if (failed(g, e))
+			return -1;
 		u64 now = pairs(n) - pairs(n - g->state.done);
 		progress_add(g->progress, now - met);
 		met = now;
@@ -273,6 +299,74 @@ static int go(struct graph *g, const struct knn_checkpoint *c, struct err *e)
 	return 0;
 }
 
+/* ---- several processes ---- */
+
+enum { ROWS_A_MESSAGE = 1 << 14 };
+
+static int send_lists(struct graph *g, struct err *e)
+{
+	struct buf b = BUF_INIT;
+	int bad = 0;
+	for (size_t from = 0; !bad && from < g->rows->n; from += ROWS_A_MESSAGE) {
+		size_t end = MIN(from + ROWS_A_MESSAGE, g->rows->n);
+		buf_clear(&b);
+		for (size_t i = from; i < end; i++) {
+			knn_list_narrow(&g->list[i], &g->bound, &g->least[i]);
+			buf_add(&b, &g->list[i].n, sizeof g->list[i].n);
+			buf_add(&b, g->list[i].key, g->list[i].n * sizeof(u64));
+		}
+		bad = ranks_send(b.s, b.n, e);
+	}
+	buf_release(&b);
+	return bad;
+}
+
+static int take_list(struct graph *g, size_t row, const struct buf *b, size_t *at, struct err *e)
+{
+	u32 n = 0;
+	bool whole = b->n - *at >= sizeof n;
+	if (whole)
+		memcpy(&n, b->s + *at, sizeof n);
+	if (!whole || (b->n - *at - sizeof n) / sizeof(u64) < n)
+		return err_set(e, ERR_FAILED, "another process sent less than it should have");
+	*at += sizeof n;
+	for (u32 i = 0; i < n; i++, *at += sizeof(u64)) {
+		u64 key;
+		memcpy(&key, b->s + *at, sizeof key);
+		if (knn_key_id(key) >= g->rows->n)
+			return err_set(e, ERR_FAILED, "another process compares more rows than there are here");
+		if (knn_list_add(&g->list[row], &g->bound, &g->least[row], key))
+			g->worker[0].failed = true;
+	}
+	return 0;
+}
+
+static int receive_lists(struct graph *g, unsigned from_rank, struct err *e)
+{
+	struct buf b = BUF_INIT;
+	int bad = 0;
+	for (size_t from = 0; !bad && from < g->rows->n; from += ROWS_A_MESSAGE) {
+		size_t end = MIN(from + ROWS_A_MESSAGE, g->rows->n), at = 0;
+		bad = ranks_receive(from_rank, &b, e);
+		for (size_t i = from; !bad && i < end; i++)
+			bad = take_list(g, i, &b, &at, e);
+	}
+	buf_release(&b);
+	return bad;
+}
+
+static int share(struct graph *g, struct err *e)
+{
+	if (ranks_me())
+		return send_lists(g, e);
+	for (unsigned i = 1; i < ranks_n(); i++)
+		if (receive_lists(g, i, e))
+			return -1;
+	g->from = 0;
+	pool_each(g->pool, g->rows->n, settle, g);
+	return failed(g, e);
+}
+
 int knn_rows_graph(const struct rows *rows, struct pool *pool, const struct knn_graph *o, u32 *id, f32 *score,
 		   struct progress *progress, struct err *e)
 {
@@ -281,8 +375,9 @@ int knn_rows_graph(const struct rows *rows, struct pool *pool, const struct knn_
 	g.bound.k = o->k;
 	g.bound.slack = knn_slack(rows, 1 + 1e-5f, rows->off);
 	g.state = (struct knn_state){.rows = rows, .k = o->k, .id = id, .score = score};
-	int bad = graph_new(&g, e) || (o->checkpoint && knn_checkpoint_read(&g.state, o->checkpoint, e) < 0) ||
-		  go(&g, o->checkpoint, e);
+	const struct knn_checkpoint *c = ranks_n() == 1 ? o->checkpoint : NULL;
+	int bad = graph_new(&g, e) || (c && knn_checkpoint_read(&g.state, c, e) < 0) || go(&g, c, e) ||
+		  (ranks_n() > 1 && share(&g, e));
 	graph_release(&g);
 	return bad ? -1 : 0;
 }

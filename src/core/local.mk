@@ -9,6 +9,8 @@ src/core/blas.c \
 src/core/blas.h \
 src/core/check.c \
 src/core/check.h \
+src/core/cooc.c \
+src/core/cooc.h \
 src/core/dict.c \
 src/core/dict.h \
 src/core/dict_detect.c \

@@ -376,3 +376,19 @@ void store_activations(const struct store *s, u32 feature, u64 from, u64 to, f32
 		}
 	}
 }
+
+u64 store_postings(const struct store *s, u32 feature, u64 skip, u64 *out, u64 cap)
+{
+	u64 filled = 0;
+	for (size_t i = 0; i < s->n && filled < cap && feature < s->n_features; i++) {
+		const struct segment *g = &s->segments[i];
+		u64 run, n = run_of(g->feature_ptr, feature, g->act_pos->n, &run);
+		u64 from = MIN(skip, n), end = MIN(n, from + cap - filled);
+		skip -= from;
+		for (u64 j = run + from; j < run + end; j++) {
+			u64 at = tensor_u64(g->act_pos, j);
+			out[filled++] = g->first + (at < g->n_tokens ? at : g->n_tokens - (g->n_tokens > 0));
+		}
+	}
+	return filled;
+}

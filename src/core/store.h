@@ -62,5 +62,8 @@ size_t store_contexts(const struct store *s, u32 feature, struct store_context *
 /* f at [from, to): out[to - from], zero where it does not fire.  With coverage examples it is
  * known only near chosen contexts. */
 void store_activations(const struct store *s, u32 feature, u64 from, u64 to, f32 *out);
+/* Positions where a feature fires, ascending, without the first skip of them: fills at most cap and
+ * returns how many; below n_tokens.  With coverage examples they are those near chosen contexts. */
+u64 store_postings(const struct store *s, u32 feature, u64 skip, u64 *out, u64 cap);
 
 #endif

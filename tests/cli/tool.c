@@ -3,6 +3,7 @@
  *
  * usage: tool acts OUT.acts N_TEXTS        rows of a few hidden directions, 64 tokens a text
  *        tool close A B NAME TOLERANCE     is the tensor the same, to a share of each row's largest?
+ *        tool row A NAME I OUT             row I of a tensor as the only tensor of a file
  *        tool agree A B TOLERANCE          are acts, with every zero in its place, and recon?
  */
 #include "core/acts.h"
@@ -118,6 +119,22 @@ static int compare_files(const char *path_a, const char *path_b, const char *nam
 	return differs;
 }
 
+static int cut_row(const char *path, const char *name, const char *row, const char *out)
+{
+	static f32 x[1 << 16];
+	struct err e = {0};
+	struct safetensors *f = safetensors_open(path, &e);
+	if (!f)
+		return fail(&e);
+	const struct tensor *t = safetensors_find(f, name);
+	u64 d = t ? t->shape[1] : 0;
+	tensor_get_f32(t, strtoull(row, NULL, 10) * d, d, x);
+	struct tensor_out o = {"direction", DTYPE_F32, 1, {d}, x};
+	int bad = safetensors_write_file(out, &o, 1, (const char *const[]){NULL}, &e);
+	safetensors_free(f);
+	return bad ? fail(&e) : 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 4 && !strcmp(argv[1], "acts"))
@@ -126,6 +143,9 @@ int main(int argc, char **argv)
 		return compare_files(argv[2], argv[3], argv[4], atof(argv[5]));
 	if (argc == 5 && !strcmp(argv[1], "agree"))
 		return compare_files(argv[2], argv[3], NULL, atof(argv[4]));
-	fputs("usage: tool acts OUT.acts N_TEXTS | tool close A B NAME TOLERANCE | tool agree A B TOLERANCE\n", stderr);
+	if (argc == 6 && !strcmp(argv[1], "row"))
+		return cut_row(argv[2], argv[3], argv[4], argv[5]);
+	fputs("usage: tool acts OUT.acts N_TEXTS | tool close A B NAME TOLERANCE | tool agree A B TOLERANCE |"
+	      " tool row A NAME I OUT\n", stderr);
 	return 2;
 }
