@@ -77,9 +77,12 @@ src/core/layout.c \
 src/core/layout.h \
 src/core/layout_walk.c \
 src/core/map.h \
+src/core/map_anchors.c \
 src/core/map_cluster.c \
 src/core/map_edges.c \
 src/core/map_file.c \
+src/core/map_grid.c \
+src/core/map_grid.h \
 src/core/map_layout.c \
 src/core/map_names.c \
 src/core/map_start.c \

@@ -24,7 +24,7 @@ struct map_grid {
 
 /* ---- making it ---- */
 
-static bool finite(const f32 *xy)
+static bool has_place(const f32 *xy)
 {
 	return isfinite(xy[0]) && isfinite(xy[1]);
 }
@@ -33,7 +33,7 @@ static void find_box(struct map_grid *g, const f32 *xy)
 {
 	f64 low[2] = {INFINITY, INFINITY}, high[2] = {-INFINITY, -INFINITY};
 	for (u32 i = 0; i < g->n_all; i++) {
-		if (!finite(xy + 2 * (size_t)i))
+		if (!has_place(xy + 2 * (size_t)i))
 			continue;
 		g->n++;
 		for (size_t k = 0; k < 2; k++) {
@@ -74,14 +74,14 @@ static void sort_points(struct map_grid *g, const f32 *xy)
 {
 	size_t n_cells = (size_t)1 << 2 * g->top;
 	for (u32 i = 0; i < g->n_all; i++)
-		if (finite(xy + 2 * (size_t)i))
+		if (has_place(xy + 2 * (size_t)i))
 			g->start[cell_of(g, (f64)xy[2 * (size_t)i], (f64)xy[2 * (size_t)i + 1]) + 1]++;
 	for (size_t c = 0; c < n_cells; c++)
 		g->start[c + 1] += g->start[c];
 	for (u32 i = 0; i < g->n_all; i++) {
 		const f32 *p = xy + 2 * (size_t)i;
 		g->place[i] = MAP_NONE;
-		if (!finite(p))
+		if (!has_place(p))
 			continue;
 		u32 at = g->start[cell_of(g, (f64)p[0], (f64)p[1])]++;
 		g->place[i] = at;

@@ -51,4 +51,13 @@ u32 map_grid_toward(const struct map_grid *g, const struct map_window *v, f64 x,
 /* The point `delta` places after one in the order of the grid; MAP_NONE at the ends. */
 u32 map_grid_step(const struct map_grid *g, u32 point, i64 delta);
 
+/* ---- where groups lie ---- */
+
+struct map_anchor {
+	f64 x, y; /* the middle of its members, the far ones left out */
+	u32 n;
+};
+/* Of all clusters, or of all parts: owned, one each; n 0: no member has a place. */
+struct map_anchor *map_anchors(const struct map *m, const struct map_grid *g, u32 n_features, bool parts);
+
 #endif

@@ -251,7 +251,8 @@ void app_mouse(struct app *a, const struct term_event *ev)
 		return;
 	}
 	if (ev->button != 1) {
-		app_act(a, ev->button == 4 ? ACT_UP : ACT_DOWN, 3);
+		if (!in_body || !v->class->wheel || !v->class->wheel(v, ev->x, ev->y - 1, ev->button == 4 ? 1 : -1))
+			app_act(a, ev->button == 4 ? ACT_UP : ACT_DOWN, 3);
 		return;
 	}
 	if (a->dragging) {

@@ -39,6 +39,10 @@ src/view/view_graph_draw.c \
 src/view/view_graph_export.c \
 src/view/view_help.c \
 src/view/view_jobs.c \
+src/view/view_map.c \
+src/view/view_map.h \
+src/view/view_map_draw.c \
+src/view/view_map_names.c \
 src/view/view_messages.c \
 src/view/view_options.c \
 src/view/view_palette.c \

@@ -101,6 +101,8 @@ struct view_class {
 	/* The left button went down at (x, y) of the body: true if what follows is a drag, which
 	 * then comes here with began false until the button is let go.  Asked before click. */
 	bool (*drag)(struct view *v, int x, int y, bool began);
+	/* The wheel over (x, y) of the body, steps > 0 up: true if it means more than moving. */
+	bool (*wheel)(struct view *v, int x, int y, int steps);
 	/* What keeps it busy ("generating 31/60"), NULL if idle. */
 	const char *(*busy)(struct view *v);
 };

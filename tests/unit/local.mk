@@ -52,6 +52,9 @@ tests_unit_test_knn_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/unit/test_map
 TESTS += tests/unit/test_map
 tests_unit_test_map_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/test_map_grid
+TESTS += tests/unit/test_map_grid
+tests_unit_test_map_grid_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/test_train
 TESTS += tests/unit/test_train
