@@ -59,7 +59,7 @@ stage asan make_in asan "$@" --enable-asan --enable-ubsan
 stage suites check_in asan
 FUZZ_RUNS=${FUZZ_RUNS:-1000000} SEEDS=${SEEDS:-$many_seeds}
 export FUZZ_RUNS SEEDS
-stage fuzz check_in asan TESTS='tests/fuzz/safetensors.t tests/fuzz/npz.t tests/fuzz/pickle.t tests/fuzz/frame.t'
+stage fuzz check_in asan TESTS='tests/fuzz/safetensors.t tests/fuzz/npz.t tests/fuzz/pickle.t tests/fuzz/frame.t tests/fuzz/jsonl.t'
 stage keys check_in asan TESTS=tests/screen/random.t
 SEEDS='1 2 3' FEATLAS_THREADS=4 OPENBLAS_NUM_THREADS=1
 export FEATLAS_THREADS OPENBLAS_NUM_THREADS

@@ -331,9 +331,11 @@ static void number_intervals(struct loaded *x)
 	}
 }
 
-static void put_in_order(struct loaded *x)
+static void order_contexts(struct loaded *x)
 {
 	size_t n = 0;
+	if (!x->n_contexts)
+		return;
 	qsort(x->contexts, x->n_contexts, sizeof *x->contexts, same_id);
 	for (size_t i = 0; i < x->n_contexts; i++) {
 		bool again = i + 1 < x->n_contexts && x->contexts[i].id && x->contexts[i].id == x->contexts[i + 1].id;
@@ -344,7 +346,11 @@ static void put_in_order(struct loaded *x)
 	x->n_contexts = n;
 	qsort(x->contexts, n, sizeof *x->contexts, by_rank);
 	number_intervals(x);
-	n = 0;
+}
+
+static void order_labels(struct loaded *x)
+{
+	size_t n = 0;
 	for (size_t i = 0; i < x->n_labels; i++) {
 		bool again = false;
 		for (size_t k = i + 1; k < x->n_labels && x->labels[i].id && !again; k++)
@@ -397,6 +403,7 @@ int loader_feature(struct loader *l, u32 feature, struct loaded *out, struct err
 	}
 	if (out->n_labels > MOST_LABELS)
 		return err_set(e, ERR_DAMAGED, "feature %u has %zu labels", feature, out->n_labels);
-	put_in_order(out);
+	order_contexts(out);
+	order_labels(out);
 	return 0;
 }

@@ -133,6 +133,8 @@ static int by_feature(const void *a, const void *b)
 void label_list_settle(struct label_list *l)
 {
 	u64 n = 0;
+	if (!l->n)
+		return;
 	bytes_of = l->bytes.s;
 	qsort(l->items, l->n, sizeof *l->items, by_content);
 	for (u64 i = 0; i < l->n; i++)

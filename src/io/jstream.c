@@ -39,6 +39,7 @@ struct jstream {
 	struct err *e;
 	bool stopped;    /* the reader or a limit said no, and *e says why */
 	u64 n_events, n_events_before; /* to tell a chunk without any */
+	bool has_text;                 /* more than blanks */
 };
 
 static int find_child(const struct jstream *s, int node, const char *key, size_t n)
@@ -195,10 +196,10 @@ static u64 count_lines(const u8 *p, size_t n)
 static const char *odd_word(const u8 *p, size_t n, size_t at)
 {
 	static const char *const words[] = {"NaN", "Infinity", "-Infinity"};
-	for (size_t back = 0; back < 2 && back <= at; back++)
+	for (size_t from = at > 1 ? at - 2 : 0; from <= at; from++)
 		for (size_t i = 0; i < ARRAY_LEN(words); i++) {
 			size_t length = strlen(words[i]);
-			if (n - (at - back) >= length && !memcmp(p + at - back, words[i], length))
+			if (n - from >= length && !memcmp(p + from, words[i], length))
 				return words[i];
 		}
 	return NULL;
@@ -235,11 +236,11 @@ static int feed(struct jstream *s, yajl_handle h, const u8 *p, size_t n, u64 lin
 static int finish(struct jstream *s, yajl_handle h, u64 line, struct err *e)
 {
 	const char *reason = s->depth ? "ends in the middle of a value" : NULL;
-	if (!reason && s->n_events && yajl_complete_parse(h) != yajl_status_ok)
+	if (!reason && s->has_text && yajl_complete_parse(h) != yajl_status_ok)
 		reason = s->stopped ? NULL : "ends in the middle of a value";
 	if (s->stopped)
 		return err_wrap(e, "'%s' line %llu", s->file, (unsigned long long)line);
-	if (!s->n_events)
+	if (!s->has_text)
 		reason = "holds no JSON value";
 	return reason ? err_set(e, ERR_DAMAGED, "'%s' %s (line %llu)", s->file, reason, (unsigned long long)line) : 0;
 }
@@ -254,6 +255,8 @@ static int read_all(struct jstream *s, struct gzip *g, yajl_handle h, u8 *chunk,
 		if (progress_cancelled(progress))
 			return err_set(e, ERR_CANCELLED, "stopped on request");
 		s->n_events_before = s->n_events;
+		for (i64 i = 0; i < n && !s->has_text; i++)
+			s->has_text = !memchr(" \t\r\n", chunk[i], 4);
 		if (feed(s, h, chunk, (size_t)n, line, e))
 			return -1;
 		silent = s->n_events == s->n_events_before ? silent + (u64)n : 0;
