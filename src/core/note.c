@@ -558,6 +558,51 @@ u64 note_revision(struct note *n)
 	return n->revision;
 }
 
+/* Verifying. */
+
+/* Each row of a query is a fault, but for the one that says ok. */
+static int faults(struct note *n, const char *text, void (*say)(void *, const char *), void *context)
+{
+	sqlite3_stmt *s = NULL;
+	int r = sqlite3_prepare_v2(n->db, text, -1, &s, NULL);
+	while (r == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW) {
+		char *words = column_clean(s, 0, true);
+		char *sentence = xasprintf("'%s': %s", n->path, words ? words : "damaged");
+		if (words && strcmp(words, "ok") != 0)
+			say(context, sentence);
+		free(sentence);
+		free(words);
+	}
+	r = sqlite3_finalize(s);
+	if (r == SQLITE_OK)
+		return 0;
+	struct err e = {0};
+	fail(n, &e);
+	say(context, e.msg);
+	return -1;
+}
+
+int note_verify(struct note *n, u32 n_features, void (*say)(void *, const char *), void *context)
+{
+	if (attach(n)) {
+		if (n->broken)
+			say(context, n->why);
+		return n->broken ? -1 : 0;
+	}
+	char *wrong = xasprintf(
+		"SELECT 'a value of feature ' || feature || ', which there is not' FROM value"
+		" WHERE feature < 0 OR feature >= %u UNION ALL "
+		"SELECT 'a value of an unknown kind (' || kind || ')' FROM value WHERE kind NOT BETWEEN 0 AND 4 UNION ALL "
+		"SELECT 'feature ' || feature || ' has a rating that is not 1 to 5' FROM value"
+		" WHERE kind = 1 AND text NOT IN ('1', '2', '3', '4', '5') UNION ALL "
+		"SELECT 'edit ' || seq || ' can be undone but is not in the log' FROM pile"
+		" WHERE seq NOT IN (SELECT seq FROM log) LIMIT 20",
+		n_features);
+	int r = faults(n, "PRAGMA integrity_check(20)", say, context) || faults(n, wrong, say, context) ? -1 : 0;
+	free(wrong);
+	return r;
+}
+
 /* Editing. */
 
 static int step(struct note *n, sqlite3_stmt *s, struct err *e)

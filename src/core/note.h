@@ -48,6 +48,10 @@ int note_each(struct note *n, enum note_kind kind, note_fn fn, void *context, st
 /* All features that have a person's label: calls fn in id order. */
 int note_each_label(struct note *n, void (*fn)(void *, u32 feature, const char *text, i64 when), void *context,
 		    struct err *e);
+/* Checks all of it: the database's own check, that values make sense and are of features below
+ * n_features, that what can be undone stands in the log.  Calls say(context, sentence) for each fault; no
+ * database is no fault.  -1 only if it cannot be read at all, which is said too. */
+int note_verify(struct note *n, u32 n_features, void (*say)(void *, const char *), void *context);
 /* Grows with every edit, other programs' included: callers cache by it. */
 u64 note_revision(struct note *n);
 

@@ -66,8 +66,9 @@ static void draw_title(struct app *a, struct rect r)
 		snprintf(model, sizeof model, "  %.70s", at->model.name);
 		x = put_if_fits(r, x, end, STYLE_TITLE, model);
 	}
+	bool folded = dict_info(at->dict)->rescale_by_decoder_norm, turned = app_setting_number(a, SET_FOLD);
 	snprintf(stamp, sizeof stamp, "  L%u %.40s \u00b7 %s", at->layer, at->place ? at->place : "",
-		 dict_info(at->dict)->rescale_by_decoder_norm ? "folded" : "as stored");
+		 turned ? folded ? "unfolded (zn)" : "folded (zn)" : folded ? "folded" : "as stored");
 	x = put_if_fits(r, x, end, STYLE_TITLE, stamp);
 	buf_clear(&b);
 	if (v->class->status)
@@ -306,8 +307,12 @@ void app_draw(struct app *a)
 		return;
 	}
 	struct view *v = app_top(a);
-	struct rect body = rect_sub(all, 0, 1, all.w, all.h - 3);
+	int top = app_setting_number(a, SET_PROVENANCE) && all.h >= APP_MIN_H + 4 ? 2 : 1;
+	struct rect body = rect_sub(all, 0, top, all.w, all.h - 2 - top);
 	draw_title(a, all);
+	a->body_y = top;
+	if (top == 2)
+		app_draw_provenance(a, rect_sub(all, 0, 1, all.w, 1));
 	v->w = body.w;
 	v->h = body.h;
 	v->class->draw(v, body);

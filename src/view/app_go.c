@@ -127,25 +127,69 @@ static void show_atlas(struct app *a)
 	buf_release(&b);
 }
 
-static void show_provenance(struct app *a)
+/* Guesses first: they are what one should know. */
+static const enum dict_origin origins[] = {DICT_GUESS, DICT_MEASURED, DICT_GIVEN, DICT_DEFAULT, DICT_FROM_FILE};
+
+static void show_dictionary(struct app *a)
 {
 	const struct atlas *at = a->session->atlas;
-	const struct dict_info *d = dict_info(at->dict);
 	struct buf b = BUF_INIT;
-	buf_addf(&b, "model %s%s%.12s\n", at->model.name, at->model.sha256[0] ? ", sha256 " : "",
-		 at->model.sha256);
-	buf_addf(&b, "hook %s (layer %u)\n", at->hook, at->layer);
-	buf_addf(&b, "%s, %u features, stored as %s\n", d->arch_name, d->n_features, dtype_name(d->dtype));
-	buf_addf(&b, "b_dec %s the input, decoder norm %s\n",
-		 d->apply_b_dec_to_input ? "subtracted from" : "not subtracted from",
-		 d->rescale_by_decoder_norm ? "folded in" : "as stored");
+	size_t n;
+	const struct dict_fact *f = dict_provenance(at->dict, &n);
+	for (size_t i = 0; i < n; i++) {
+		int n_value = (int)strcspn(f[i].value, ";");
+		const char *rest = f[i].value + n_value;
+		buf_addf(&b, "%-13s %-23.*s %-8s %s%s%s\n", f[i].name, n_value, f[i].value,
+			 dict_origin_name(f[i].origin), rest + (*rest ? 2 : 0), *rest ? "; " : "", f[i].why ? f[i].why : "");
+	}
 	if (at->store)
-		buf_addf(&b, "figures over %llu of %llu tokens (masked: first, special, sinks)\n",
+		buf_addf(&b, "figures over %llu of %llu tokens (left out: first, special, sinks)\n",
 			 (unsigned long long)store_n_kept(at->store),
 			 (unsigned long long)store_n_indexed(at->store));
-	buf_addf(&b, "build %s", at->build_id);
-	app_popup(a, "provenance", b.s);
+	buf_addf(&b, "model %s%s%.12s   build %s\nfeatlas info %s", at->model.name,
+		 at->model.sha256[0] ? ", sha256 " : "", at->model.sha256, at->build_id, at->folder);
+	app_popup(a, "how the dictionary is computed", b.s);
 	buf_release(&b);
+}
+
+void app_draw_provenance(struct app *a, struct rect r)
+{
+	size_t n;
+	const struct dict_fact *f = dict_provenance(a->session->atlas->dict, &n);
+	struct buf b = BUF_INIT;
+	int x = 1;
+	rect_fill(r, 0, 0, r.w, 1, STYLE_DIM, ' ');
+	for (size_t o = 0; o < ARRAY_LEN(origins); o++)
+		for (size_t i = 0; i < n && x < r.w - 1; i++) {
+			if (f[i].origin != origins[o])
+				continue;
+			bool guess = f[i].origin == DICT_GUESS;
+			buf_clear(&b);
+			buf_addf(&b, "%s %.*s", f[i].name, (int)strcspn(f[i].value, ";"), f[i].value);
+			if (f[i].origin != DICT_FROM_FILE)
+				buf_addf(&b, " (%s)", dict_origin_name(f[i].origin));
+			x += rect_put_cut(r, x, 0, r.w - 1 - x, guess ? STYLE_TITLE_GUESS : STYLE_DIM, b.s, b.n);
+			x += 2;
+		}
+	buf_release(&b);
+}
+
+static void toggle_provenance(struct app *a)
+{
+	bool on = app_setting_number(a, SET_PROVENANCE);
+	app_set(a, SET_PROVENANCE, on ? "no" : "yes", NULL);
+	if (!on)
+		app_message(a, "gd says how each of these is known");
+}
+
+static void toggle_fold(struct app *a)
+{
+	bool turned = app_setting_number(a, SET_FOLD);
+	bool folded = dict_info(a->session->atlas->dict)->rescale_by_decoder_norm;
+	app_set(a, SET_FOLD, turned ? "as-stored" : "turned", NULL);
+	app_message(a, turned	? "values as the dictionary has them"
+		       : folded ? "values with the decoder norm taken out, as SAELens has them"
+				: "values times the decoder norm, as Neuronpedia has them");
 }
 
 static void show_exact(struct app *a)
@@ -371,7 +415,9 @@ bool app_go_act(struct app *a, enum action action, int count)
 	case ACT_PREVIOUS_HIT: app_next_hit(a, -1); break;
 	case ACT_COMPARE: app_compare_selected(a); break;
 	case ACT_EXACT: show_exact(a); break;
-	case ACT_PROVENANCE: show_provenance(a); break;
+	case ACT_PROVENANCE: toggle_provenance(a); break;
+	case ACT_GO_DICTIONARY: show_dictionary(a); break;
+	case ACT_VIEW_FOLD: toggle_fold(a); break;
 	case ACT_COPY: copy_id(a); break;
 	case ACT_COPY_COMMAND: copy_command(a); break;
 	case ACT_EXPORT: save_screen(a); break;

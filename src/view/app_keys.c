@@ -241,7 +241,7 @@ static void take_key(struct app *a, u32 key)
 void app_mouse(struct app *a, const struct term_event *ev)
 {
 	struct view *v = app_top(a);
-	bool in_body = ev->y >= 1 && ev->y < a->grid.h - 2, press = ev->mouse == MOUSE_PRESS;
+	bool in_body = ev->y >= a->body_y && ev->y < a->grid.h - 2, press = ev->mouse == MOUSE_PRESS;
 	if (!press && !a->dragging)
 		return;
 	a->dirty = true;
@@ -256,12 +256,12 @@ void app_mouse(struct app *a, const struct term_event *ev)
 		return;
 	}
 	if (a->dragging) {
-		a->dragging = v->class->drag && ev->mouse == MOUSE_DRAG && v->class->drag(v, ev->x, ev->y - 1, false);
+		a->dragging = v->class->drag && ev->mouse == MOUSE_DRAG && v->class->drag(v, ev->x, ev->y - a->body_y, false);
 		return;
 	}
 	if (!in_body)
 		return;
-	a->dragging = v->class->drag && v->class->drag(v, ev->x, ev->y - 1, true);
+	a->dragging = v->class->drag && v->class->drag(v, ev->x, ev->y - a->body_y, true);
 	if (!a->dragging && v->class->click)
-		v->class->click(v, ev->x, ev->y - 1, ev->times);
+		v->class->click(v, ev->x, ev->y - a->body_y, ev->times);
 }

@@ -62,6 +62,7 @@ struct app {
 	struct keymap keymap;
 	bool quit, dirty, script_mode, ascii;
 	bool dragging;
+	int body_y;          /* the row that the body begins in */
 	struct settings settings;
 	char *config;        /* path, or NULL */
 	char **contexts;     /* of the user's bindings */
@@ -216,6 +217,7 @@ void app_menu_key(struct app *a, u32 key);
 void app_menu_close(struct app *a);
 
 /* app_go.c */
+void app_draw_provenance(struct app *a, struct rect r); /* one line */
 bool app_go_act(struct app *a, enum action action, int count);
 
 #endif

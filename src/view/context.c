@@ -2,7 +2,10 @@
 /* context.c - contexts on a line, and which of them are alike. */
 #include "view/context.h"
 
+#include "base/mem.h"
+
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct context_line line; /* too large for a stack, used by one thread */
@@ -46,7 +49,7 @@ void context_draw(struct view *v, struct rect r, int y, const struct context_loo
 	char value[16], more[24] = "";
 	int end = r.w - 1;
 	context_load(app_session(v->app)->atlas, l, c, token);
-	view_format_value(value, c->act);
+	view_format_value(value, c->act * l->fold);
 	rect_puts_right(r, 6, y, STYLE_NUMBER, value);
 	if (alike) {
 		snprintf(more, sizeof more, "%u alike", alike + 1);
@@ -73,7 +76,7 @@ void context_draw_token(struct view *v, struct rect r, int y, const struct conte
 	u64 position = line.from + at, from, to;
 	char value[16];
 	/* the store keeps a peak as f32, what is around it as f16 */
-	view_format_value(value, position == c->position ? c->act : line.acts[at]);
+	view_format_value(value, (position == c->position ? c->act : line.acts[at]) * l->fold);
 	u64 text = store_text_of(session->atlas->store, position, &from, &to);
 	buf_addc(&b, '"');
 	session_add_token(session, &b, line.tokens[at]);
@@ -87,6 +90,21 @@ void context_draw_token(struct view *v, struct rect r, int y, const struct conte
 		buf_adds(&b, " \u00b7 prompt");
 	rect_put_cut(r, 1, y, r.w - 2, STYLE_NUMBER, b.s, b.n);
 	buf_release(&b);
+}
+
+void context_add_text(const struct atlas *a, const struct store_context *c, struct buf *out)
+{
+	u64 from, to;
+	size_t n = 0;
+	store_text_of(a->store, c->position, &from, &to);
+	to = MIN(to, from + CONTEXT_LINE_MAX);
+	u32 *tokens = xcalloc((size_t)(to - from), sizeof *tokens);
+	for (u64 i = from; i < to; i++)
+		if (!(store_token_flags(a->store, i) & TOKEN_SPECIAL))
+			tokens[n++] = store_token(a->store, i);
+	if (a->vocab)
+		vocab_add_text(a->vocab, out, tokens, n);
+	free(tokens);
 }
 
 /* ---- alike ---- */

@@ -12,6 +12,7 @@ enum { CONTEXT_LINE_MAX = 8192 };
 struct context_look {
 	u32 feature;
 	f32 max;   /* heat is f / max */
+	f32 fold;  /* values are shown times this: view_fold */
 	int width; /* tokens on either side of the peak; 0: the whole text, to CONTEXT_LINE_MAX */
 };
 
@@ -34,6 +35,9 @@ void context_draw(struct view *v, struct rect r, int y, const struct context_loo
 /* What stands under the cursor: the token, its activation, where it is. */
 void context_draw_token(struct view *v, struct rect r, int y, const struct context_look *l,
 			const struct store_context *c, i64 *token);
+
+/* Appends the whole text that the context stands in, without special tokens. */
+void context_add_text(const struct atlas *a, const struct store_context *c, struct buf *out);
 
 /* Of contexts that have the same CONTEXT_ALIKE tokens on both sides of the peak the first stays;
  * alike[i] gets how many more there were.  `grouped` puts those of one trigger token together, in

@@ -2,6 +2,7 @@
 /* view.c - drawing that several views share: labels, numbers, tokens with heat. */
 #include "view/view.h"
 
+#include "base/mem.h"
 #include "view/app.h"
 
 #include <math.h>
@@ -96,6 +97,23 @@ int view_put_feature(struct view *v, struct rect r, int x, int y, int max, u32 f
 		return used;
 	used++;
 	return used + view_put_label(v, r, x + used, y, max < 0 ? -1 : max - used, feature);
+}
+
+f32 view_fold(struct view *v, u32 feature)
+{
+	const struct dict *dict = app_session(v->app)->atlas->dict;
+	const struct dict_info *d = dict_info(dict);
+	if (!app_setting_number(v->app, SET_FOLD))
+		return 1;
+	f32 *row = xcalloc(d->d_out, sizeof *row);
+	f64 sum = 0;
+	dict_decoder_row(dict, feature, row);
+	for (u32 i = 0; i < d->d_out; i++)
+		sum += (f64)row[i] * (f64)row[i];
+	free(row);
+	if (!(sum > 0))
+		return 1;
+	return (f32)(d->rescale_by_decoder_norm ? 1 / sqrt(sum) : sqrt(sum));
 }
 
 int view_put_sentence(struct rect r, int x, int y, const char *sentence)

@@ -135,6 +135,10 @@ void view_format_density(char out[16], f32 x);
 void view_format_value(char out[16], f32 x);
 void view_format_score(char out[16], f32 x);
 
+/* What values of a feature are multiplied by as they are shown: 1, or its decoder row's norm or one
+ * over that, where the person wants the other convention (zn).  Reads d numbers. */
+f32 view_fold(struct view *v, u32 feature);
+
 /* A sentence on a row of its own, for what is missing: wrapped, pale. Returns the rows used. */
 int view_put_sentence(struct rect r, int x, int y, const char *sentence);
 /* "Promotes" lists: tokens with their values, as many as fit in max columns. */

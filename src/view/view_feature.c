@@ -73,13 +73,16 @@ static void split_contexts(struct view *v)
 
 static void changed(struct view *v, enum view_change what)
 {
-	if (what == CHANGE_SETTINGS)
-		split_contexts(v);
+	struct feature *s = view_state(v);
+	if (what != CHANGE_SETTINGS)
+		return;
+	split_contexts(v);
+	s->fold = view_fold(v, s->id);
 }
 
 struct context_look feature_look(const struct feature *s)
 {
-	return (struct context_look){s->id, s->stats.max, s->width};
+	return (struct context_look){s->id, s->stats.max, s->fold, s->width};
 }
 
 static int open(struct view *v, const struct target *t, struct err *e)
@@ -96,6 +99,7 @@ static int open(struct view *v, const struct target *t, struct err *e)
 		s->n_contexts =
 			MIN(store_contexts(a->store, s->id, s->all, MAX_CONTEXTS), (size_t)MAX_CONTEXTS);
 	}
+	s->fold = view_fold(v, s->id);
 	atlas_scores(a, s->id, &s->scores);
 	s->n_neighbours = atlas_neighbours(a, s->id, s->neighbours, MAX_NEIGHBOURS);
 	split_contexts(v);
@@ -168,17 +172,7 @@ static void open_text(struct view *v, const struct store_context *c)
 	const struct atlas *a = feature_atlas(v);
 	struct feature *s = view_state(v);
 	struct buf b = BUF_INIT;
-	u64 from, to;
-	store_text_of(a->store, c->position, &from, &to);
-	to = MIN(to, from + CONTEXT_LINE_MAX);
-	u32 *tokens = xcalloc((size_t)(to - from), sizeof *tokens);
-	size_t n = 0;
-	for (u64 i = from; i < to; i++)
-		if (!(store_token_flags(a->store, i) & TOKEN_SPECIAL))
-			tokens[n++] = store_token(a->store, i);
-	if (a->vocab)
-		vocab_add_text(a->vocab, &b, tokens, n);
-	free(tokens);
+	context_add_text(a, c, &b);
 	struct target t = {.feature = s->id, .text = b.s};
 	const struct view_class *text = app_view_of(ACT_GO_TEXT);
 	if (text)

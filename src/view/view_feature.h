@@ -30,6 +30,7 @@ struct feature {
 	size_t at;        /* the section with the cursor */
 	i64 token;        /* the cursor's token, relative to the peak */
 	int width;        /* tokens on either side; 0: all */
+	f32 fold;         /* view_fold */
 	bool big;         /* the section with the cursor takes all the room */
 	int header_h;
 	int row_y[SECTIONS];

@@ -121,7 +121,7 @@ static void draw_numbers(struct view *v, struct rect r, int y)
 		x += (int)n + 1;
 	} else
 		x++;
-	view_format_value(value, s->stats.max);
+	view_format_value(value, s->stats.max * s->fold);
 	x = put_number(r, x, y, "max", value);
 	view_format_score(value, s->scores.input);
 	x = put_number(r, x, y, "detects", value);

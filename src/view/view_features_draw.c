@@ -141,8 +141,8 @@ static void put_cell_value(struct view *v, struct rect r, int x, int y, const st
 	atlas_scores(a, f, &sc);
 	switch (c->value) {
 	case V_DENSITY: view_format_density(text, st.density); break;
-	case V_MAX: view_format_value(text, st.max); break;
-	case V_MEAN: view_format_value(text, st.mean); break;
+	case V_MAX: view_format_value(text, st.max * view_fold(v, f)); break;
+	case V_MEAN: view_format_value(text, st.mean * view_fold(v, f)); break;
 	case V_DETECTS: view_format_score(text, sc.input); break;
 	case V_OUTPUT: view_format_score(text, sc.output); break;
 	default: view_format_score(text, sc.topic); break;
@@ -207,7 +207,7 @@ static void draw_top_line(struct view *v, struct rect r)
 }
 
 /* One line of a top context. */
-static void draw_context(struct view *v, struct rect r, int y, const struct store_context *c)
+static void draw_context(struct view *v, struct rect r, int y, const struct store_context *c, f32 fold)
 {
 	const struct atlas *a = features_atlas(v);
 	u64 from, to;
@@ -221,7 +221,7 @@ static void draw_context(struct view *v, struct rect r, int y, const struct stor
 		tokens[i] = store_token(a->store, from + i);
 	/* only the peak: the heat of every token is the page's matter, and costs a slow line too much */
 	struct view_tokens t = {.tokens = tokens, .n = n, .peak = (int)(c->position - from), .cursor = -1};
-	view_format_value(value, c->act);
+	view_format_value(value, c->act * fold);
 	rect_puts_right(r, 6, y, STYLE_NUMBER, value);
 	view_put_tokens(v, r, 8, y, r.w - 9, &t, view_first_token(v, &t, t.peak, r.w - 9));
 }
@@ -248,10 +248,11 @@ static void draw_preview(struct view *v, struct rect r)
 	}
 	n = store_contexts(a->store, f, c, MIN(ARRAY_LEN(c), (size_t)MAX(r.h - 2, 0)));
 	n = MIN(n, (size_t)MAX(r.h - 2, 0));
+	f32 fold = view_fold(v, f);
 	if (!n && r.h > 2)
 		rect_puts(r, 2, 2, STYLE_DIM, "it never fires on the indexed text");
 	for (size_t i = 0; i < MIN(n, ARRAY_LEN(c)); i++)
-		draw_context(v, r, 2 + (int)i, &c[i]);
+		draw_context(v, r, 2 + (int)i, &c[i], fold);
 }
 
 void features_draw(struct view *v, struct rect r)

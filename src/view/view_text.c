@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* view_text.c - a text that is typed, and what fires on each of its tokens. */
+#include "view/context.h"
 #include "view/view_text.h"
 #include "base/mem.h"
 
@@ -24,6 +25,23 @@ static void again(struct view *v)
 
 /* ---- life ---- */
 
+/* Something to look at: the feature's strongest context. */
+static void borrow_context(struct view *v, u32 feature)
+{
+	struct text_view *s = view_state(v);
+	const struct atlas *a = app_session(v->app)->atlas;
+	struct store_context c;
+	if (!a->store || !a->vocab || !store_contexts(a->store, feature, &c, 1))
+		return;
+	struct buf b = BUF_INIT;
+	context_add_text(a, &c, &b);
+	s->chat = false;
+	if (b.n)
+		text_start(v, b.s);
+	s->lent = b.n > 0;
+	buf_release(&b);
+}
+
 static int open_text(struct view *v, const struct target *t, struct err *e)
 {
 	struct text_view *s = view_state(v);
@@ -31,8 +49,11 @@ static int open_text(struct view *v, const struct target *t, struct err *e)
 	s->anchor = SIZE_MAX;
 	s->heat = t ? t->feature : NO_FEATURE;
 	s->chat = !t || !t->text; /* a text that was given has its template in it, or none */
+	s->seek = t && t->feature != NO_FEATURE;
 	if (t && t->text)
 		text_start(v, t->text);
+	else if (t && t->feature != NO_FEATURE)
+		borrow_context(v, t->feature);
 	return 0;
 }
 
@@ -49,11 +70,15 @@ static void close_text(struct view *v)
 
 static bool commit(struct view *v, const char *text, void *context)
 {
+	struct text_view *s = view_state(v);
 	(void)context;
 	if (!*text) {
 		app_prompt_fault(v->app, 0, "a text of at least one letter");
 		return false;
 	}
+	if (s->lent)
+		s->chat = true;
+	s->lent = s->seek = false;
 	text_start(v, text);
 	return true;
 }
@@ -61,7 +86,8 @@ static bool commit(struct view *v, const char *text, void *context)
 static void type(struct view *v)
 {
 	struct text_view *s = view_state(v);
-	app_prompt(v, &(struct app_prompt){.label = "text: ", .initial = s->text, .history = "text",
+	app_prompt(v, &(struct app_prompt){.label = "text: ",
+					   .initial = s->lent ? NULL : s->text, .history = "text",
 					   .commit = commit});
 }
 

@@ -25,6 +25,8 @@ struct text_row {
 
 struct text_view {
 	char *text;           /* as typed, or NULL */
+	bool seek;            /* the cursor goes to where the heat's feature is strongest */
+	bool lent;            /* it is a context of the feature one came from */
 	bool chat;            /* put into the chat template, as a user's message */
 	char trouble[512];    /* why there is nothing to show, or "" */
 	struct text_result r;

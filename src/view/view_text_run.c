@@ -115,8 +115,17 @@ static void done(struct view *v, void *context)
 		s->cursor++;
 	text_rebuild(v);
 	f32 most = 0;
+	size_t peak = 0;
 	for (size_t i = 0; i < s->r.n; i++)
-		most = MAX(most, s->heats[i]);
+		if (s->heats[i] > most) {
+			most = s->heats[i];
+			peak = i;
+		}
+	if (most > 0 && s->seek) {
+		s->cursor = peak;
+		text_rebuild(v);
+	}
+	s->seek = false;
 	if (most <= 0) { /* the feature one came from is silent here: show where there is anything */
 		s->heat = NO_FEATURE;
 		text_rebuild(v);

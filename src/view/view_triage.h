@@ -27,6 +27,7 @@ struct triage {
 
 	/* of the feature at hand */
 	u32 feature;    /* NO_FEATURE: none yet */
+	f32 fold;       /* view_fold */
 	struct store_stats stats;
 	struct atlas_scores scores;
 	struct store_context all[TRIAGE_CONTEXTS], not;

@@ -137,6 +137,7 @@ void triage_load(struct view *v, u32 feature)
 	const struct atlas *a = app_session(v->app)->atlas;
 	triage_forget(s);
 	s->feature = feature;
+	s->fold = view_fold(v, feature);
 	s->stats = (struct store_stats){NAN, NAN, NAN, 0};
 	s->n_contexts = 0;
 	s->not_of = NO_FEATURE;

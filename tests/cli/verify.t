@@ -45,6 +45,32 @@ rm "$t/a.atlas/cfg.json"
 run
 check "a file that is gone" '[ $status = 3 ] && has "cfg.json"'
 
+# what people did
+fresh
+"$FEATLAS" label "$t/a.atlas" 5 "my own" >/dev/null
+run
+check "labels.db without a fault" '[ $status = 0 ]'
+if python3 -c 'import sqlite3' 2>/dev/null; then
+	python3 -c '
+import sqlite3, sys
+d = sqlite3.connect(sys.argv[1])
+d.execute("insert into value values(0, 99999, \"\", \"x\", 1)")
+d.execute("insert into value values(1, 7, \"\", \"9\", 1)")
+d.execute("insert into pile values(777, 0)")
+d.commit()' "$t/a.atlas/labels.db"
+	run
+	check "a label of no feature" '[ $status = 3 ] && has "a value of feature 99999, which there is not"'
+	check "a rating out of range" 'has "feature 7 has a rating that is not 1 to 5"'
+	check "an edit that was never logged" 'has "edit 777 can be undone but is not in the log"'
+else
+	n=$((n + 1))
+	echo "ok $n # SKIP no sqlite3 in Python"
+fi
+fresh
+head -c 20000 /dev/zero >"$t/a.atlas/labels.db"
+run
+check "a labels.db that is none" '[ $status = 3 ] && has "labels.db"'
+
 rm -rf "$t/a.atlas"
 run
 check "no atlas: status 2" '[ $status = 2 ] && has "cannot open the atlas"'
