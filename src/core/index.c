@@ -44,6 +44,7 @@ struct builder {
 	struct store_context *contexts; /* [end - first][cap] */
 	size_t *n_contexts;
 	size_t cap;
+	const struct index_postings *postings; /* NULL: from the spill */
 };
 
 static int spill_row(struct builder *b, u32 pos, const struct dict_row *r, struct err *e)
@@ -239,6 +240,12 @@ static int keep_range(struct builder *b, struct err *e)
 	return 0;
 }
 
+static int fill_range(struct builder *b, u64 *cursor, struct err *e)
+{
+	const struct index_postings *p = b->postings;
+	return p ? p->fill(p->context, b->first, b->end, cursor, b->pos, b->act, e) : read_spill(b, cursor, e);
+}
+
 static int do_range(struct builder *b, struct err *e)
 {
 	u32 n = b->end - b->first;
@@ -255,7 +262,7 @@ static int do_range(struct builder *b, struct err *e)
 	if ((b->pos = mem_try(b->start[n] + 1, sizeof *b->pos, "sorting", e)) &&
 	    (b->act = mem_try(b->start[n] + 1, sizeof *b->act, "sorting", e)) &&
 	    (b->contexts = mem_try(n * b->cap + 1, sizeof *b->contexts, "contexts", e)) &&
-	    (b->n_contexts = mem_try(n, sizeof *b->n_contexts, "contexts", e)) && !read_spill(b, cursor, e)) {
+	    (b->n_contexts = mem_try(n, sizeof *b->n_contexts, "contexts", e)) && !fill_range(b, cursor, e)) {
 		pool_each(b->pool, n, do_feature, b);
 		bad = keep_range(b, e);
 	}
@@ -337,4 +344,17 @@ int index_build(struct dict *d, struct acts *a, size_t hook, const char *path, c
 	free(b.x);
 	free(folder);
 	return bad;
+}
+
+int index_sort(struct index_image *m, const struct index_postings *p, const char *path, bool full,
+	       const struct index_options *o, struct pool *pool, struct progress *progress, struct index_report *report,
+	       struct err *e)
+{
+	struct builder b = {.o = o, .pool = pool, .progress = progress, .m = m, .postings = p};
+	if (p->count(p->context, m->count, e) || sort_all(&b, e))
+		return -1;
+	m->n_indexed = m->n_tokens;
+	if (report)
+		report_on(m, report);
+	return index_image_write(m, path, full, o->uuid, o->build_id, o->first_token, e);
 }

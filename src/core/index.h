@@ -74,6 +74,18 @@ int index_image_activations(struct index_image *m, u32 feature, const u32 *pos, 
 int index_image_write(struct index_image *m, const char *path, bool full, const char *uuid, const char *build_id,
 		      u64 first_token, struct err *e);
 
+/* Activations that were made elsewhere.  count adds up each feature's, [F]; fill puts those of features
+ * [first, end) to pos and act at cursor[feature - first]++, pos ascending. */
+struct index_postings {
+	void *context;
+	int (*count)(void *context, u64 *count, struct err *e);
+	int (*fill)(void *context, u32 first, u32 end, u64 *cursor, u32 *pos, f32 *act, struct err *e);
+};
+/* A segment of these: m has tokens, flags, text_ptr and n_kept, the rest is made here and written to path. */
+int index_sort(struct index_image *m, const struct index_postings *p, const char *path, bool full,
+	       const struct index_options *o, struct pool *pool, struct progress *progress, struct index_report *report,
+	       struct err *e);
+
 /* A scale that brings act_val into f16's range: 1 where that does, else a power of two. */
 f32 index_scale(f32 max);
 /* Histogram of n values in (0, max] in n_bins equal bins: edges[n_bins + 1], counts[n_bins]. */

@@ -11,6 +11,10 @@ src/core/check.c \
 src/core/check.h \
 src/core/cooc.c \
 src/core/cooc.h \
+src/core/delphi.c \
+src/core/delphi.h \
+src/core/delphi_atlas.c \
+src/core/delphi_labels.c \
 src/core/dict.c \
 src/core/dict.h \
 src/core/dict_detect.c \
