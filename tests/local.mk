@@ -34,7 +34,7 @@ check_DATA = tests/sample.atlas/atlas.json
 tests/sample.atlas/atlas.json: tools/mksample$(EXEEXT)
 	$(AM_V_GEN)$(MKDIR_P) tests && rm -rf tests/sample.atlas && tools/mksample$(EXEEXT) tests/sample.atlas
 CLEANFILES += tests/sample.atlas/*
-EXTRA_DIST += tests/golden/encode.py tests/golden/encode tests/golden/make_check.py tests/golden/check
+EXTRA_DIST += tests/golden/encode.py tests/golden/encode tests/golden/make_check.py tests/golden/make_delphi.py tests/golden/delphi tests/golden/check
 EXTRA_DIST += tests/golden/neighbours.py tests/golden/neighbours.safetensors
 EXTRA_DIST += tests/golden/containers.py tests/golden/containers
 EXTRA_DIST += tests/golden/export.py tests/golden/export

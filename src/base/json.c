@@ -19,7 +19,7 @@ enum { FILE_MAX_BYTES = 64 << 20 };
 json_t *json_parse(const char *s, size_t n, const char *what, struct err *e)
 {
 	json_error_t je;
-	json_t *j = json_loadb(s, n, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &je);
+	json_t *j = json_loadb(s, n, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je);
 	if (!j)
 		err_set(e, ERR_DAMAGED, "%s is not valid JSON at byte %d: %s", what, je.position, je.text);
 	return j;

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/pool.h"
+#include "core/delphi.h"
 #include "core/import_read.h"
 
 #include <stdio.h>
@@ -87,12 +88,42 @@ static int import_all(struct job *j, const struct cmd_args *a, struct pool *pool
 	       import_finish(j->import, &j->options, &j->progress, &j->report, e);
 }
 
+/* A latent cache has every activation: it needs no merging. */
+static int import_delphi(const struct cmd_args *a, struct err *e)
+{
+	const char *source = a->positional[0], *out = a->positional[1];
+	struct delphi_report r;
+	struct progress p = {0};
+	char *name = name_of(out);
+	struct delphi_options o = {name, arg_str(a, "model", NULL), arg_str(a, "hook", NULL), 0};
+	struct pool *pool = pool_new(0);
+	struct cmd_progress *shown = cmd_progress_start(&p);
+	int bad = delphi_atlas(source, out, &o, pool, &p, &r, e);
+	cmd_progress_stop(shown);
+	pool_free(pool);
+	free(name);
+	if (bad)
+		return -1;
+	const struct index_report *s = &r.store;
+	if (arg_flag(a, "json"))
+		cmd_print_json(json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "from", "Delphi cache", "n_features",
+					 (json_int_t)r.n_features, "n_contexts", (json_int_t)s->n_contexts, "n_tokens",
+					 (json_int_t)s->n_tokens, "n_activations", (json_int_t)s->n_activations, "n_labels",
+					 (json_int_t)r.n_labels, "n_negative", (json_int_t)r.n_negative));
+	else
+		printf("%s: Delphi cache  %u features  %llu tokens, %llu activations  %llu labels\n", out, r.n_features,
+		       (unsigned long long)s->n_tokens, (unsigned long long)s->n_activations, (unsigned long long)r.n_labels);
+	return EXIT_OK;
+}
+
 int cmd_import(const struct cmd_args *a, struct err *e)
 {
 	u64 workers;
 	struct job j = {.out = a->positional[a->n_positional - 1]};
 	if (is_atlas(j.out))
 		return import_labels(a, e);
+	if (a->n_positional == 2 && delphi_is(a->positional[0]))
+		return import_delphi(a, e);
 	if (arg_u64(a, "workers", 0, 0, 256, &workers, e))
 		return -1;
 	j.name = name_of(j.out);

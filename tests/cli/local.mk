@@ -6,6 +6,7 @@ tests/cli/config.t \
 tests/cli/demos.t \
 tests/cli/check.t \
 tests/cli/conformance.t \
+tests/cli/delphi.t \
 tests/cli/diff.t \
 tests/cli/encode.t \
 tests/cli/export.t \
