@@ -143,7 +143,7 @@ static int check_metadata(const struct safetensors *s, const json_t *meta, struc
 {
 	const char *key;
 	json_t *v;
-	bool good = json_is_object(meta);
+	bool good = json_is_object(meta) || json_is_null(meta); /* some writers have null for none */
 	json_object_foreach((json_t *)(uintptr_t)meta, key, v)
 		good &= json_is_string(v);
 	if (!good)

@@ -11,7 +11,13 @@
 #include <string.h>
 #include <zlib.h>
 
-enum { MAX_ENTRIES = 1 << 16, PIECE = 1 << 18, INPUT_PIECE = 1 << 30 };
+enum {
+	MAX_ENTRIES = 1 << 16,
+	PIECE = 1 << 18,
+	INPUT_PIECE = 1 << 30,
+	CENTRAL = 0x02014b50,
+	LOCAL = 0x04034b50
+};
 
 struct zip {
 	struct span file;
@@ -132,7 +138,7 @@ static int read_local(const struct zip *z, struct zip_entry *x, u64 local, const
 	u64 n_name = strlen(x->name);
 	bool there = local <= z->file.n && z->file.n - local >= 30 + n_name;
 	const u8 *p = z->file.p + (there ? local : 0);
-	bool same = there && number(p, 4) == 0x04034b50 && number(p + 8, 2) == number(central + 10, 2) &&
+	bool same = there && number(p, 4) == LOCAL && number(p + 8, 2) == number(central + 10, 2) &&
 		    number(p + 26, 2) == n_name && !memcmp(p + 30, x->name, n_name);
 	/* sizes are there, or too wide, or come after the contents (flag 3) */
 	if (same && !(number(p + 6, 2) & 8))
@@ -151,7 +157,7 @@ static int read_central(struct zip *z, struct zip_entry *x, u64 at, u64 *local, 
 {
 	bool there = at <= z->file.n && z->file.n - at >= 46;
 	const u8 *p = z->file.p + (there ? at : 0);
-	there = there && number(p, 4) == 0x02014b50;
+	there = there && number(p, 4) == CENTRAL;
 	u64 n_name = there ? number(p + 28, 2) : 0, n_extra = there ? number(p + 30, 2) : 0;
 	if (!there || z->file.n - at - 46 < n_name + n_extra)
 		return err_set(e, ERR_DAMAGED, "'%s': entry %zu of its directory is damaged", z->path, z->n);
@@ -175,7 +181,8 @@ static int read_central(struct zip *z, struct zip_entry *x, u64 at, u64 *local, 
 	return 0;
 }
 
-static int read_entry(struct zip *z, u64 at, struct err *e)
+/* end: of the entry in the directory. */
+static int read_entry(struct zip *z, u64 at, u64 *end, struct err *e)
 {
 	if (z->n == z->cap) {
 		z->cap = z->cap ? 2 * z->cap : 16;
@@ -189,6 +196,9 @@ static int read_entry(struct zip *z, u64 at, struct err *e)
 		free((char *)(uintptr_t)x->name);
 		return -1;
 	}
+	const u8 *p = z->file.p + at;
+	*end = at + 46 + number(p + 28, 2) + number(p + 30, 2) + number(p + 32, 2);
+	*end = MIN(*end, z->file.n);
 	z->n++;
 	return 0;
 }
@@ -201,13 +211,15 @@ static int read_directory(struct zip *z, unzFile u, struct err *e)
 			       MAX_ENTRIES);
 	if (!all.number_entry)
 		return 0;
-	int at = unzGoToFirstFile(u), r = 0;
-	for (; !r && at == UNZ_OK && z->n < MAX_ENTRIES; at = unzGoToNextFile(u))
-		r = read_entry(z, unzGetOffset64(u), e);
-	if (!r && (at != UNZ_END_OF_LIST_OF_FILE || z->n != all.number_entry))
-		r = err_set(e, ERR_DAMAGED, "'%s': its directory counts %llu entries and lists %zu", z->path,
-			    (unsigned long long)all.number_entry, z->n);
-	return r;
+	u64 end = 0;
+	for (int at = unzGoToFirstFile(u); at == UNZ_OK && z->n < all.number_entry; at = unzGoToNextFile(u))
+		if (read_entry(z, unzGetOffset64(u), &end, e))
+			return -1;
+	bool more = z->file.n - end >= 4 && number(z->file.p + end, 4) == CENTRAL;
+	if (more || z->n != all.number_entry)
+		return err_set(e, ERR_DAMAGED, "'%s': its directory counts %llu entries and lists %s%zu",
+			       z->path, (unsigned long long)all.number_entry, more ? "more than " : "", z->n);
+	return 0;
 }
 
 static int by_name(const void *a, const void *b, void *entries)

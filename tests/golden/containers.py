@@ -108,6 +108,8 @@ wrong("beyond.npz", huge, "entry 'W.npy' reaches beyond the end of the file")
 wrong("bomb.npz", patch(patch(zd, central_d + 24, "<I", 1 << 30), 22, "<I", 1 << 30), "more than deflate can")
 wrong("counts.npz", patch(z, len(z) - 22 + 8, "<HH", 2, 2), "counts 2 entries and lists 1")
 twice = pack([("W.npy", npy(W)), ("V.npy", npy(W))])
+end = len(twice) - 22
+wrong("uncounted.npz", patch(twice, end + 8, "<HH", 1, 1), "counts 1 entries and lists more than 1")
 wrong("twice.npz", twice.replace(b"V.npy", b"W.npy"), "entry 'W.npy' is there twice")
 # a zip in a zip, whose outer directory lists the inner entry too
 nested = pack([("A.npy", pack(one))])

@@ -218,6 +218,8 @@ wrong("strides-negative", "strides that are no tuple", view(0, (3, 4), (-4, 1)))
 wrong("strides-few", "strides that are no tuple", view(0, (3, 4), (4,)))
 wrong("count", "has storage '0' of 48 bytes, which is not what it declares",
       view(0, (3, 4), (4, 1), Storage("f4", W.tobytes(), 13)))
+wrong("count-small", "has storage '0' of 48 bytes, which is not what it declares",
+      view(0, (2, 4), (4, 1), Storage("f4", W.tobytes(), 11)))
 wrong("count-large", "which is not what it declares", view(0, (3, 4), (4, 1), Storage("f4", W.tobytes(), (1 << 62) + 12)))
 wrong("count-type", "which is not what it declares", view(0, (3, 4), (4, 1), Storage("f8", W.tobytes(), 12)))
 wrong("storage-missing", "in storage '0', which is not in the file", view(0, (3, 4), (4, 1)), drop=("0",))

@@ -194,7 +194,7 @@ static void lying_headers_are_refused(void **state)
 	}
 	/* what the format allows: padding, no tensors, empty tensors, a scalar, any order */
 	static const char *const good[] = {
-		"{}    ", "{\"__metadata__\":{}}",
+		"{}    ", "{\"__metadata__\":{}}", "{\"__metadata__\":null}",
 		"{\"b\":" T("U8", "[0]", 0, 0) ",\"a\":" T("F64", "[3,0]", 0, 0) "}",
 	};
 	struct safetensors *s;
