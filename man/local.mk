@@ -2,7 +2,7 @@
 noinst_PROGRAMS += tools/docgen
 tools_docgen_LDADD = $(CORE_LIBS)
 man_MANS = man/featlas.1 man/featlas-config.5
-dist_man_MANS += man/featlas-atlas.5 man/featlas-backend.7
+dist_man_MANS += man/featlas-atlas.5 man/featlas-backend.7 man/featlas-formats.7
 bashcompletiondir = $(datadir)/bash-completion/completions
 bashcompletion_DATA = share/completion/featlas
 zshcompletiondir = $(datadir)/zsh/site-functions
