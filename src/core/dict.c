@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "core/dict_impl.h"
+#include "core/encoder.h"
 #include "core/vec.h"
 
 #include <math.h>
@@ -135,6 +136,7 @@ void dict_free(struct dict *d)
 		 11);
 	free(d->row_norm);
 	free(d->unit);
+	encoder_free(d->encoder);
 	safetensors_free(d->dec_cache);
 	plan_release(&d->plan);
 	pthread_mutex_destroy(&d->lock);

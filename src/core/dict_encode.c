@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "core/blas.h"
 #include "core/dict_impl.h"
+#include "core/encoder.h"
 #include "core/topk.h"
 #include "core/vec.h"
 
@@ -332,11 +333,94 @@ static int gather(const struct encoding *g, struct dict_row *out, void **arena, 
 	return 0;
 }
 
+/* ---- many rows ---- */
+
+/* Below this the weights' other forms do not pay.  Of n alone: what a row gives must not depend on the calls
+ * before, or on which process of several makes this one.  The limit is of weights, 6 bytes each. */
+enum { MANY_ROWS = 32, ENCODER_LIMIT = 320 << 20 };
+
+static bool is_plain(const struct dict *d, size_t n)
+{
+	const struct dict_info *i = &d->plan.info;
+	return n >= MANY_ROWS && (i->arch == DICT_TOPK || i->arch == DICT_JUMPRELU) && i->k <= i->n_features &&
+	       !d->plan.glu.a.t && !i->rescale_by_decoder_norm && !i->select_by_decoder_norm &&
+	       (u64)i->n_features * i->d_in <= ENCODER_LIMIT;
+}
+
+static int source_rows(void *context, u32 first, u32 n, f32 *out, struct err *e)
+{
+	const struct dict *d = context;
+	return dict_matrix_rows(d, &d->plan.enc, first, n, out, e);
+}
+
+static const struct encoder *encoder_of(struct dict *d, struct pool *pool, struct err *e)
+{
+	if (dict_ready_encoder(d, e))
+		return NULL;
+	pthread_mutex_lock(&d->lock);
+	struct encoder_source s = {d->plan.info.n_features, d->plan.info.d_in, source_rows, d, d->b_enc.p};
+	if (!d->encoder)
+		d->encoder = encoder_new(&s, pool, e);
+	pthread_mutex_unlock(&d->lock);
+	return d->encoder;
+}
+
+static int encode_many(struct dict *d, struct pool *pool, const f32 *x, size_t n, struct encoder_out *o, struct err *e)
+{
+	const struct encoder *c = encoder_of(d, pool, e);
+	size_t w = d->plan.info.d_in;
+	f32 *in = c ? mem_try(n * w, sizeof *in, "the encoding of rows", e) : NULL;
+	struct encoder_cut cut = {d->plan.info.arch == DICT_TOPK ? d->plan.info.k : 0, d->least_all, d->least.p};
+	if (!in)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		dict_input_row(d, x + i * w, in + i * w);
+	int bad = encoder_run(c, NULL, pool, in, n, &cut, o, e);
+	free(in);
+	return bad;
+}
+
+static int encode_sparse(struct dict *d, struct pool *pool, const f32 *x, size_t n, struct dict_row *out, void **arena,
+			 struct err *e)
+{
+	struct encoder_out o;
+	if (encode_many(d, pool, x, n, &o, e))
+		return -1;
+	u32 *id = mem_try(o.n, sizeof(u32) + sizeof(f32), "activations", e);
+	f32 *act = (f32 *)(void *)(id + o.n);
+	size_t at = 0;
+	if (id && o.n) {
+		memcpy(id, o.id, o.n * sizeof *id);
+		memcpy(act, o.act, o.n * sizeof *act);
+	}
+	for (size_t i = 0; id && i < n; at += o.row_n[i++])
+		out[i] = (struct dict_row){o.row_n[i], id + at, act + at};
+	*arena = id;
+	encoder_out_release(&o);
+	return id ? 0 : -1;
+}
+
+static int encode_many_dense(struct dict *d, struct pool *pool, const f32 *x, size_t n, f32 *acts, struct err *e)
+{
+	struct encoder_out o;
+	size_t f = d->plan.info.n_features, at = 0;
+	if (encode_many(d, pool, x, n, &o, e))
+		return -1;
+	memset(acts, 0, n * f * sizeof *acts);
+	for (size_t i = 0; i < n; i++)
+		for (u32 k = 0; k < o.row_n[i]; k++, at++)
+			acts[i * f + o.id[at]] = o.act[at];
+	encoder_out_release(&o);
+	return 0;
+}
+
 int dict_encode(struct dict *d, struct pool *pool, const f32 *x, size_t n, struct dict_row *out, void **arena,
 		struct err *e)
 {
 	struct encoding g;
 	*arena = NULL;
+	if (is_plain(d, n))
+		return encode_sparse(d, pool, x, n, out, arena, e);
 	int bad = encoding_new(&g, d, pool, x, n, NULL, e);
 	if (!bad) {
 		pool_each(pool, g.n_blocks, encode_block, &g);
@@ -349,6 +433,8 @@ int dict_encode(struct dict *d, struct pool *pool, const f32 *x, size_t n, struc
 int dict_encode_dense(struct dict *d, struct pool *pool, const f32 *x, size_t n, f32 *acts, struct err *e)
 {
 	struct encoding g;
+	if (is_plain(d, n))
+		return encode_many_dense(d, pool, x, n, acts, e);
 	int bad = encoding_new(&g, d, pool, x, n, acts, e);
 	if (!bad) {
 		pool_each(pool, g.n_blocks, encode_block, &g);

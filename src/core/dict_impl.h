@@ -26,6 +26,7 @@ struct dict {
 	struct dict_matrix dec_rows; /* the decoder, by feature if there was room for that */
 	struct safetensors *dec_cache;
 	f32 *unit; /* [F][d_out] */
+	struct encoder *encoder; /* for many rows, where the arithmetic is plain */
 };
 
 /* The array with its bytes in place, unpacked into the cache if need be. */

@@ -154,7 +154,8 @@ int knn_list_add(struct knn_list *l, const struct knn_bound *b, f32 *least, u64 
 f32 knn_slack(const struct rows *r, f32 x_length, f32 x_off)
 {
 	f32 kept = 1 + 1e-5f + r->off; /* |w'|, as |w| is 1 but for rounding */
-	return (r->off * x_length + kept * x_off + kernel_error(r->d) * kept * (x_length + x_off)) * 1.0001f;
+	/* the error of additions twice: of the product, and of vec_dot, which it is compared with */
+	return (r->off * x_length + kept * x_off + 2 * kernel_error(r->d) * kept * (x_length + x_off)) * 1.0001f;
 }
 
 /* ---- one vector ---- */

@@ -37,6 +37,8 @@ src/core/dict_sparsify.c \
 src/core/dict_weights.c \
 src/core/dict_write.c \
 src/core/dict_write.h \
+src/core/encoder.c \
+src/core/encoder.h \
 src/core/graph.c \
 src/core/graph.h \
 src/core/hook.c \

@@ -44,6 +44,10 @@ check_PROGRAMS += tests/unit/test_cooc
 TESTS += tests/unit/test_cooc
 tests_unit_test_cooc_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_encoder
+TESTS += tests/unit/test_encoder
+tests_unit_test_encoder_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_kernel
 TESTS += tests/unit/test_kernel
 tests_unit_test_kernel_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
