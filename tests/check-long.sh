@@ -64,8 +64,10 @@ stage keys check_in asan TESTS=tests/screen/random.t
 SEEDS='1 2 3' FEATLAS_THREADS=4 OPENBLAS_NUM_THREADS=1
 export FEATLAS_THREADS OPENBLAS_NUM_THREADS
 stage tsan make_in tsan "$@" --enable-tsan
-stage threads check_in tsan TESTS='tests/unit/test_base tests/unit/test_search tests/unit/test_query
- tests/unit/test_knn tests/unit/test_index tests/unit/test_train tests/unit/test_rpc tests/unit/test_steer
- tests/cli/search.t tests/cli/near.t tests/cli/steer.t tests/screen/run.t tests/screen/random.t'
+stage threads check_in tsan TESTS='tests/unit/test_base tests/unit/test_tensors tests/unit/test_search
+ tests/unit/test_query tests/unit/test_knn tests/unit/test_index
+ tests/unit/test_train tests/unit/test_rpc tests/unit/test_steer
+ tests/cli/search.t tests/cli/near.t tests/cli/steer.t tests/screen/run.t
+ tests/screen/random.t'
 [ "$failed" = 0 ] || { echo "check-long: $failed stages failed"; exit 1; }
 echo "check-long: all stages passed"

@@ -187,6 +187,8 @@ model = cls(mine, "AutoEncoder")()
 model.__dict__.update(training=True, _parameters={}, _buffers={"threshold": tensor(W[1], key="13")}, _modules={"encoder": encoder})
 encoder.__dict__["_parent"] = model                             # a ring: left out where it closes
 save("module.pt", model)
+# one number that stands for four pebibytes
+save("huge.pt", {"W": Tensor(Storage("f4", W[0].tobytes(), key="13"), 1, (1 << 40, 1 << 10), (0, 0))})
 # types that came after the typed storages: an untyped one, counted in bytes, and the dtype
 raw = Storage("raw", np.array([1, 65535], np.uint16).tobytes(), 4, "14")
 save("dtype.pt", {"t": Tensor(raw, 0, (2,), (1,), dtype=torch.uint16)})

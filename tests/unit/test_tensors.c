@@ -7,6 +7,7 @@
 #include "../sparse_npz.h"
 
 #include <dirent.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -188,6 +189,37 @@ static void packed_arrays_are_inflated_once(void **state)
 		tensors_free(s);
 		assert_int_equal(empty_cache(), 7 + 2); /* all but the empty one, and two in C order */
 	}
+}
+
+static void *ask_for_all(void *arg)
+{
+	static const char *const names[] = {"W", "F", "F3", "half", "scalar", "flag", "empty", "bytes"};
+	struct tensors *s = arg;
+	size_t n = 0;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const struct tensor *t = tensors_data(s, names[i], NULL);
+		n += t && (!t->n || tensor_u64(t, t->n - 1) != 12345);
+	}
+	return n == ARRAY_LEN(names) ? s : NULL;
+}
+
+static void threads_may_ask_for_the_same(void **state)
+{
+	(void)state;
+	pthread_t threads[4];
+	struct tensors *s[] = {open_good("packed.npz"), open_good("packed.npz")};
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, ask_for_all, s[i % 2]), 0);
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+		void *done = NULL;
+		pthread_join(threads[i], &done);
+		assert_ptr_equal(done, s[i % 2]);
+	}
+	check_arrays(s[0]);
+	check_arrays(s[1]);
+	tensors_free(s[0]);
+	tensors_free(s[1]);
+	assert_int_equal(empty_cache(), 7 + 2);
 }
 
 static void rewrite(const char *path, long at, char byte)
@@ -407,6 +439,7 @@ int main(void)
 		cmocka_unit_test(stored_arrays_are_used_where_they_lie),
 		cmocka_unit_test(a_million_features_are_mapped_and_not_read),
 		cmocka_unit_test(packed_arrays_are_inflated_once),
+		cmocka_unit_test(threads_may_ask_for_the_same),
 		cmocka_unit_test(what_is_kept_is_used_again_unless_it_is_damaged),
 		cmocka_unit_test(all_versions_of_npy_are_read),
 		cmocka_unit_test(shards_are_one),

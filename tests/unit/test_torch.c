@@ -211,6 +211,19 @@ static void modules_of_unknown_classes_are_dictionaries(void **state)
 	tensors_free(s);
 }
 
+static void what_the_disk_cannot_hold_is_not_begun(void **state)
+{
+	(void)state;
+	struct err e = {0};
+	struct tensors *s = open_good("huge.pt");
+	assert_int_equal(tensors_find(s, "W")->n, 1ull << 50);
+	assert_null(tensors_data(s, "W", &e));
+	if (!strstr(e.msg, "an array of 4294967296 MiB is to be kept in"))
+		fail_msg("'%s'", e.msg);
+	tensors_free(s);
+	assert_int_equal(empty_cache(), 0);
+}
+
 static void lies_are_refused(void **state)
 {
 	(void)state;
@@ -261,6 +274,7 @@ int main(void)
 		cmocka_unit_test(state_dicts_of_all_protocols_are_read),
 		cmocka_unit_test(plain_values_are_kept),
 		cmocka_unit_test(modules_of_unknown_classes_are_dictionaries),
+		cmocka_unit_test(what_the_disk_cannot_hold_is_not_begun),
 		cmocka_unit_test(lies_are_refused),
 		cmocka_unit_test(every_truncation_of_a_pickle_is_refused),
 	};
