@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/mapfile.h"
 #include "base/mem.h"
+#include "io/cache.h"
 #include "io/tensors.h"
 #include "../sparse_npz.h"
 
@@ -191,6 +192,65 @@ static void packed_arrays_are_inflated_once(void **state)
 	}
 }
 
+/* The only file of the cache. */
+static char *only_file(struct stat *st)
+{
+	char *dir = arrays(), *path = NULL;
+	DIR *d = opendir(dir);
+	assert_non_null(d);
+	for (struct dirent *x; (x = readdir(d));) {
+		if (x->d_name[0] == '.')
+			continue;
+		assert_null(path);
+		path = xasprintf("%s/%s", dir, x->d_name);
+	}
+	closedir(d);
+	free(dir);
+	assert_non_null(path);
+	assert_int_equal(stat(path, st), 0);
+	return path;
+}
+
+static int fill_with(struct safetensors_writer *w, void *ctx, struct err *e)
+{
+	u32 *n = ctx;
+	++*n;
+	return *n > 9 ? err_set(e, ERR_FAILED, "no more") : safetensors_writer_add(w, n, sizeof *n, e);
+}
+
+static u32 get(const char *key, u32 *n)
+{
+	struct tensor like = {.dtype = DTYPE_U32, .n = 1};
+	struct err e = {0};
+	struct safetensors *s = cache_get(key, &like, fill_with, n, &e);
+	assert_true(!s == !!e.msg[0]);
+	u32 v = s ? (u32)tensor_u64(safetensors_find(s, "data"), 0) : 0;
+	safetensors_free(s);
+	return v;
+}
+
+/* A file under the name of another key, by accident or not, is not taken for it. */
+static void a_cached_file_is_known_by_its_key(void **state)
+{
+	(void)state;
+	struct stat st;
+	u32 n = 0;
+	assert_int_equal(get("one", &n), 1);
+	assert_int_equal(get("one", &n), 1);
+	char *one = only_file(&st), *kept = xasprintf("%s/kept", folder);
+	assert_int_equal(rename(one, kept), 0);
+	assert_int_equal(get("two", &n), 2);
+	char *two = only_file(&st);
+	assert_int_equal(rename(kept, two), 0);
+	assert_int_equal(get("two", &n), 3);
+	n = 10;
+	assert_int_equal(get("three", &n), 0);
+	assert_int_equal(empty_cache(), 1);
+	free(one);
+	free(two);
+	free(kept);
+}
+
 static void *ask_for_all(void *arg)
 {
 	static const char *const names[] = {"W", "F", "F3", "half", "scalar", "flag", "empty", "bytes"};
@@ -229,25 +289,6 @@ static void rewrite(const char *path, long at, char byte)
 	assert_int_equal(fseek(f, at, at < 0 ? SEEK_END : SEEK_SET), 0);
 	fputc(byte, f);
 	assert_int_equal(fclose(f), 0);
-}
-
-/* The only file of the cache. */
-static char *only_file(struct stat *st)
-{
-	char *dir = arrays(), *path = NULL;
-	DIR *d = opendir(dir);
-	assert_non_null(d);
-	for (struct dirent *x; (x = readdir(d));) {
-		if (x->d_name[0] == '.')
-			continue;
-		assert_null(path);
-		path = xasprintf("%s/%s", dir, x->d_name);
-	}
-	closedir(d);
-	free(dir);
-	assert_non_null(path);
-	assert_int_equal(stat(path, st), 0);
-	return path;
 }
 
 static void what_is_kept_is_used_again_unless_it_is_damaged(void **state)
@@ -439,6 +480,7 @@ int main(void)
 		cmocka_unit_test(stored_arrays_are_used_where_they_lie),
 		cmocka_unit_test(a_million_features_are_mapped_and_not_read),
 		cmocka_unit_test(packed_arrays_are_inflated_once),
+		cmocka_unit_test(a_cached_file_is_known_by_its_key),
 		cmocka_unit_test(threads_may_ask_for_the_same),
 		cmocka_unit_test(what_is_kept_is_used_again_unless_it_is_damaged),
 		cmocka_unit_test(all_versions_of_npy_are_read),
