@@ -55,6 +55,24 @@ static bool needs_encoder(const struct steering *s, const struct steer_spec *spe
 	       spec->method != STEER_PIN;
 }
 
+/* What the dictionary can be asked for: everything but add reads f or p where it is written. */
+static int check_method(const struct steering *s, const struct steer_spec *spec, struct err *e)
+{
+	const struct dict_info *i = dict_info(s->a->dict);
+	const char *method = steer_spec_method(spec->method);
+	bool reads = spec->method != STEER_ADD, reads_f = reads && spec->method != STEER_PIN;
+	if (i->d_out != s->a->d_model)
+		return err_set(e, ERR_UNAVAILABLE, "cannot steer: the dictionary writes rows of %u numbers, the model's have %u",
+			       i->d_out, s->a->d_model);
+	if (reads && i->is_transcoder)
+		return err_set(e, ERR_UNAVAILABLE, "cannot %s feature %u: the dictionary reads one place and writes another; "
+			       "only add is possible", method, spec->feature);
+	if (reads_f && (i->arch == DICT_GROUPMAX || i->arch == DICT_IDENTITY))
+		return err_set(e, ERR_UNAVAILABLE, "cannot %s feature %u: with %s its activation is no function of its own "
+			       "pre-activation that a model can be told", method, spec->feature, i->arch_name);
+	return 0;
+}
+
 static int make_intervention(struct steering *s, size_t i, struct err *e)
 {
 	static const enum intervention_kind kinds[N_STEER_METHODS] = {
@@ -66,11 +84,15 @@ static int make_intervention(struct steering *s, size_t i, struct err *e)
 	if (spec->feature >= s->a->n_features)
 		return err_set(e, ERR_NOT_FOUND, "there is no feature %u: the atlas has %u", spec->feature,
 			       s->a->n_features);
+	if (check_method(s, spec, e))
+		return -1;
 	v->kind = kinds[spec->method];
 	dict_direction(s->a->dict, spec->feature, decoder);
 	if (v->kind != INTERVENE_ADD && dict_linear(s->a->dict, spec->feature, encoder, &v->bias, e))
 		return err_wrap(e, "cannot %s feature %u", steer_spec_method(spec->method), spec->feature);
-	v->hook = spec->hook[0] ? spec->hook : s->a->hook;
+	/* a transcoder's features are written where it writes */
+	const char *own = dict_info(s->a->dict)->is_transcoder ? dict_info(s->a->dict)->hook_out : s->a->hook;
+	v->hook = spec->hook[0] ? spec->hook : own;
 	v->direction = decoder;
 	v->encoder = v->kind == INTERVENE_ADD ? NULL : encoder;
 	v->threshold = dict_threshold(s->a->dict, spec->feature);

@@ -7,11 +7,13 @@
 #include "base/mem.h"
 #include "base/pool.h"
 #include "core/delphi.h"
+#include "core/dict.h"
 #include "core/import_read.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct job {
@@ -116,6 +118,42 @@ static int import_delphi(const struct cmd_args *a, struct err *e)
 	return EXIT_OK;
 }
 
+/* Folders, and files whose ending promises weights: of others only importing says what is wrong. */
+static bool may_be_weights(const char *path)
+{
+	static const char *const ends[] = {".safetensors", ".npz", ".pt", ".pth"};
+	size_t n = strlen(path);
+	struct stat st;
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+		if (n > strlen(ends[i]) && !strcmp(path + n - strlen(ends[i]), ends[i]))
+			return true;
+	return !stat(path, &st) && S_ISDIR(st.st_mode);
+}
+
+/* A dictionary alone: an atlas that names it where it lies.  1: it is none, and something else may be. */
+static int link_dictionary(const struct cmd_args *a, const char *out, struct err *e)
+{
+	struct dict_options o;
+	if (a->n_positional != 2)
+		return 1;
+	if (cmd_dict_options(a, &o, e))
+		return -1;
+	struct dict *d = dict_open_with(a->positional[0], &o, e);
+	if (!d)
+		return e->code == ERR_NOT_FOUND || !may_be_weights(a->positional[0]) ? 1 : -1;
+	char *name = name_of(out);
+	int bad = atlas_link(a->positional[0], &o, out, name, e);
+	const struct dict_info *i = dict_info(d);
+	if (!bad && arg_flag(a, "json"))
+		cmd_print_json(json_pack("{s:s, s:s, s:I}", "from", i->format, "architecture", i->arch_name, "n_features",
+					 (json_int_t)i->n_features));
+	else if (!bad)
+		printf("%s: %s, %s, %u features, where they lie\n", out, i->format, i->arch_name, i->n_features);
+	free(name);
+	dict_free(d);
+	return bad;
+}
+
 int cmd_import(const struct cmd_args *a, struct err *e)
 {
 	u64 workers;
@@ -126,6 +164,9 @@ int cmd_import(const struct cmd_args *a, struct err *e)
 		return import_delphi(a, e);
 	if (arg_u64(a, "workers", 0, 0, 256, &workers, e))
 		return -1;
+	int linked = link_dictionary(a, j.out, e);
+	if (linked < 1)
+		return linked;
 	j.name = name_of(j.out);
 	j.options.name = j.name;
 	j.options.model = arg_str(a, "model", NULL);

@@ -159,6 +159,10 @@ static void print_parts(const struct atlas *a)
 			buf_addf(&b, "%s%s", b.n ? ", " : "", atlas_parts[i]);
 	print_line("parts", "%s", b.s);
 	buf_release(&b);
+	if (a->bare) {
+		print_line("missing", "all others; make an atlas of this dictionary with 'featlas import %s OUT.atlas'", a->folder);
+		return;
+	}
 	for (int i = 0; i < ATLAS_N_PARTS; i++)
 		if (atlas_missing(a, atlas_parts[i]))
 			print_line("missing", "%s", atlas_missing(a, atlas_parts[i]));
@@ -175,7 +179,7 @@ static void print_info(const struct atlas *a, struct note *note)
 	if (a->norm_median > 0)
 		print_line("hook", "%s, median norm %.4g", a->hook, (f64)a->norm_median);
 	else
-		print_line("hook", "%s", a->hook);
+		print_line("hook", "%s", *a->hook ? a->hook : "not known");
 	char k[24] = "";
 	if (d->arch == DICT_TOPK)
 		snprintf(k, sizeof k, ", k %u", d->k);
@@ -191,10 +195,11 @@ static void print_info(const struct atlas *a, struct note *note)
 
 int cmd_info(const struct cmd_args *a, struct err *e)
 {
-	struct atlas *atlas = atlas_open(a->positional[0], e);
+	struct dict_options options;
+	struct atlas *atlas = cmd_dict_options(a, &options, e) ? NULL : atlas_open_with(a->positional[0], &options, e);
 	if (!atlas)
 		return -1;
-	struct note *note = note_open(a->positional[0], atlas->uuid, e);
+	struct note *note = note_open(atlas->notes, atlas->uuid, e);
 	if (note && arg_flag(a, "json"))
 		cmd_print_json(info_json(atlas, note));
 	else if (note)

@@ -40,6 +40,13 @@ static int prune_dictionary(struct job *j, struct err *e)
 	     *to = xasprintf("%s/sae_weights.safetensors", j->to);
 	char *cfg_from = xasprintf("%s/cfg.json", j->from), *cfg_to = xasprintf("%s/cfg.json", j->to);
 	const json_t *old = json_object_get(json_object_get(j->json, "parts"), "dictionary");
+	if (json_object_get(old, "at")) { /* it lies elsewhere, and stays there */
+		free(from);
+		free(to);
+		free(cfg_from);
+		free(cfg_to);
+		return 0;
+	}
 	json_t *details = json_incref(json_object_get(old, "details"));
 	int bad = prune_weights(from, to, atlas_json_build_id(j->json), e) || prune_copy(cfg_from, cfg_to, e);
 	if (bad)

@@ -3,6 +3,7 @@
 #include "core/atlas.h"
 
 #include "base/mem.h"
+#include "core/atlas_impl.h"
 #include "core/labels.h"
 #include "core/map.h"
 #include "core/vocab.h"
@@ -71,7 +72,11 @@ static void set_absent(struct atlas *a, int part, const char *file)
 	struct buf b = BUF_INIT;
 	if (file)
 		buf_addf(&b, "'%s' is named but not there; ", file);
-	buf_addf(&b, "%s%s%s", remedies[part].before, a->folder, remedies[part].after);
+	if (a->bare) /* nothing can be put beside it */
+		buf_addf(&b, "%.*smake an atlas of this dictionary first, with 'featlas import %s OUT.atlas'",
+			 (int)(strcspn(remedies[part].before, ";") + 2), remedies[part].before, a->folder);
+	else
+		buf_addf(&b, "%s%s%s", remedies[part].before, a->folder, remedies[part].after);
 	free(a->absent[part]);
 	a->absent[part] = buf_take(&b);
 }
@@ -110,9 +115,8 @@ static int check_identity(const struct atlas *a, const json_t *entry, const char
 	return r;
 }
 
-static int open_dictionary(struct atlas *a, struct err *e)
+static int open_inside(struct atlas *a, const json_t *entry, struct err *e)
 {
-	const json_t *entry = entry_of(a, DICTIONARY);
 	char *path;
 	int found = find_file(a, DICTIONARY, entry, &path, e);
 	if (found < 1)
@@ -123,11 +127,20 @@ static int open_dictionary(struct atlas *a, struct err *e)
 	if (!r && !(a->dict = dict_open(path, e)))
 		r = -1;
 	free(path);
-	if (!r) {
-		a->n_features = dict_info(a->dict)->n_features;
-		a->d_model = dict_info(a->dict)->d_in;
-	}
 	return r;
+}
+
+static int open_dictionary(struct atlas *a, struct err *e)
+{
+	const json_t *entry = entry_of(a, DICTIONARY);
+	bool linked = json_object_get(entry, "at");
+	if (linked && !(a->dict = atlas_open_link(entry, a->folder, e)))
+		return -1;
+	if (!a->dict && open_inside(a, entry, e))
+		return -1;
+	a->n_features = dict_info(a->dict)->n_features;
+	a->d_model = dict_info(a->dict)->d_in;
+	return 0;
 }
 
 static int open_store(struct atlas *a, struct err *e)
@@ -271,16 +284,15 @@ static int read_about(struct atlas *a, struct err *e)
 	return r;
 }
 
-struct atlas *atlas_open(const char *folder, struct err *e)
+/* What is there instead of an atlas; takes json and dict (NULL: the atlas's json names it). */
+static struct atlas *open_parts(const char *path, json_t *json, struct dict *dict, struct err *e)
 {
-	json_t *json = atlas_json_read(folder, e);
-	if (!json) {
-		err_wrap(e, "cannot open the atlas '%s'", folder);
-		return NULL;
-	}
 	struct atlas *a = xcalloc(1, sizeof *a);
 	a->json = json;
-	a->folder = xstrdup(folder);
+	a->dict = dict;
+	a->bare = dict;
+	a->folder = xstrdup(path);
+	a->notes = dict ? "" : a->folder;
 	a->absent = xcalloc(ATLAS_N_PARTS, sizeof *a->absent);
 	if (read_about(a, e) || open_dictionary(a, e) || open_store(a, e) || open_texts(a, e) || open_tables(a, e)) {
 		atlas_free(a);
@@ -289,6 +301,56 @@ struct atlas *atlas_open(const char *folder, struct err *e)
 	if (!*a->hook)
 		a->hook = dict_info(a->dict)->hook_name;
 	return a;
+}
+
+/* Parts without atlas.json: it was never finished, or has lost it. */
+static bool is_unfinished(const char *path)
+{
+	static const char *const files[] = {"activations.safetensors", "vocab.safetensors", "logits.safetensors"};
+	bool found = false;
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		char *file = xasprintf("%s/%s", path, files[i]);
+		found |= !access(file, F_OK);
+		free(file);
+	}
+	return found;
+}
+
+static struct atlas *open_bare(const char *path, const struct dict_options *o, struct err *e)
+{
+	if (is_unfinished(path)) {
+		err_set(e, ERR_FAILED, "cannot open the atlas '%s': parts of one are there, but no atlas.json", path);
+		return NULL;
+	}
+	struct dict *d = dict_open_with(path, o, e);
+	json_t *json = d ? atlas_bare_json(path, d, e) : NULL;
+	if (!json) {
+		err_wrap(e, access(path, F_OK) ? "cannot open the atlas '%s'" : "'%s' has no atlas.json, and as a dictionary",
+			 path);
+		dict_free(d);
+		return NULL;
+	}
+	return open_parts(path, json, d, e);
+}
+
+struct atlas *atlas_open_with(const char *path, const struct dict_options *o, struct err *e)
+{
+	char *file = xasprintf("%s/atlas.json", path);
+	bool bare = access(file, F_OK);
+	free(file);
+	if (bare)
+		return open_bare(path, o, e);
+	json_t *json = atlas_json_read(path, e);
+	if (!json) {
+		err_wrap(e, "cannot open the atlas '%s'", path);
+		return NULL;
+	}
+	return open_parts(path, json, NULL, e);
+}
+
+struct atlas *atlas_open(const char *path, struct err *e)
+{
+	return atlas_open_with(path, NULL, e);
 }
 
 void atlas_free(struct atlas *a)

@@ -33,6 +33,8 @@ struct atlas_neighbour {
 
 struct atlas {
 	char *folder;           /* as opened */
+	bool bare;              /* a dictionary alone, without atlas.json */
+	const char *notes;      /* for note_open: the folder, or "" where labels.db has no place beside it */
 	const char *name;       /* "demo" */
 	char uuid[40], build_id[40];
 	json_t *json;           /* atlas.json */
@@ -56,7 +58,11 @@ struct atlas {
 enum { ATLAS_N_PARTS = 9 };
 extern const char *const atlas_parts[ATLAS_N_PARTS];
 
-struct atlas *atlas_open(const char *folder, struct err *e);
+/* Opens an atlas, or a dictionary made elsewhere (a folder or a file without atlas.json): that is an atlas in
+ * memory with no other part, `bare`, whose uuid depends on where the weights are. */
+struct atlas *atlas_open(const char *path, struct err *e);
+/* The same; what a person says of the dictionary counts for a bare one only. */
+struct atlas *atlas_open_with(const char *path, const struct dict_options *o, struct err *e);
 void atlas_free(struct atlas *a);
 /* A sentence and the command that makes the part ("no neighbour graph; make it with
  * 'featlas neighbours X.atlas'"), or NULL if it is there.  part: one of atlas_parts. */
@@ -98,6 +104,11 @@ void atlas_drop_part(json_t *j, const char *part);
  * labels, logits, graph, scores, map, runs. */
 int atlas_note_part(json_t *j, const char *folder, const char *part, const char *file, const char *command,
 		    json_t *details /* taken, or NULL */, struct err *e);
+/* Names a dictionary that lies elsewhere (dict.h) as the atlas's own: by absolute path, with size, mtime, a hash of
+ * the header and what o (or NULL) says; model and hook are taken from it where j has none. */
+int atlas_json_link_dict(json_t *j, const char *path, const struct dict_options *o, const char *command, struct err *e);
+/* Makes such an atlas: a folder out with atlas.json alone. */
+int atlas_link(const char *path, const struct dict_options *o, const char *out, const char *name, struct err *e);
 int atlas_commit(const json_t *j, const char *folder, struct err *e); /* writes atlas.json, last */
 
 #endif

@@ -63,7 +63,12 @@ json_t *atlas_json_new(const char *name)
 json_t *atlas_json_read(const char *folder, struct err *e)
 {
 	char *path = xasprintf("%s/atlas.json", folder);
-	json_t *j = json_read_file(path, e);
+	bool none = access(path, F_OK) && !access(folder, F_OK);
+	json_t *j = none ? NULL : json_read_file(path, e);
+	if (none)
+		err_set(e, ERR_FAILED,
+			"'%s' is no atlas: it has no atlas.json; of a dictionary, 'featlas import %s OUT.atlas' makes one",
+			folder, folder);
 	u64 version;
 	const char *text;
 	char *what = xasprintf("'%s'", path);

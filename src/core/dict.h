@@ -99,6 +99,17 @@ const struct dict_info *dict_info(const struct dict *d);
  * of sixteen decoder rows for "fold".  Owned by d. */
 const struct dict_fact *dict_provenance(struct dict *d, size_t *n);
 
+/* What tells it from another without reading it: the container's file (of two, the first, links resolved),
+ * their sizes' sum, the later mtime, and a hash of names, dtypes, shapes and configuration. */
+struct dict_identity {
+	char *weights; /* owned */
+	u64 bytes;
+	i64 mtime;
+	char header[65];
+};
+int dict_identity(const struct dict *d, struct dict_identity *out, struct err *e);
+void dict_identity_release(struct dict_identity *i);
+
 /* One row's active features: ids ascending, f > 0 (f != 0 of the identity). */
 struct dict_row {
 	u32 n;

@@ -355,6 +355,12 @@ static int not_known(const struct dict_found *f, struct err *e)
 	return r;
 }
 
+/* A configuration stands for the weights beside it. */
+static bool is_config(const char *name)
+{
+	return !strcmp(name, "cfg.json") || !strcmp(name, "config.json") || !strcmp(name, "hyperparams.json");
+}
+
 static int find_weights(const char *path, struct dict_found *out, struct err *e)
 {
 	if (!is_there(path))
@@ -365,8 +371,7 @@ static int find_weights(const char *path, struct dict_found *out, struct err *e)
 		free(snapshot);
 		return r;
 	}
-	/* a configuration stands for the weights beside it, but an index of shards is weights */
-	if (ends_with(path, ".json") && !ends_with(path, ".index.json")) {
+	if (is_config(base_of(path))) {
 		char *folder = folder_of(path);
 		int r = search_folder(folder, out, e);
 		free(folder);

@@ -5,6 +5,8 @@ src/core/acts_write.c \
 src/core/atlas.c \
 src/core/atlas.h \
 src/core/atlas_build.c \
+src/core/atlas_impl.h \
+src/core/atlas_link.c \
 src/core/blas.c \
 src/core/blas.h \
 src/core/check.c \
@@ -24,6 +26,7 @@ src/core/dict_export.h \
 src/core/dict_facts.c \
 src/core/dict_facts.h \
 src/core/dict_gemma.c \
+src/core/dict_identity.c \
 src/core/dict_impl.h \
 src/core/dict_learning.c \
 src/core/dict_llama_scope.c \

@@ -106,9 +106,13 @@ static bool is_there(const char *path)
 /* An existing database wins; of two, the one that can be written. */
 static char *choose_path(const char *folder, const char *uuid)
 {
-	char *beside = xasprintf("%s/labels.db", folder), *name = xasprintf("%s.db", uuid);
+	char *beside = xasprintf("%s/labels.db", *folder ? folder : "."), *name = xasprintf("%s.db", uuid);
 	char *own = xdg_data(name);
 	free(name);
+	if (!*folder && own) {
+		free(beside);
+		return own;
+	}
 	bool writable = may_write(folder);
 	bool stay = is_there(beside) ? !is_there(own) || (writable && may_write(beside))
 				     : !is_there(own) && writable && is_local(folder);

@@ -16,7 +16,8 @@
 
 struct note;
 
-/* Opens lazily: a missing database is an empty one until the first edit. */
+/* Opens lazily: a missing database is an empty one until the first edit.  A folder of "" leaves
+ * $XDG_DATA_HOME. */
 struct note *note_open(const char *atlas_folder, const char *uuid, struct err *e);
 void note_free(struct note *n); /* NULL is fine */
 const char *note_path(const struct note *n);  /* where it is or would be */

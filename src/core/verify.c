@@ -3,6 +3,7 @@
 #include "core/verify.h"
 
 #include "base/mem.h"
+#include "core/atlas_impl.h"
 #include "base/sha256.h"
 #include "core/atlas.h"
 #include "core/labels.h"
@@ -92,11 +93,27 @@ static const json_t *entry_of(const struct atlas_check *c, const char *part)
 	return json_object_get(json_object_get(c->json, "parts"), part);
 }
 
+/* A dictionary that lies elsewhere: it opens and is the one that was named. */
+static void check_link(struct atlas_check *c, const json_t *entry)
+{
+	struct err e = {0};
+	struct dict *d = atlas_open_link(entry, c->folder, &e);
+	if (d)
+		c->v.n_features = dict_info(d)->n_features;
+	else
+		verify_fault(&c->v, "%s", e.msg);
+	dict_free(d);
+}
+
 static void check_dictionary(struct atlas_check *c)
 {
 	const json_t *entry = entry_of(c, "dictionary"), *cfg = json_object_get(entry, "cfg");
 	if (!entry) {
 		verify_fault(&c->v, "'%s/atlas.json' names no dictionary", c->folder);
+		return;
+	}
+	if (json_object_get(entry, "at")) {
+		check_link(c, entry);
 		return;
 	}
 	struct safetensors *s = check_tensors(c, "dictionary", entry);

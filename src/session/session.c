@@ -25,7 +25,7 @@ struct session *session_open(const char *folder, const char *backend_spec, struc
 	s->backend_spec = backend_spec ? xstrdup(backend_spec) : NULL;
 	s->atlas = atlas_open(folder, e);
 	if (s->atlas)
-		s->note = note_open(folder, s->atlas->uuid, e);
+		s->note = note_open(s->atlas->notes, s->atlas->uuid, e);
 	if (!s->note) {
 		session_free(s);
 		return NULL;

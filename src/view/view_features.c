@@ -222,7 +222,7 @@ static bool commit_query(struct view *v, const char *text, void *context)
 	struct query_work *w = xcalloc(1, sizeof *w);
 	w->query = q;
 	w->text = xstrdup(text);
-	w->folder = xstrdup(session->atlas->folder);
+	w->folder = xstrdup(session->atlas->notes);
 	w->uuid = xstrdup(session->atlas->uuid);
 	w->world =
 		(struct query_world){.atlas = session->atlas, .pool = session->pool, .marked = copy_marks(v)};

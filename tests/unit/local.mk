@@ -52,6 +52,10 @@ check_PROGRAMS += tests/unit/test_kernel
 TESTS += tests/unit/test_kernel
 tests_unit_test_kernel_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_formats
+TESTS += tests/unit/test_formats
+tests_unit_test_formats_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_knn
 TESTS += tests/unit/test_knn
 tests_unit_test_knn_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
