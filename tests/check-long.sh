@@ -5,6 +5,7 @@
 # stage fails if its command does, or if any program it ran, a module too, left a sanitizer's report.
 #	FUZZ_RUNS   mutations for each fuzz target (1000000)
 #	SEEDS       random key scripts ("1 2 ... 100")
+#	KEYS        lines of each (1000)
 #	STAGES      some stages only: asan suites fuzz keys tsan threads
 #	JOBS        for make (one a core)
 source=$(cd "$1" && pwd) build=$2
@@ -57,11 +58,11 @@ check_in() { # folder, variables of make...
 
 stage asan make_in asan "$@" --enable-asan --enable-ubsan
 stage suites check_in asan
-FUZZ_RUNS=${FUZZ_RUNS:-1000000} SEEDS=${SEEDS:-$many_seeds}
-export FUZZ_RUNS SEEDS
+FUZZ_RUNS=${FUZZ_RUNS:-1000000} SEEDS=${SEEDS:-$many_seeds} KEYS=${KEYS:-1000} LIMIT=3600
+export FUZZ_RUNS SEEDS KEYS LIMIT
 stage fuzz check_in asan TESTS='tests/fuzz/safetensors.t tests/fuzz/npz.t tests/fuzz/pickle.t tests/fuzz/frame.t tests/fuzz/jsonl.t'
 stage keys check_in asan TESTS=tests/screen/random.t
-SEEDS='1 2 3' FEATLAS_THREADS=4 OPENBLAS_NUM_THREADS=1
+SEEDS='1 2 3' KEYS=300 FEATLAS_THREADS=4 OPENBLAS_NUM_THREADS=1
 export FEATLAS_THREADS OPENBLAS_NUM_THREADS
 stage tsan make_in tsan "$@" --enable-tsan
 stage threads check_in tsan TESTS='tests/unit/test_base tests/unit/test_tensors tests/unit/test_search

@@ -595,13 +595,15 @@ int note_verify(struct note *n, u32 n_features, void (*say)(void *, const char *
 	}
 	char *wrong = xasprintf(
 		"SELECT 'a value of feature ' || feature || ', which there is not' FROM value"
-		" WHERE feature < 0 OR feature >= %u UNION ALL "
+		" WHERE kind <> 4 AND (feature < 0 OR feature >= %u) UNION ALL "
+		"SELECT 'bookmark ' || name || ' is of no feature' FROM value"
+		" WHERE kind = 4 AND CAST(text AS INTEGER) NOT BETWEEN 0 AND %u UNION ALL "
 		"SELECT 'a value of an unknown kind (' || kind || ')' FROM value WHERE kind NOT BETWEEN 0 AND 4 UNION ALL "
 		"SELECT 'feature ' || feature || ' has a rating that is not 1 to 5' FROM value"
 		" WHERE kind = 1 AND text NOT IN ('1', '2', '3', '4', '5') UNION ALL "
 		"SELECT 'edit ' || seq || ' can be undone but is not in the log' FROM pile"
 		" WHERE seq NOT IN (SELECT seq FROM log) LIMIT 20",
-		n_features);
+		n_features, n_features - 1);
 	int r = faults(n, "PRAGMA integrity_check(20)", say, context) || faults(n, wrong, say, context) ? -1 : 0;
 	free(wrong);
 	return r;

@@ -172,6 +172,7 @@ static void set_up(const struct term_options *o)
 	keypad(stdscr, TRUE);
 	nodelay(stdscr, TRUE);
 	intrflush(stdscr, FALSE);
+	idlok(stdscr, TRUE); /* a list that scrolls is moved, not written anew */
 	if (!getenv("ESCDELAY"))
 		set_escdelay(25);
 	define_key("\033[200~", PASTE_ON);

@@ -256,7 +256,8 @@ void app_mouse(struct app *a, const struct term_event *ev)
 		return;
 	}
 	if (a->dragging) {
-		a->dragging = v->class->drag && ev->mouse == MOUSE_DRAG && v->class->drag(v, ev->x, ev->y - a->body_y, false);
+		/* some terminals' drags are presses at another place */
+		a->dragging = v->class->drag && ev->mouse != MOUSE_RELEASE && v->class->drag(v, ev->x, ev->y - a->body_y, false);
 		return;
 	}
 	if (!in_body)

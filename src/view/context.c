@@ -56,6 +56,8 @@ void context_draw(struct view *v, struct rect r, int y, const struct context_loo
 		end = rect_puts_right(r, end, y, STYLE_DIM, more) - 1;
 	}
 	bool here = token != NULL;
+	if (l->calm && !here)
+		line.view.acts = NULL;
 	int anchor = here && line.view.cursor != line.view.peak ? line.view.cursor : line.view.peak;
 	if (line.view.cursor == line.view.peak)
 		line.view.cursor = -1;

@@ -14,6 +14,7 @@ struct context_look {
 	f32 max;   /* heat is f / max */
 	f32 fold;  /* values are shown times this: view_fold */
 	int width; /* tokens on either side of the peak; 0: the whole text, to CONTEXT_LINE_MAX */
+	bool calm; /* heat only under the cursor: a full screen of it costs a slow line too much */
 };
 
 struct context_line { /* the tokens of a context that are looked at */

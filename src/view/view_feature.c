@@ -82,7 +82,7 @@ static void changed(struct view *v, enum view_change what)
 
 struct context_look feature_look(const struct feature *s)
 {
-	return (struct context_look){s->id, s->stats.max, s->fold, s->width};
+	return (struct context_look){.feature = s->id, .max = s->stats.max, .fold = s->fold, .width = s->width};
 }
 
 static int open(struct view *v, const struct target *t, struct err *e)

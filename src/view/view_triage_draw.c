@@ -98,7 +98,7 @@ static void draw_not(struct view *v, struct rect r, int y)
 		rect_puts(r, x, y, STYLE_DIM, "-");
 		return;
 	}
-	struct context_look look = {s->not_of, s->not.act, 1, s->width};
+	struct context_look look = {.feature = s->not_of, .max = s->not.act, .fold = 1, .width = s->width};
 	const struct context_line *l = context_load(app_session(v->app)->atlas, &look, &s->not, NULL);
 	struct view_tokens t = l->view;
 	t.acts = NULL;
@@ -129,7 +129,9 @@ static void draw_contexts(struct view *v, struct rect r)
 {
 	struct triage *s = view_state(v);
 	const struct atlas *a = app_session(v->app)->atlas;
-	struct context_look look = {s->feature, s->stats.max, s->fold, s->width};
+	struct context_look look = {
+		.feature = s->feature, .max = s->stats.max, .fold = s->fold, .width = s->width};
+	look.calm = true;
 	triage_mix(s, r.h);
 	list_resize(&s->list, s->n_contexts, r.h);
 	if (!s->n_contexts && r.h > 0)
@@ -164,7 +166,8 @@ void triage_draw(struct view *v, struct rect r)
 	draw_contexts(v, rect_sub(r, 0, 2, r.w, r.h - 2 - foot));
 	int y = r.h - foot;
 	const struct store_context *c = triage_context(s);
-	struct context_look look = {s->feature, s->stats.max, s->fold, s->width};
+	struct context_look look = {
+		.feature = s->feature, .max = s->stats.max, .fold = s->fold, .width = s->width};
 	y += foot == 5;
 	if (foot >= 4) {
 		draw_near(v, r, y++);

@@ -244,22 +244,174 @@ static void nothing_of_a_label_reaches_the_terminal_raw(void **state)
 	quit(p);
 }
 
+/* Sends the keys, waits for the text, and says what that cost. */
+static size_t cost(struct pty *p, const char *keys, const char *shows)
+{
+	pty_settle(p);
+	size_t before = p->bytes;
+	pty_send(p, keys);
+	assert_true(pty_until(p, pty_shows, shows));
+	pty_settle(p);
+	return p->bytes - before;
+}
+
+static void within(size_t bytes, size_t limit, const char *keys)
+{
+	if (bytes > limit)
+		print_message("%zu bytes for '%s'\n", bytes, keys);
+	assert_true(bytes <= limit);
+}
+
+static void keys_cost_little(const char *term)
+{
+	static const struct {
+		const char *keys, *shows;
+		size_t limit;
+	} steps[] = {
+		{"j", "row 2", 1024},		  {"k", "row 1", 1024},
+		{"\004", "row 8", 4096},	  {"6j", "row 14", 1024},
+		{"j", "row 15", 1024},		  {"j", "row 16", 1024},
+		{"G", "row 512", 4096},
+		{"/w", "/w", 4096},		  {"o", "/wo", 1024},
+		{"\033", "512 features", 4096},	  {"gg\r", "\u203a #0", 4096},
+		{"l", "token 43", 1024},	  {"j", "> 8.51", 1024},
+		{"]", "\u203a #1", 4096},	  {"gn", "neighbourhood", 4096},
+		{"j", "nearest", 2048},		  {"<", "words about rivers", 4096},
+		{"?", "on this screen", 4096},	  {"j", "accept", 1024},
+		{"q:", "all actions", 4096},	  {"und", "undo", 4096},
+		{"\033", "\u203a #1", 4096},	  {"gq", "triage unlabelled", 4096},
+		{"a", "1 of 500", 4096},
+		{"j", "> 3.", 1024},		  {"gj", "ordering the queue", 4096},
+		{"gO", "which-key-delay", 4096},  {"j", "draw with ASCII", 1024},
+		{"gs", "steer", 4096},		  {"gf", "512 features", 4096},
+	};
+	struct pty *p = start_in(term, 24, 80);
+	assert_true(pty_until(p, pty_shows, "512 features \u00b7 row 1"));
+	for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
+		within(cost(p, steps[i].keys, steps[i].shows), steps[i].limit, steps[i].keys);
+	pty_send(p, "u");
+	assert_true(pty_until(p, pty_shows, "took back the label"));
+	quit(p);
+}
+
 static void a_key_costs_little(void **state)
 {
 	(void)state;
+	keys_cost_little("xterm-256color");
+	keys_cost_little("linux"); /* eight colours */
+}
+
+static void a_long_paste_is_drawn_once(void **state)
+{
+	(void)state;
 	struct pty *p = start();
-	assert_true(pty_until(p, pty_shows, "g go  ? help  : all"));
+	static char text[30 + 3000];
+	strcpy(text, "\033[200~");
+	for (int i = 0; i < 3000; i++)
+		strcat(text + 6 + i, i % 7 ? "x" : " ");
+	strcat(text, "THE END\033[201~");
+	pty_send(p, "gti");
+	assert_true(pty_until(p, pty_shows, "text:"));
 	pty_settle(p);
 	size_t before = p->bytes;
-	pty_send(p, "j");
-	assert_true(pty_until(p, pty_shows, "row 2"));
-	pty_settle(p);
-	assert_true(p->bytes - before <= 1024);
-	before = p->bytes;
-	pty_send(p, "\r");
-	assert_true(pty_until(p, pty_shows, "› #1"));
+	pty_send(p, text);
+	assert_true(pty_until(p, pty_shows, "THE END"));
 	pty_settle(p);
 	assert_true(p->bytes - before <= 4096);
+	pty_send(p, "\033");
+	assert_true(pty_until(p, pty_lacks, "THE END"));
+	quit(p);
+}
+
+static void terminals_of_all_kinds_do(void **state)
+{
+	(void)state;
+	static const char *const kinds[] = {"linux", "screen", "screen-256color", "tmux-256color", "xterm", "vt100"};
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+		struct pty *p = start_in(kinds[i], 24, 80);
+		bool started = pty_until(p, pty_shows, "512 features");
+		if (!started && p->ended) { /* a terminal that is not described here */
+			pty_free(p);
+			continue;
+		}
+		assert_true(started);
+		pty_send(p, "j\r");
+		assert_true(pty_until(p, pty_shows, "\u203a #1"));
+		quit(p);
+	}
+	setenv("LC_ALL", "C", 1);
+	struct pty *p = start_in("xterm", 24, 80);
+	assert_true(pty_until(p, pty_shows, "512 features . row 1"));
+	pty_send(p, "\r");
+	assert_true(pty_until(p, pty_shows, "> #0"));
+	quit(p);
+	setenv("LC_ALL", "C.UTF-8", 1);
+}
+
+static void every_size_does(void **state)
+{
+	(void)state;
+	struct pty *p = start_in("xterm-256color", 10, 40);
+	assert_true(pty_until(p, pty_shows, "words about bridges"));
+	pty_resize(p, 200, 500);
+	assert_true(pty_until(p, pty_shows, "row 1"));
+	assert_true(pty_until(p, pty_shows, "#47"));
+	pty_send(p, "\r");
+	assert_true(pty_until(p, pty_shows, "neighbours by decoder"));
+	pty_resize(p, 10, 40);
+	assert_true(pty_until(p, pty_shows, "\u203a #0"));
+	quit(p);
+}
+
+static void the_split_is_dragged(void **state)
+{
+	(void)state;
+	char row[400];
+	struct pty *p = start();
+	assert_true(pty_until(p, pty_shows, "promotes crossing"));
+	pty_settle(p);
+	pty_row(p, 17, row, sizeof row);
+	assert_non_null(strstr(row, "\u2500\u2500\u2500"));
+	static const char *const events[] = {"\033[<0;10;18M", "\033[<32;10;15M", "\033[<32;10;10M", "\033[<0;10;10m"};
+	for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+		pty_send(p, events[i]);
+		pty_settle(p);
+	}
+	assert_true(pty_until(p, pty_lacks, "words about code errors"));
+	assert_true(pty_until(p, pty_shows, "words about grief"));
+	assert_true(pty_until(p, pty_shows, "7.88  this toll deck")); /* the preview has the room */
+	assert_true(pty_shows(p, "row 1"));
+	pty_send(p, "j");
+	assert_true(pty_until(p, pty_shows, "row 2"));
+	quit(p);
+}
+
+static void the_mouse_can_be_left_to_the_terminal(void **state)
+{
+	(void)state;
+	struct pty *p = start();
+	assert_true(p->mouse != 0);
+	pty_send(p, ":set mouse=no\r");
+	assert_true(pty_until(p, pty_shows, "mouse is no"));
+	pty_settle(p);
+	assert_int_equal(p->mouse, 0);
+	pty_send(p, ":set mouse=yes\r");
+	assert_true(pty_until(p, pty_shows, "mouse is yes"));
+	pty_settle(p);
+	assert_true(p->mouse != 0);
+	quit(p);
+}
+
+static void copies_go_out_only_when_they_may(void **state)
+{
+	(void)state;
+	struct pty *p = start();
+	pty_send(p, "y");
+	assert_true(pty_until(p, pty_shows, "set clipboard=osc52"));
+	pty_send(p, ":set clipboard=osc52\r");
+	assert_true(pty_until(p, pty_shows, "clipboard is osc52"));
+	pty_send(p, "y");
+	assert_true(pty_until(p, pty_shows, "copied: #0"));
 	quit(p);
 }
 
@@ -321,6 +473,12 @@ int main(void)
 		cmocka_unit_test(pasted_text_is_no_keys),
 		cmocka_unit_test(nothing_of_a_label_reaches_the_terminal_raw),
 		cmocka_unit_test(a_key_costs_little),
+		cmocka_unit_test(a_long_paste_is_drawn_once),
+		cmocka_unit_test(terminals_of_all_kinds_do),
+		cmocka_unit_test(every_size_does),
+		cmocka_unit_test(the_split_is_dragged),
+		cmocka_unit_test(the_mouse_can_be_left_to_the_terminal),
+		cmocka_unit_test(copies_go_out_only_when_they_may),
 		cmocka_unit_test(an_edit_is_on_disk_before_the_next_key),
 		cmocka_unit_test(colours_go_by_the_terminal),
 		cmocka_unit_test(a_terminal_without_a_cursor_is_refused),
