@@ -32,7 +32,7 @@ struct kernel {
 	/* x [d] as the kernel wants it: stride * x_size bytes, 64-byte aligned */
 	void (*prepare)(const f32 *x, size_t d, size_t stride, void *out);
 	/* c[t ldc + i] = row i . x t; rows 64-byte aligned, n_x prepared vectors one after the other.
-	 * The result of a pair depends on neither n nor n_x. */
+	 * The result of a pair does not depend on n; with one vector it may differ from that with several. */
 	void (*dots)(const u16 *rows, size_t stride, size_t n, const void *x, size_t n_x, f32 *c, size_t ldc);
 	/* KERNEL_M rows for tiles: stride * KERNEL_M * a_size bytes */
 	void (*pack)(const u16 *const row[KERNEL_M], size_t stride, void *a);

@@ -77,9 +77,34 @@ AVX512 INLINE void wide_block(const u16 *w, size_t stride, size_t n, const f32 *
 		put_sums(s[t], c + (size_t)t * ldc, n);
 }
 
+/* One vector: rows from end to end, as memory likes to be read. */
+AVX512 static void wide_scan(const u16 *rows, size_t stride, size_t n, const f32 *x, f32 *c)
+{
+	for (size_t i = 0; i < n; i += ROWS) {
+		size_t m = MIN((size_t)ROWS, n - i);
+		__m512 s[ROWS];
+#pragma GCC unroll 4
+		for (size_t j = 0; j < ROWS; j++) {
+			const u16 *w = rows + (i + MIN(j, m - 1)) * stride;
+			__m512 a = _mm512_setzero_ps(), b = a;
+			for (size_t k = 0; k < stride; k += 32) {
+				__m512i p = _mm512_loadu_si512(w + k);
+				a = _mm512_fmadd_ps(even(p), _mm512_loadu_ps(x + k), a);
+				b = _mm512_fmadd_ps(odd(p), _mm512_loadu_ps(x + k + 16), b);
+			}
+			s[j] = _mm512_add_ps(a, b);
+		}
+		put_sums(s, c + i, m);
+	}
+}
+
 AVX512 static void wide_dots(const u16 *rows, size_t stride, size_t n, const void *x, size_t n_x, f32 *c,
 			     size_t ldc)
 {
+	if (n_x == 1) {
+		wide_scan(rows, stride, n, x, c);
+		return;
+	}
 	for (size_t i = 0; i < n; i += ROWS) {
 		size_t m = MIN((size_t)ROWS, n - i), t = 0;
 		const u16 *w = rows + i * stride;
@@ -165,9 +190,39 @@ BF16 INLINE void round_block(const u16 *w, size_t stride, size_t n, const u16 *x
 		put_sums(s[t], c + (size_t)t * ldc, n);
 }
 
+/* One vector: rows from end to end, as memory likes to be read. */
+BF16 static void round_scan(const u16 *rows, size_t stride, size_t n, const u16 *x, f32 *c)
+{
+	for (size_t i = 0; i < n; i += ROWS) {
+		size_t m = MIN((size_t)ROWS, n - i);
+		__m512 s[ROWS];
+#pragma GCC unroll 4
+		for (size_t j = 0; j < ROWS; j++) {
+			const u16 *w = rows + (i + MIN(j, m - 1)) * stride;
+			__m512 a = _mm512_setzero_ps(), b = a;
+			size_t k = 0;
+			for (; k + 64 <= stride; k += 64) {
+				a = _mm512_dpbf16_ps(a, (__m512bh)_mm512_loadu_si512(w + k),
+						     (__m512bh)_mm512_loadu_si512(x + k));
+				b = _mm512_dpbf16_ps(b, (__m512bh)_mm512_loadu_si512(w + k + 32),
+						     (__m512bh)_mm512_loadu_si512(x + k + 32));
+			}
+			if (k < stride)
+				a = _mm512_dpbf16_ps(a, (__m512bh)_mm512_loadu_si512(w + k),
+						     (__m512bh)_mm512_loadu_si512(x + k));
+			s[j] = _mm512_add_ps(a, b);
+		}
+		put_sums(s, c + i, m);
+	}
+}
+
 BF16 static void round_dots(const u16 *rows, size_t stride, size_t n, const void *x, size_t n_x, f32 *c,
 			    size_t ldc)
 {
+	if (n_x == 1) {
+		round_scan(rows, stride, n, x, c);
+		return;
+	}
 	for (size_t i = 0; i < n; i += ROWS) {
 		size_t m = MIN((size_t)ROWS, n - i), t = 0;
 		const u16 *w = rows + i * stride, *v = x;
