@@ -7,6 +7,7 @@ tests/cli/demos.t \
 tests/cli/check.t \
 tests/cli/conformance.t \
 tests/cli/delphi.t \
+tests/cli/dict.t \
 tests/cli/diff.t \
 tests/cli/encode.t \
 tests/cli/export.t \
