@@ -522,7 +522,7 @@ static void finish_row(const struct dict *d, const f32 *x, f32 *y)
 		vec_scale(y, (f32)p->dec_scale, w);
 	if (d->b_dec.p)
 		vec_add(y, d->b_dec.p, w);
-	if (p->info.norm != DICT_NORM_NONE && p->info.d_in == w) {
+	if (p->info.norm != DICT_NORM_NONE && !p->info.is_transcoder) { /* SAELens, saes/transcoder.py */
 		struct dict_row_norm r = dict_norm_of(d, x);
 		for (size_t j = 0; j < w; j++)
 			y[j] = y[j] * r.back + r.shift;
