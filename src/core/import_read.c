@@ -67,8 +67,8 @@ static int add_number(struct reader *r, struct numbers *x, const struct jstream_
 	f64 number;
 	if (x->n >= most)
 		return err_set(e, ERR_DAMAGED, "'%s' has more than %zu items", name_of(r, v->id), most);
-	if (jstream_f64(v, name_of(r, v->id), &number, e))
-		return -1;
+	if (jstream_f64(v, "", &number, NULL)) /* its name is looked up only where it is said */
+		return jstream_f64(v, name_of(r, v->id), &number, e);
 	push(x, number);
 	return 0;
 }
