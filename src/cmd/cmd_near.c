@@ -55,6 +55,8 @@ static f32 *direction(struct near *j, const struct rows *r, struct err *e)
 /* Room for two more: of a difference its own features are left out. */
 static int scan(struct near *j, struct err *e)
 {
+	if (!dict_info(j->s->atlas->dict)->d_out)
+		return err_set(e, ERR_UNAVAILABLE, "'%s' has no decoder rows, only what was imported", j->s->atlas->folder);
 	struct rows *r = rows_of_atlas(j->s->atlas, j->s->pool, j->progress, e);
 	f32 *query = r ? direction(j, r, e) : NULL;
 	u32 *id = xcalloc(j->k + 2, sizeof *id);
@@ -79,7 +81,8 @@ static int find_cosine(struct near *j, struct err *e)
 		return scan(j, e);
 	struct atlas_neighbour *stored = xcalloc(j->k, sizeof *stored);
 	size_t n = atlas_neighbours(a, j->id[0], stored, j->k);
-	bool enough = n == j->k || (n && n == a->n_features - 1);
+	/* without decoder rows the stored ones are all there are */
+	bool enough = n == j->k || (n && (n == a->n_features - 1 || !dict_info(a->dict)->d_out));
 	for (size_t i = 0; enough && i < n; i++)
 		j->out[j->n++] = (struct found){stored[i].id, (f64)stored[i].score, 0};
 	free(stored);

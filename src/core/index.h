@@ -45,6 +45,7 @@ int index_build(struct dict *d, struct acts *a, size_t hook, const char *path, c
 /* The segment as it is collected before it is written: shared by index and prune. */
 struct index_image {
 	u32 n_features, n_bins;
+	bool imported; /* statistics are others' */
 	u64 n_tokens, n_texts, n_indexed, n_kept;
 	u32 *tokens;
 	u8 *flags;

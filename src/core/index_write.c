@@ -185,6 +185,8 @@ static void add_meta(struct safetensors_writer *w, const struct index_image *m, 
 	safetensors_writer_meta(w, "uuid", uuid);
 	safetensors_writer_meta(w, "build_id", build_id);
 	safetensors_writer_meta(w, "coverage", full ? "full" : "examples");
+	if (m->imported)
+		safetensors_writer_meta(w, "statistics", "imported");
 	snprintf(number, sizeof number, "%llu", (unsigned long long)m->n_indexed);
 	safetensors_writer_meta(w, "n_tokens_indexed", number);
 	snprintf(number, sizeof number, "%llu", (unsigned long long)m->n_kept);

@@ -140,6 +140,7 @@ int prune_store(const struct store *s, u32 n_features, u32 window, const char *p
 		index_image_new(n_features, (u32)n_bins, store_n_tokens(s), count_texts(s), folder, e);
 	int bad = -1;
 	if (m) {
+		m->imported = store_is_imported(s);
 		copy_tokens(s, m);
 		bad = copy_features(s, m, window, progress, e) ||
 		      index_image_write(m, path, false, uuid, build_id, 0, e);

@@ -18,7 +18,7 @@ struct segment {
 	u64 first, n_tokens, first_text, n_texts; /* in the whole store */
 	u64 n_indexed, n_kept;
 	size_t n_bins;
-	bool full;
+	bool full, imported;
 	const struct tensor *tokens, *flags, *text_ptr, *feature_ptr, *act_pos, *act_val, *act_scale;
 	const struct tensor *density, *max, *mean, *count, *hist_edge, *hist_count;
 	const struct tensor *ctx_ptr, *ctx_pos, *ctx_val, *ctx_kind, *ctx_interval;
@@ -29,7 +29,7 @@ struct store {
 	size_t n;
 	u32 n_features;
 	u64 n_tokens, n_indexed, n_kept, n_contexts, n_activations;
-	bool full;
+	bool full, imported;
 };
 
 static int need(struct segment *s, const struct tensor **t, const char *name, unsigned dtypes, int n_dims, u64 a,
@@ -82,10 +82,12 @@ static int read_number(const struct segment *s, const char *key, u64 *out, struc
 
 static int read_metadata(struct segment *s, u64 expected_first, struct err *e)
 {
-	const char *path = safetensors_path(s->file), *coverage = safetensors_metadata(s->file, "coverage");
+	const char *path = safetensors_path(s->file), *coverage = safetensors_metadata(s->file, "coverage"),
+		   *statistics = safetensors_metadata(s->file, "statistics");
 	if (!coverage || (strcmp(coverage, "full") && strcmp(coverage, "examples")))
 		return err_set(e, ERR_DAMAGED, "'%s': its metadata's coverage is neither full nor examples", path);
 	s->full = !strcmp(coverage, "full");
+	s->imported = statistics && !strcmp(statistics, "imported");
 	if (read_number(s, "n_tokens_indexed", &s->n_indexed, e) || read_number(s, "n_tokens_kept", &s->n_kept, e) ||
 	    read_number(s, "first_token", &s->first, e))
 		return -1;
@@ -106,6 +108,7 @@ static int open_segment(struct store *st, struct segment *s, const char *path, s
 	st->n_contexts += s->ctx_pos->n;
 	st->n_activations += s->act_pos->n;
 	st->full &= s->full;
+	st->imported |= s->imported;
 	return 0;
 }
 
@@ -166,6 +169,11 @@ u64 store_n_activations(const struct store *s)
 bool store_is_full(const struct store *s)
 {
 	return s->full;
+}
+
+bool store_is_imported(const struct store *s)
+{
+	return s->imported;
 }
 
 static const struct segment *segment_of(const struct store *s, u64 position)

@@ -46,6 +46,7 @@ u64 store_n_kept(const struct store *s);        /* of these, unmasked */
 u64 store_n_contexts(const struct store *s);    /* chosen contexts over all features */
 u64 store_n_activations(const struct store *s); /* postings at hand */
 bool store_is_full(const struct store *s);      /* coverage full, not examples-only */
+bool store_is_imported(const struct store *s);  /* statistics as others published them */
 
 /* UINT32_MAX and no flags beyond the end. */
 u32 store_token(const struct store *s, u64 position);

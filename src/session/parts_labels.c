@@ -5,7 +5,7 @@
 #include "base/mapfile.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "core/labels.h"
+#include "core/label_list.h"
 #include "core/topic.h"
 
 #include <math.h>
@@ -36,23 +36,28 @@ static void label_feature(void *context, size_t task, unsigned thread)
 	progress_add(l->progress, 1);
 }
 
-struct list {
-	struct label *items;
-	u64 n, cap;
-};
+static const char authors[] = "featlas authors"; /* of labels that ship in a file */
 
-static void add(struct list *l, const char *text, size_t n, u32 feature, enum label_kind kind,
+static void add(struct label_list *l, const char *text, size_t n, u32 feature, enum label_kind kind,
 		const char *source, f32 score)
 {
-	if (l->n == l->cap) {
-		l->cap = 2 * l->cap + 256;
-		l->items = xreallocarray(l->items, l->cap, sizeof *l->items);
-	}
-	l->items[l->n++] = (struct label){.text = {(const u8 *)text, n}, .feature = feature, .kind = kind,
-					  .source = source, .score = score};
+	label_list_add(l, &(struct label){.text = {(const u8 *)text, n}, .feature = feature, .kind = kind,
+					  .source = source, .score = score});
 }
 
-static int add_line(struct list *l, const char *s, size_t n, u32 n_features, const char *path, u64 line,
+/* What is not made here stays: imported labels. */
+static void keep_others(struct label_list *l, const struct labels *base)
+{
+	u64 n = base ? labels_count(base) : 0;
+	for (u64 i = 0; i < n; i++) {
+		struct label x;
+		labels_at(base, i, &x);
+		if (x.kind != LABEL_LEXICAL && strcmp(x.source, authors))
+			label_list_add(l, &x);
+	}
+}
+
+static int add_line(struct label_list *l, const char *s, size_t n, u32 n_features, const char *path, u64 line,
 		    struct err *e)
 {
 	const char *tab = memchr(s, '\t', n);
@@ -72,11 +77,11 @@ static int add_line(struct list *l, const char *s, size_t n, u32 n_features, con
 	if (!left || !utf8_is_valid(tab + 1, left))
 		return err_set(e, ERR_FAILED, "'%s', line %llu: the label is empty or not UTF-8", path,
 			       (unsigned long long)line);
-	add(l, tab + 1, left, (u32)id, LABEL_PERSON, "featlas authors", NAN);
+	add(l, tab + 1, left, (u32)id, LABEL_PERSON, authors, NAN);
 	return 0;
 }
 
-static int add_file(struct list *l, struct span s, u32 n_features, const char *path, struct err *e)
+static int add_file(struct label_list *l, struct span s, u32 n_features, const char *path, struct err *e)
 {
 	u64 line = 0;
 	for (size_t i = 0; i < s.n;) {
@@ -108,32 +113,34 @@ static int label_all(struct parts *p, struct lexical *l, struct err *e)
 int parts_labels(struct parts *p, const char *tsv, u64 *n, struct err *e)
 {
 	struct lexical l = {0};
-	struct list all = {0};
 	struct mapfile *m = tsv ? mapfile_open(tsv, e) : NULL;
 	if (tsv && !m)
 		return -1;
+	struct label_list *all = label_list_new();
 	int bad = label_all(p, &l, e);
+	if (!bad)
+		keep_others(all, p->atlas->labels);
 	if (!bad && m)
-		bad = add_file(&all, mapfile_span(m), p->atlas->n_features, tsv, e);
+		bad = add_file(all, mapfile_span(m), p->atlas->n_features, tsv, e);
 	for (u32 f = 0; !bad && f < p->atlas->n_features; f++)
 		if (l.text[f])
-			add(&all, l.text[f], strlen(l.text[f]), f, LABEL_LEXICAL, "lexical", l.score[f]);
+			add(all, l.text[f], strlen(l.text[f]), f, LABEL_LEXICAL, "lexical", l.score[f]);
+	label_list_settle(all);
+	const struct label *items = label_list_items(all, n);
 	if (!bad) {
 		char *path = xasprintf("%s/labels.safetensors", p->atlas->folder);
-		bad = labels_write(path, all.items, all.n, atlas_json_uuid(p->json),
-				   atlas_json_build_id(p->json), e);
+		bad = labels_write(path, items, *n, atlas_json_uuid(p->json), atlas_json_build_id(p->json), e);
 		free(path);
 	}
 	if (!bad)
 		bad = atlas_note_part(p->json, p->atlas->folder, "labels", "labels.safetensors", "index",
 				      NULL, e);
-	*n = all.n;
 	for (u32 f = 0; l.text && f < p->atlas->n_features; f++)
 		free(l.text[f]);
 	free(l.text);
 	free(l.score);
 	topic_base_free(l.base);
-	free(all.items);
+	label_list_free(all);
 	mapfile_free(m);
 	return bad;
 }

@@ -27,8 +27,15 @@ has "info: the hook" "$out" '^hook +blocks.7.hook_resid_pre$'
 has "info: the store is of examples" "$out" 'activations only near the contexts'
 has "the source is kept" "$(cat $a/atlas.json)" '"source": "7-res-jb"'
 has "search finds labels" "$("$FEATLAS" search $a 'river 17, . 1')" '^#17'
-run "$FEATLAS" near $a 3
-has "without a dictionary nothing is encoded" "$err" "there is no dictionary here, only what was imported"
+is "neighbours are those that came along" "$("$FEATLAS" near $a 3 | cut -f1,2)" "#5${tab}0.500
+#4${tab}0.250"
+run "$FEATLAS" near dashboards.atlas 3
+has "without any it is said why" "$err" "'dashboards.atlas' has no decoder rows, only what was imported"
+run "$FEATLAS" neighbours $a
+has "without a dictionary none are made" "$err" "there is no dictionary here, only what was imported"
+check "the form that ships" 0 "$FEATLAS" prune $a pruned.atlas
+check "has no faults" 0 "$FEATLAS" verify pruned.atlas
+is "and the same numbers" "$("$FEATLAS" show pruned.atlas 17 --json -w 100)" "$(sed -n 18p "$golden/neuronpedia.expect")"
 has "SAEDashboard says how many tokens" "$("$FEATLAS" info dashboards.atlas)" '1024 tokens indexed'
 "$FEATLAS" import "$golden/neuronpedia" named.atlas --model 'My model' --hook blocks.3.hook_resid_post >/dev/null
 has "--model and --hook" "$("$FEATLAS" info named.atlas)" '^model +My model,'
@@ -233,6 +240,8 @@ has "gives the labels of the atlas's layer" "$out" '"n_read":1,"n_passed":4'
 has "which are shown" "$("$FEATLAS" show $a 9)" 'nine  \(machine, tracer\)'
 check "without an atlas" 2 "$FEATLAS" import graph.json nine.atlas
 has "it is said where they go" "$err" "'graph.json' is an attribution graph: its labels go into an atlas"
+"$FEATLAS" index $a --only labels >/dev/null
+has "lexical labels leave imported ones" "$("$FEATLAS" show $a 3)" '^#3 a "cat", says he  \(machine, mine\)$'
 check "the atlas has no faults" 0 "$FEATLAS" verify $a
 refuse() { # name, text, sentence
 	printf "$2" >r.txt
