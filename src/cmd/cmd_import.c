@@ -23,6 +23,7 @@ struct job {
 	struct import_options options;
 	struct import_report report;
 	struct progress progress;
+	struct dict_options dict_options;
 	char *name;
 };
 
@@ -134,7 +135,7 @@ static bool may_be_weights(const char *path)
 static int link_dictionary(const struct cmd_args *a, const char *out, struct err *e)
 {
 	struct dict_options o;
-	if (a->n_positional != 2)
+	if (a->n_positional != 2 || arg_str(a, "dict", NULL))
 		return 1;
 	if (cmd_dict_options(a, &o, e))
 		return -1;
@@ -154,6 +155,24 @@ static int link_dictionary(const struct cmd_args *a, const char *out, struct err
 	return bad;
 }
 
+/* --dict: what the dashboards are of, so its size is the atlas's. */
+static int read_dict(struct job *j, const struct cmd_args *a, struct err *e)
+{
+	j->options.dict = arg_str(a, "dict", NULL);
+	if (!j->options.dict)
+		return 0;
+	if (cmd_dict_options(a, &j->dict_options, e))
+		return -1;
+	j->options.dict_options = &j->dict_options;
+	struct dict *d = dict_open_with(j->options.dict, &j->dict_options, e);
+	if (d) {
+		j->options.n_features = dict_info(d)->n_features;
+		j->options.d_model = dict_info(d)->d_in;
+	}
+	dict_free(d);
+	return d ? 0 : -1;
+}
+
 int cmd_import(const struct cmd_args *a, struct err *e)
 {
 	u64 workers;
@@ -165,8 +184,8 @@ int cmd_import(const struct cmd_args *a, struct err *e)
 	if (arg_u64(a, "workers", 0, 0, 256, &workers, e))
 		return -1;
 	int linked = link_dictionary(a, j.out, e);
-	if (linked < 1)
-		return linked;
+	if (linked < 1 || read_dict(&j, a, e))
+		return linked < 1 ? linked : -1;
 	j.name = name_of(j.out);
 	j.options.name = j.name;
 	j.options.model = arg_str(a, "model", NULL);

@@ -100,7 +100,9 @@ int import_about(struct import_batch *b, const char *what, struct span value, st
 struct import_options {
 	const char *name, *model, *hook; /* NULL: as the records say, the folder's name */
 	u32 n_features;                  /* 0: the largest index and one */
-	const char *dict;                /* a dictionary elsewhere, or NULL: a stand-in (DICT_NONE) */
+	u32 d_model;                     /* 0: the width of vectors that come along */
+	const char *dict;                /* a dictionary elsewhere, named where it lies; NULL: a stand-in (DICT_NONE) */
+	const struct dict_options *dict_options; /* for it, or NULL */
 	json_t *details;                 /* goes with the parts, not taken; or NULL */
 };
 struct import_report {

@@ -257,15 +257,20 @@ static void describe(struct merge *m, const json_t *about)
 {
 	json_t *model = text_or(m->o->model, about, "model"), *hook = text_or(m->o->hook, about, "hook");
 	const char *place = json_string_length(hook) ? json_string_value(hook) : json_opt_str(about, "source", "");
-	json_object_set_new(m->json, "model", json_pack("{s:o, s:s, s:s, s:i, s:i, s:i}", "name", model, "sha256", "",
-							"tokenizer", "", "d_model", (int)m->width, "n_layers", 0, "n_vocab",
-							0));
-	json_object_set_new(m->json, "hook", json_pack("{s:O, s:i, s:s}", "name", hook, "layer", (int)layer_of(place),
-						       "place", ""));
+	u32 d = m->o->d_model ? m->o->d_model : m->width;
+	/* a dictionary that is named says what the records do not */
+	if (json_string_length(model) || !m->o->dict)
+		json_object_set_new(m->json, "model", json_pack("{s:O, s:s, s:s, s:I, s:i, s:i}", "name", model, "sha256", "",
+								"tokenizer", "", "d_model", (json_int_t)d, "n_layers", 0,
+								"n_vocab", 0));
+	if (json_string_length(hook) || !m->o->dict)
+		json_object_set_new(m->json, "hook", json_pack("{s:O, s:i, s:s}", "name", hook, "layer",
+							       (int)layer_of(place), "place", ""));
 	json_object_set_new(m->json, "norm_median", json_null());
 	json_object_set_new(m->json, "template", json_string(""));
 	json_object_set_new(m->json, "corpus", text_or(NULL, about, "dataset"));
 	json_object_set(m->json, "imported", (json_t *)(uintptr_t)about);
+	json_decref(model);
 	json_decref(hook);
 }
 
@@ -295,7 +300,9 @@ static int write_all(struct merge *m, struct err *e)
 {
 	if (mkdir(m->im->out, 0777) && errno != EEXIST)
 		return err_os(e, "cannot make '%s'", m->im->out);
-	return write_dictionary(m, e) || write_store(m, e) || write_tables(m, e) || write_vocab(m, e) ||
+	int bad = m->o->dict ? atlas_json_link_dict(m->json, m->o->dict, m->o->dict_options, "import", e)
+			     : write_dictionary(m, e);
+	return bad || write_store(m, e) || write_tables(m, e) || write_vocab(m, e) ||
 	       write_labels(m, e) || atlas_commit(m->json, m->im->out, e);
 }
 

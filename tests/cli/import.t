@@ -202,6 +202,21 @@ check "vectors" 0 "$FEATLAS" import vec vec.atlas
 is "are decoder rows" "$("$FEATLAS" near vec.atlas 0 -k 1 --json)" '{"id":1,"score":0.6,"metric":"cosine","label":null,"cosine":0.6}'
 check "without faults" 0 "$FEATLAS" verify vec.atlas
 
+# ---- the dictionary they are of ----
+cp -r "$SAMPLE" sample.atlas && chmod -R u+w sample.atlas
+mkdir sae && cp sample.atlas/cfg.json sample.atlas/sae_weights.safetensors sae
+check "--dict" 0 "$FEATLAS" import "$golden/neurons" dict.atlas --dict sae --json
+n=$("$FEATLAS" info sample.atlas --json | sed 's/.*"n_features":\([0-9]*\).*/\1/')
+has "its size is the atlas's" "$out" "\"n_features\":$n,"
+check "has no faults" 0 "$FEATLAS" verify dict.atlas
+is "it is there" "$("$FEATLAS" near dict.atlas 3 -k 4 --json | cut -d, -f1)" "$("$FEATLAS" near sample.atlas 3 -k 4 --json | cut -d, -f1)"
+is "with its model and hook" "$("$FEATLAS" info dict.atlas | grep '^hook')" "$("$FEATLAS" info sample.atlas | grep '^hook')"
+ok "where it lies" test ! -e dict.atlas/sae_weights.safetensors
+sed 's/"neuron_index": 3/"neuron_index": 99999/' "$golden/neurons/3.json" >far.json
+check "a feature that it has not" 3 "$FEATLAS" import far.json far.atlas --dict sae
+has "is named" "$err" "the source has feature 99999, but the dictionary only $n"
+check "a dictionary that is none" 2 "$FEATLAS" import "$golden/neurons" far.atlas --dict "$golden/viewer"
+
 # ---- labels into an atlas ----
 "$FEATLAS" label $a 4 'what a person says' >/dev/null
 printf 'feature,label,source,author,score\r\n3,"a ""cat"", says\nhe",mine,bob,0.5\r\n4,dog,,,\r\n' >l.csv
