@@ -210,7 +210,7 @@ n=$("$FEATLAS" info sample.atlas --json | sed 's/.*"n_features":\([0-9]*\).*/\1/
 has "its size is the atlas's" "$out" "\"n_features\":$n,"
 check "has no faults" 0 "$FEATLAS" verify dict.atlas
 is "it is there" "$("$FEATLAS" near dict.atlas 3 -k 4 --json | cut -d, -f1)" "$("$FEATLAS" near sample.atlas 3 -k 4 --json | cut -d, -f1)"
-is "with its model and hook" "$("$FEATLAS" info dict.atlas | grep '^hook')" "$("$FEATLAS" info sample.atlas | grep '^hook')"
+has "with its model and hook" "$("$FEATLAS" info dict.atlas)" "^hook +blocks.2.hook_resid_post"
 ok "where it lies" test ! -e dict.atlas/sae_weights.safetensors
 sed 's/"neuron_index": 3/"neuron_index": 99999/' "$golden/neurons/3.json" >far.json
 check "a feature that it has not" 3 "$FEATLAS" import far.json far.atlas --dict sae
