@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS_AT_ONCE = 1024 };
+/* so many rows' activations at once, and no more of them than lie in 256 MiB */
+enum { ROWS_AT_ONCE = 1024, NUMBERS_AT_ONCE = 64 << 20 };
 
 struct job {
 	struct dict *dict;
@@ -17,9 +18,9 @@ struct job {
 	struct safetensors *in;
 	const struct tensor *x;
 	struct safetensors_writer *out;
-	size_t n;
-	f32 *rows;  /* [ROWS_AT_ONCE][d_in] */
-	f32 *acts;  /* [ROWS_AT_ONCE][F] */
+	size_t n, batch;
+	f32 *rows;  /* [batch][d_in] */
+	f32 *acts;  /* [batch][F] */
 	f32 *recon; /* [n][d_out]: it is written after all of acts */
 	u64 active;
 };
@@ -58,8 +59,9 @@ static int open_all(struct job *j, const struct cmd_args *a, struct err *e)
 	if (!(j->x = find_rows(j->in, i->d_in, e)))
 		return -1;
 	j->n = (size_t)j->x->shape[0];
-	j->rows = mem_try((size_t)ROWS_AT_ONCE * i->d_in, sizeof(f32), "rows", e);
-	j->acts = mem_try((size_t)ROWS_AT_ONCE * i->n_features, sizeof(f32), "activations", e);
+	j->batch = MAX((size_t)1, MIN((size_t)ROWS_AT_ONCE, (size_t)NUMBERS_AT_ONCE / i->n_features));
+	j->rows = mem_try(j->batch * i->d_in, sizeof(f32), "rows", e);
+	j->acts = mem_try(j->batch * i->n_features, sizeof(f32), "activations", e);
 	j->recon = mem_try(j->n * i->d_out, sizeof(f32), "reconstructions", e);
 	if (!j->rows || !j->acts || !j->recon || !(j->out = safetensors_writer_new(out, e)))
 		return -1;
@@ -101,8 +103,8 @@ static int encode_all(struct job *j, struct progress *p, struct err *e)
 	progress_start(p, "encoding", "rows", j->n);
 	if (begin(j, e))
 		return -1;
-	for (size_t from = 0; from < j->n; from += ROWS_AT_ONCE) {
-		size_t n = MIN((size_t)ROWS_AT_ONCE, j->n - from);
+	for (size_t from = 0; from < j->n; from += j->batch) {
+		size_t n = MIN(j->batch, j->n - from);
 		if (encode_rows(j, from, n, e))
 			return -1;
 		progress_add(p, n);

@@ -194,6 +194,29 @@ void dict_decoder_row(const struct dict *d, u32 id, f32 *out)
 	scaled_decoder(d, id, d->plan.unit_decoder, out);
 }
 
+int dict_decoder_rows(const struct dict *d, u32 first, u32 n, f32 *out, struct err *e)
+{
+	size_t w = d->plan.info.d_out;
+	for (u32 i = 0; i < n; i += DICT_BLOCK) {
+		u32 m = MIN((u32)DICT_BLOCK, n - i);
+		if (d->plan.dec.a.t && dict_matrix_rows(d, &d->plan.dec, first + i, m, out + i * w, e))
+			return -1;
+	}
+	if (!d->plan.dec.a.t)
+		memset(out, 0, n * w * sizeof *out);
+	for (u32 i = 0; i < n; i++) {
+		f32 *row = out + i * w;
+		f64 square = 0, scale = d->plan.dec_scale;
+		for (size_t k = 0; d->plan.unit_decoder && k < w; k++)
+			square += (f64)row[k] * row[k];
+		if (d->plan.unit_decoder)
+			scale = square > 0 ? scale / sqrt(square) : 0;
+		if (scale != 1)
+			vec_scale(row, (f32)scale, w);
+	}
+	return 0;
+}
+
 void dict_direction(const struct dict *d, u32 id, f32 *out)
 {
 	scaled_decoder(d, id, d->plan.unit_decoder || d->plan.info.rescale_by_decoder_norm, out);

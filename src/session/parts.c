@@ -101,8 +101,8 @@ static int lens_all(struct parts *p, struct lens *l, struct err *e)
 	progress_start(p->progress, "promoted tokens", "features", n_features);
 	for (u32 f = 0; f < n_features; f += BATCH) {
 		u32 n = MIN((u32)BATCH, n_features - f);
-		for (u32 i = 0; i < n; i++)
-			dict_decoder_row(p->atlas->dict, f + i, l->rows + (size_t)i * d);
+		if (dict_decoder_rows(p->atlas->dict, f, n, l->rows, e))
+			return -1;
 		size_t at = (size_t)f * K;
 		if (backend_lens(p->backend, l->rows, n, K, l->top + at, l->top_at + at, l->bottom + at,
 				 l->bottom_at + at, e))

@@ -311,6 +311,27 @@ static void large_weights_are_used_in_pieces(void **state)
 	}
 }
 
+static void rows_at_once_are_the_rows(void **state)
+{
+	(void)state;
+	static const char *const names[] = {"e2e-sae", "mntss-clt", "goodfire", "saelens-topk", "llamascopium-transcoder"};
+	for (size_t n = 0; n < ARRAY_LEN(names); n++) {
+		struct err e = {0};
+		char *path = golden(names[n]);
+		struct dict *d = dict_open(path, &e);
+		assert_non_null(d);
+		f32 all[17 * 32], one[32];
+		assert_int_equal(dict_decoder_rows(d, 5, 17, all, &e), 0);
+		for (u32 i = 0; i < 17; i++) {
+			dict_decoder_row(d, 5 + i, one);
+			for (u32 j = 0; j < dict_info(d)->d_out; j++)
+				assert_true(fabsf(one[j] - all[i * dict_info(d)->d_out + j]) < 1e-6f);
+		}
+		dict_free(d);
+		free(path);
+	}
+}
+
 static long faults(void)
 {
 	struct rusage u;
@@ -430,6 +451,7 @@ int main(void)
 		cmocka_unit_test(each_statement_has_its_origin),
 		cmocka_unit_test(directions_are_the_arithmetic),
 		cmocka_unit_test(large_weights_are_used_in_pieces),
+		cmocka_unit_test(rows_at_once_are_the_rows),
 		cmocka_unit_test(a_million_features_open_without_being_read),
 		cmocka_unit_test(an_atlas_names_its_dictionary),
 		cmocka_unit_test(a_bare_dictionary_is_an_atlas),
