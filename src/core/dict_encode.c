@@ -174,6 +174,8 @@ struct encoding {
 
 static bool keep(struct block *b, const u32 *id, const f32 *act, size_t n)
 {
+	if (!n)
+		return true;
 	if (b->cap - b->n < n) {
 		size_t cap = MAX(2 * b->cap, b->n + n);
 		u32 *i = realloc(b->id, cap * sizeof *i);
