@@ -178,10 +178,11 @@ static int write_dictionary(struct merge *m, struct err *e)
 {
 	const char *meta[] = {"format", "pt", "uuid", atlas_json_uuid(m->json), "build_id", atlas_json_build_id(m->json),
 			      NULL};
+	const char *model = json_opt_str(json_object_get(m->json, "model"), "name", ""),
+		   *hook = json_opt_str(json_object_get(m->json, "hook"), "name", "");
 	json_t *cfg = json_pack("{s:s, s:i, s:i, s:b, s:s, s:{s:s, s:s}}", "architecture", "none", "d_in", (int)m->width,
 				"d_sae", (int)m->n_features, "apply_b_dec_to_input", 0, "normalize_activations", "none",
-				"metadata", "model_name", m->o->model ? m->o->model : "", "hook_name",
-				m->o->hook ? m->o->hook : "");
+				"metadata", "model_name", model, "hook_name", hook);
 	char *path = xasprintf("%s/cfg.json", m->im->out);
 	int bad = json_write_file(path, cfg, e);
 	free(path);
@@ -282,24 +283,25 @@ static u32 count_batches(const struct import *im)
 	return n;
 }
 
-static void remove_folder(const char *folder)
+/* The files of a folder whose names have this in them. */
+static void remove_files(const char *folder, const char *with)
 {
 	DIR *d = opendir(folder);
 	for (struct dirent *x; d && (x = readdir(d));) {
 		char *path = xasprintf("%s/%s", folder, x->d_name);
-		if (strcmp(x->d_name, ".") && strcmp(x->d_name, ".."))
+		if (strstr(x->d_name, with) && strcmp(x->d_name, ".") && strcmp(x->d_name, ".."))
 			unlink(path);
 		free(path);
 	}
 	if (d)
 		closedir(d);
-	rmdir(folder);
 }
 
 static int write_all(struct merge *m, struct err *e)
 {
 	if (mkdir(m->im->out, 0777) && errno != EEXIST)
 		return err_os(e, "cannot make '%s'", m->im->out);
+	remove_files(m->im->out, ".part-"); /* what a killed import had begun to write */
 	int bad = m->o->dict ? atlas_json_link_dict(m->json, m->o->dict, m->o->dict_options, "import", e)
 			     : write_dictionary(m, e);
 	return bad || write_store(m, e) || write_tables(m, e) || write_vocab(m, e) ||
@@ -320,8 +322,10 @@ int import_finish(struct import *im, const struct import_options *o, struct prog
 		describe(&m, about);
 		bad = import_merge(&m, e) || write_all(&m, e);
 	}
-	if (!bad)
-		remove_folder(im->folder);
+	if (!bad) {
+		remove_files(im->folder, "");
+		rmdir(im->folder);
+	}
 	for (enum column c = 0; c < N_COLUMNS; c++)
 		if (m.column[c])
 			fclose(m.column[c]);

@@ -37,6 +37,17 @@ check "the form that ships" 0 "$FEATLAS" prune $a pruned.atlas
 check "has no faults" 0 "$FEATLAS" verify pruned.atlas
 is "and the same numbers" "$("$FEATLAS" show pruned.atlas 17 --json -w 100)" "$(sed -n 18p "$golden/neuronpedia.expect")"
 has "SAEDashboard says how many tokens" "$("$FEATLAS" info dashboards.atlas)" '1024 tokens indexed'
+"$FEATLAS" export $a features out --format neuronpedia --width 4096 >/dev/null
+check "what export writes for Neuronpedia" 0 "$FEATLAS" import "$(dirname "$(find out -name activations)")" back.atlas
+# a token without a picture is shown by its number, which is another one there
+"$FEATLAS" show $a 17 | sed 's/<[0-9]*>/<>/g' >before
+"$FEATLAS" show back.atlas 17 | sed 's/<[0-9]*>/<>/g' >after
+ok "comes back as it was" cmp before after
+"$FEATLAS" export $a features dash --format saedashboard --width 4096 >/dev/null
+check "and for SAEDashboard" 0 "$FEATLAS" import dash back2.atlas
+"$FEATLAS" show back2.atlas 17 | sed 's/<[0-9]*>/<>/g' | grep '…\|interval' >after2
+grep '…\|interval' before >before2
+ok "the texts too" cmp before2 after2
 "$FEATLAS" import "$golden/neuronpedia" named.atlas --model 'My model' --hook blocks.3.hook_resid_post >/dev/null
 has "--model and --hook" "$("$FEATLAS" info named.atlas)" '^model +My model,'
 check "one file alone" 0 "$FEATLAS" import "$golden/neuronpedia/explanations/batch-0.jsonl" one.atlas
@@ -96,6 +107,11 @@ plain cut.atlas cut >cut.sums
 ok "to the same files" cmp whole.sums cut.sums
 ok "it had begun" grep -q batch-000000 left.txt
 lacks "and was not done" "$(cat left.txt)" batch-000011
+# killed while the files of the atlas are written: what had been begun is swept away
+mkdir begun.atlas && echo x >begun.atlas/activations.safetensors.part-1
+check "what was killed while it wrote goes on" 0 "$FEATLAS" import big begun.atlas
+plain begun.atlas begun >begun.sums
+ok "and nothing else is left" cmp whole.sums begun.sums
 # killed by the system while a batch is written (its file may not grow beyond 64 KiB)
 mkdir -p mixed/activations
 head -3 big/activations/batch-0.jsonl >mixed/activations/batch-0.jsonl

@@ -126,6 +126,7 @@ def neuronpedia(name, gz):
             continue  # a feature without a single text
         for k in range(5):
             tokens, values = texts(rng, 9 + k, (i + k) % 9, 8 - k + i / 8)
+            tokens[-1] = f" {i}." if k == 4 else tokens[-1]  # so that the order of batches shows
             low = -1 if k < 2 else [4.0, 2.0, 0.5][k - 2]
             lines.append({"id": f"a{i}-{k}", **source, "index": str(i), "tokens": tokens, "values": values,
                           "maxValue": max(values), "binMin": low, "binMax": 99, "binContains": -1 if k < 2 else 0.25,
@@ -145,7 +146,7 @@ def neuronpedia(name, gz):
     by_text = sorted(range(n), key=str)
     features = []
     for i in by_text:
-        up, down = [(" the", 1.5), (f" only{i}", 0.5)], [(" river", -2.0)]
+        up, down = [(" the", 1.5), (f" only{i}", 0.5)], [(" river", -2.0), (" the" if i == 11 else f" {i}.", -1.0)]
         middles, heights = [1.0, 3.0, 5.0, 7.0], [40, 20, i, 1]
         features.append({**source, "index": str(i), "maxActApprox": 9.5, "hookName": "blocks.7.hook_resid_pre",
                          "hasVector": False, "vector": [], "frac_nonzero": i / 128,
