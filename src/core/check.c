@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH = 128 };
+enum { BATCH = 128, ROWS = 128 };
 
 static int ascending(const void *a, const void *b)
 {
@@ -35,28 +35,44 @@ static bool finite_all(const f32 *v, size_t n)
 	return sum == 0;
 }
 
+/* Some features together: what is stored by width is read in long pieces so. */
+struct block {
+	f32 *w, *row; /* [ROWS][d_in], [ROWS][d_out] */
+	f32 bias[ROWS];
+};
+
+static void look_at(const struct dict *d, u32 id, const f32 *w, f32 bias, const f32 *row, struct check_weights *out,
+		    f32 *norm, f32 *tied, size_t *n_tied)
+{
+	const struct dict_info *i = dict_info(d);
+	out->n_not_finite += !finite_all(w, i->d_in) || !finite_all(row, i->d_out) || !isfinite(bias);
+	norm[id] = sqrtf(vec_dot(row, row, i->d_out));
+	out->n_zero_decoder += norm[id] == 0;
+	out->n_negative_threshold += dict_threshold(d, id) < 0;
+	f32 size = sqrtf(vec_dot(w, w, i->d_in)) * norm[id];
+	if (i->d_in == i->d_out && !i->is_transcoder && size > 0 && isfinite(size))
+		tied[(*n_tied)++] = vec_dot(w, row, i->d_in) / size;
+}
+
 int check_weights(struct dict *d, struct check_weights *out, struct progress *progress, struct err *e)
 {
 	const struct dict_info *i = dict_info(d);
 	size_t n_tied = 0, f = i->n_features;
+	struct block b = {0};
 	*out = (struct check_weights){.tied = NAN};
 	f32 *norm = mem_try(f, sizeof *norm, "norms", e), *tied = mem_try(f, sizeof *tied, "cosines", e);
-	f32 *w = xmalloc(((size_t)i->d_in + 1) * sizeof *w), *row = xmalloc(((size_t)i->d_out + 1) * sizeof *row);
-	int bad = norm && tied ? 0 : -1;
+	b.w = mem_try(ROWS * (size_t)i->d_in, sizeof *b.w, "weights", e);
+	b.row = mem_try(ROWS * (size_t)i->d_out, sizeof *b.row, "weights", e);
+	int bad = norm && tied && b.w && b.row ? 0 : -1;
 	if (!bad)
 		progress_start(progress, "looking at weights", "features", f);
-	for (u32 id = 0; !bad && id < f; id++) {
-		f32 bias;
-		dict_encoder_row(d, id, w, &bias);
-		dict_decoder_row(d, id, row);
-		out->n_not_finite += !finite_all(w, i->d_in) || !finite_all(row, i->d_out) || !isfinite(bias);
-		norm[id] = sqrtf(vec_dot(row, row, i->d_out));
-		out->n_zero_decoder += norm[id] == 0;
-		out->n_negative_threshold += dict_threshold(d, id) < 0;
-		f32 size = sqrtf(vec_dot(w, w, i->d_in)) * norm[id];
-		if (i->d_in == i->d_out && !i->is_transcoder && size > 0 && isfinite(size))
-			tied[n_tied++] = vec_dot(w, row, i->d_in) / size;
-		progress_add(progress, 1);
+	for (u32 id = 0; !bad && id < f; id += ROWS) {
+		u32 n = MIN((u32)ROWS, (u32)f - id);
+		bad = dict_encoder_rows(d, id, n, b.w, b.bias, e) || dict_decoder_rows(d, id, n, b.row, e) ? -1 : 0;
+		for (u32 k = 0; !bad && k < n; k++)
+			look_at(d, id + k, b.w + (size_t)k * i->d_in, b.bias[k], b.row + (size_t)k * i->d_out, out, norm,
+				tied, &n_tied);
+		progress_add(progress, n);
 		if (progress_cancelled(progress))
 			bad = err_set(e, ERR_CANCELLED, "stopped on request");
 	}
@@ -68,8 +84,8 @@ int check_weights(struct dict *d, struct check_weights *out, struct progress *pr
 	}
 	free(norm);
 	free(tied);
-	free(w);
-	free(row);
+	free(b.w);
+	free(b.row);
 	return bad;
 }
 

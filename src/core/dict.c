@@ -236,6 +236,25 @@ void dict_encoder_row(const struct dict *d, u32 id, f32 *out, f32 *bias)
 		*bias = get_one(d, &p->b_enc, id);
 }
 
+int dict_encoder_rows(const struct dict *d, u32 first, u32 n, f32 *out, f32 *bias, struct err *e)
+{
+	const struct dict_plan *p = &d->plan;
+	const struct dict_matrix *m = p->info.arch == DICT_MATCHING_PURSUIT ? &p->dec : &p->enc;
+	size_t w = p->info.d_in;
+	if (!m->a.t)
+		memset(out, 0, n * w * sizeof *out);
+	for (u32 i = 0; i < n && m->a.t; i += DICT_BLOCK)
+		if (dict_matrix_rows(d, m, first + i, MIN((u32)DICT_BLOCK, n - i), out + i * w, e))
+			return -1;
+	get(d, &p->b_enc, first, n, bias);
+	for (u32 i = 0; i < n; i++) {
+		f32 scale = (f32)(p->enc_scale * (p->r_mag.t ? exp((f64)get_one(d, &p->r_mag, first + i)) : 1));
+		if (scale != 1)
+			vec_scale(out + i * w, scale, w);
+	}
+	return 0;
+}
+
 void dict_b_dec(const struct dict *d, f32 *out)
 {
 	u32 n = d->plan.info.d_out;

@@ -135,6 +135,7 @@ void dict_decoder_row(const struct dict *d, u32 id, f32 *out /* [d_out] */);
 /* n of them from first on, [n][d_out]: what is stored by width is read in long pieces. */
 int dict_decoder_rows(const struct dict *d, u32 first, u32 n, f32 *out, struct err *e);
 void dict_encoder_row(const struct dict *d, u32 id, f32 *out /* [d_in] */, f32 *bias);
+int dict_encoder_rows(const struct dict *d, u32 first, u32 n, f32 *out, f32 *bias /* [n] */, struct err *e);
 void dict_b_dec(const struct dict *d, f32 *out /* [d_out]: added to y */);
 /* f is p where p is above this (and above 0); 0 for those without one. */
 f32 dict_threshold(const struct dict *d, u32 id);

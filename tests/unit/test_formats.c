@@ -314,18 +314,24 @@ static void large_weights_are_used_in_pieces(void **state)
 static void rows_at_once_are_the_rows(void **state)
 {
 	(void)state;
-	static const char *const names[] = {"e2e-sae", "mntss-clt", "goodfire", "saelens-topk", "llamascopium-transcoder"};
+	static const char *const names[] = {"e2e-sae", "mntss-clt", "saelens-gated", "goodfire", "saelens-topk", "llamascopium-transcoder"};
 	for (size_t n = 0; n < ARRAY_LEN(names); n++) {
 		struct err e = {0};
 		char *path = golden(names[n]);
 		struct dict *d = dict_open(path, &e);
 		assert_non_null(d);
-		f32 all[17 * 32], one[32];
+		f32 all[17 * 32], one[32], biases[17], bias;
 		assert_int_equal(dict_decoder_rows(d, 5, 17, all, &e), 0);
 		for (u32 i = 0; i < 17; i++) {
 			dict_decoder_row(d, 5 + i, one);
 			for (u32 j = 0; j < dict_info(d)->d_out; j++)
 				assert_true(fabsf(one[j] - all[i * dict_info(d)->d_out + j]) < 1e-6f);
+		}
+		assert_int_equal(dict_encoder_rows(d, 5, 17, all, biases, &e), 0);
+		for (u32 i = 0; i < 17; i++) {
+			dict_encoder_row(d, 5 + i, one, &bias);
+			assert_true(bias == biases[i]);
+			assert_memory_equal(one, all + i * dict_info(d)->d_in, dict_info(d)->d_in * sizeof(f32));
 		}
 		dict_free(d);
 		free(path);
