@@ -86,6 +86,11 @@ static int import_all(struct job *j, const struct cmd_args *a, struct pool *pool
 	json_decref(key);
 	if (!j->import)
 		return -1;
+	u32 there = 0;
+	for (u32 i = 0; i < j->plan.n_batches; i++)
+		there += import_has(j->import, i);
+	if (there)
+		fprintf(stderr, "featlas import: going on; %u of %u batches are there\n", there, j->plan.n_batches);
 	j->options.details = details_of(&j->plan);
 	return import_read(j->import, &j->plan, pool, &j->progress, e) ||
 	       import_finish(j->import, &j->options, &j->progress, &j->report, e);

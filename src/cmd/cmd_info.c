@@ -53,10 +53,13 @@ static json_t *store_json(const struct store *s)
 {
 	if (!s)
 		return json_null();
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:s}", "n_tokens", number(store_n_tokens(s)), "n_tokens_indexed",
-			 number(store_n_indexed(s)), "n_tokens_kept", number(store_n_kept(s)), "n_contexts",
-			 number(store_n_contexts(s)), "n_activations", number(store_n_activations(s)), "coverage",
-			 store_is_full(s) ? "full" : "examples");
+	json_t *j = json_pack("{s:o, s:o, s:o, s:o, s:o, s:s}", "n_tokens", number(store_n_tokens(s)), "n_tokens_indexed",
+			      number(store_n_indexed(s)), "n_tokens_kept", number(store_n_kept(s)), "n_contexts",
+			      number(store_n_contexts(s)), "n_activations", number(store_n_activations(s)), "coverage",
+			      store_is_full(s) ? "full" : "examples");
+	if (store_is_imported(s))
+		json_object_set_new(j, "statistics", json_string("imported"));
+	return j;
 }
 
 static void count_label(void *context, u32 feature, const char *label, i64 when)
@@ -145,10 +148,16 @@ static void print_store(const struct store *s)
 {
 	if (!s)
 		return;
-	print_line("store", "%llu tokens indexed, %llu of them kept, %llu activations, %llu contexts%s",
+	if (store_is_imported(s) && !store_n_indexed(s)) {
+		print_line("store", "%llu activations, %llu contexts; statistics as published, over how many tokens is not said",
+			   (unsigned long long)store_n_activations(s), (unsigned long long)store_n_contexts(s));
+		return;
+	}
+	print_line("store", "%llu tokens indexed, %llu of them kept, %llu activations, %llu contexts%s%s",
 		   (unsigned long long)store_n_indexed(s), (unsigned long long)store_n_kept(s),
 		   (unsigned long long)store_n_activations(s), (unsigned long long)store_n_contexts(s),
-		   store_is_full(s) ? "" : "; activations only near the contexts");
+		   store_is_full(s) ? "" : "; activations only near the contexts",
+		   store_is_imported(s) ? "; statistics as published" : "");
 }
 
 static void print_parts(const struct atlas *a)

@@ -24,7 +24,7 @@ has "and what is below zero" "$("$FEATLAS" import "$golden/neurons" n3.atlas)" '
 run "$FEATLAS" info $a
 has "info: the model" "$out" '^model +made-up,'
 has "info: the hook" "$out" '^hook +blocks.7.hook_resid_pre$'
-has "info: the store is of examples" "$out" 'activations only near the contexts'
+has "info: the numbers are others'" "$out" 'statistics as published, over how many tokens is not said'
 has "the source is kept" "$(cat $a/atlas.json)" '"source": "7-res-jb"'
 has "search finds labels" "$("$FEATLAS" search $a 'river 17, . 1')" '^#17'
 is "neighbours are those that came along" "$("$FEATLAS" near $a 3 | cut -f1,2)" "#5${tab}0.500
@@ -36,7 +36,8 @@ has "without a dictionary none are made" "$err" "there is no dictionary here, on
 check "the form that ships" 0 "$FEATLAS" prune $a pruned.atlas
 check "has no faults" 0 "$FEATLAS" verify pruned.atlas
 is "and the same numbers" "$("$FEATLAS" show pruned.atlas 17 --json -w 100)" "$(sed -n 18p "$golden/neuronpedia.expect")"
-has "SAEDashboard says how many tokens" "$("$FEATLAS" info dashboards.atlas)" '1024 tokens indexed'
+has "SAEDashboard says how many tokens" "$("$FEATLAS" info dashboards.atlas)" \
+	'1024 tokens indexed.*; activations only near the contexts; statistics as published'
 "$FEATLAS" export $a features out --format neuronpedia --width 4096 >/dev/null
 check "what export writes for Neuronpedia" 0 "$FEATLAS" import "$(dirname "$(find out -name activations)")" back.atlas
 # a token without a picture is shown by its number, which is another one there
@@ -103,6 +104,7 @@ done
 is "an import is killed in the middle" $killed yes
 ls cut.atlas.part >left.txt
 check "and goes on" 0 "$FEATLAS" import big cut.atlas --workers 2
+has "as it says" "$err" '^featlas import: going on; [0-9]+ of 12 batches are there$'
 plain cut.atlas cut >cut.sums
 ok "to the same files" cmp whole.sums cut.sums
 ok "it had begun" grep -q batch-000000 left.txt
