@@ -55,24 +55,28 @@ static json_t *details_of(const struct import_plan *p)
 	u64 bytes = 0;
 	for (u32 i = 0; i < p->n_files; i++)
 		bytes += p->files[i].bytes;
-	return json_pack("{s:s, s:I, s:I}", "from", p->name, "files", (json_int_t)p->n_files, "bytes", (json_int_t)bytes);
+	return json_pack("{s:s, s:I, s:I}", "from", p->name, "files", (json_int_t)p->n_files, "bytes",
+			 (json_int_t)bytes);
 }
 
 static void print_report(const struct job *j, bool json)
 {
 	const struct import_report *r = &j->report;
 	if (json) {
-		cmd_print_json(json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "from", j->plan.name, "n_features",
-					 (json_int_t)r->n_features, "n_contexts", (json_int_t)r->n_contexts, "n_tokens",
-					 (json_int_t)r->n_tokens, "n_activations", (json_int_t)r->n_activations, "n_vocab",
-					 (json_int_t)r->n_vocab, "n_labels", (json_int_t)r->n_labels, "n_repeated",
-					 (json_int_t)r->n_repeated, "n_negative", (json_int_t)r->n_negative));
+		cmd_print_json(json_pack(
+			"{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "from", j->plan.name, "n_features",
+			(json_int_t)r->n_features, "n_contexts", (json_int_t)r->n_contexts, "n_tokens",
+			(json_int_t)r->n_tokens, "n_activations", (json_int_t)r->n_activations, "n_vocab",
+			(json_int_t)r->n_vocab, "n_labels", (json_int_t)r->n_labels, "n_repeated",
+			(json_int_t)r->n_repeated, "n_negative", (json_int_t)r->n_negative));
 		return;
 	}
-	printf("%s: %s  %u features  %llu contexts of %llu tokens  %llu labels\n", j->out, j->plan.name, r->n_features,
-	       (unsigned long long)r->n_contexts, (unsigned long long)r->n_tokens, (unsigned long long)r->n_labels);
+	printf("%s: %s  %u features  %llu contexts of %llu tokens  %llu labels\n", j->out, j->plan.name,
+	       r->n_features, (unsigned long long)r->n_contexts, (unsigned long long)r->n_tokens,
+	       (unsigned long long)r->n_labels);
 	if (r->n_repeated)
-		printf("%llu records stood there again; the last of each counts\n", (unsigned long long)r->n_repeated);
+		printf("%llu records stood there again; the last of each counts\n",
+		       (unsigned long long)r->n_repeated);
 	if (r->n_negative)
 		printf("%llu activations below zero are left out\n", (unsigned long long)r->n_negative);
 }
@@ -90,7 +94,8 @@ static int import_all(struct job *j, const struct cmd_args *a, struct pool *pool
 	for (u32 i = 0; i < j->plan.n_batches; i++)
 		there += import_has(j->import, i);
 	if (there)
-		fprintf(stderr, "featlas import: going on; %u of %u batches are there\n", there, j->plan.n_batches);
+		fprintf(stderr, "featlas import: going on; %u of %u batches are there\n", there,
+			j->plan.n_batches);
 	j->options.details = details_of(&j->plan);
 	return import_read(j->import, &j->plan, pool, &j->progress, e) ||
 	       import_finish(j->import, &j->options, &j->progress, &j->report, e);
@@ -114,13 +119,15 @@ static int import_delphi(const struct cmd_args *a, struct err *e)
 		return -1;
 	const struct index_report *s = &r.store;
 	if (arg_flag(a, "json"))
-		cmd_print_json(json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "from", "Delphi cache", "n_features",
-					 (json_int_t)r.n_features, "n_contexts", (json_int_t)s->n_contexts, "n_tokens",
-					 (json_int_t)s->n_tokens, "n_activations", (json_int_t)s->n_activations, "n_labels",
+		cmd_print_json(json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "from", "Delphi cache",
+					 "n_features", (json_int_t)r.n_features, "n_contexts",
+					 (json_int_t)s->n_contexts, "n_tokens", (json_int_t)s->n_tokens,
+					 "n_activations", (json_int_t)s->n_activations, "n_labels",
 					 (json_int_t)r.n_labels, "n_negative", (json_int_t)r.n_negative));
 	else
-		printf("%s: Delphi cache  %u features  %llu tokens, %llu activations  %llu labels\n", out, r.n_features,
-		       (unsigned long long)s->n_tokens, (unsigned long long)s->n_activations, (unsigned long long)r.n_labels);
+		printf("%s: Delphi cache  %u features  %llu tokens, %llu activations  %llu labels\n", out,
+		       r.n_features, (unsigned long long)s->n_tokens, (unsigned long long)s->n_activations,
+		       (unsigned long long)r.n_labels);
 	return EXIT_OK;
 }
 
@@ -151,10 +158,11 @@ static int link_dictionary(const struct cmd_args *a, const char *out, struct err
 	int bad = atlas_link(a->positional[0], &o, out, name, e);
 	const struct dict_info *i = dict_info(d);
 	if (!bad && arg_flag(a, "json"))
-		cmd_print_json(json_pack("{s:s, s:s, s:I}", "from", i->format, "architecture", i->arch_name, "n_features",
-					 (json_int_t)i->n_features));
+		cmd_print_json(json_pack("{s:s, s:s, s:I}", "from", i->format, "architecture", i->arch_name,
+					 "n_features", (json_int_t)i->n_features));
 	else if (!bad)
-		printf("%s: %s, %s, %u features, where they lie\n", out, i->format, i->arch_name, i->n_features);
+		printf("%s: %s, %s, %u features, where they lie\n", out, i->format, i->arch_name,
+		       i->n_features);
 	free(name);
 	dict_free(d);
 	return bad;

@@ -34,7 +34,8 @@ static int read_all(struct job *j, const struct cmd_args *a, struct err *e)
 		r.source = arg_str(a, "source", base_name(path));
 		struct stat st;
 		if (!stat(path, &st) && S_ISDIR(st.st_mode))
-			return err_set(e, ERR_FAILED, "'%s' is there already, and only files of labels go into an atlas",
+			return err_set(e, ERR_FAILED,
+				       "'%s' is there already, and only files of labels go into an atlas",
 				       j->atlas->folder);
 		if (label_list_read(j->list, path, &r, e))
 			return -1;
@@ -51,8 +52,10 @@ static int write_base(struct job *j, struct err *e)
 	const struct label *items = label_list_items(j->list, &j->n_all);
 	char *path = xasprintf("%s/labels.safetensors", j->atlas->folder);
 	atlas_json_new_build(j->json);
-	int bad = labels_write(path, items, j->n_all, atlas_json_uuid(j->json), atlas_json_build_id(j->json), e) ||
-		  atlas_note_part(j->json, j->atlas->folder, "labels", "labels.safetensors", "import", NULL, e) ||
+	int bad = labels_write(path, items, j->n_all, atlas_json_uuid(j->json), atlas_json_build_id(j->json),
+			       e) ||
+		  atlas_note_part(j->json, j->atlas->folder, "labels", "labels.safetensors", "import", NULL,
+				  e) ||
 		  atlas_commit(j->json, j->atlas->folder, e);
 	free(path);
 	return bad ? -1 : 0;
@@ -62,8 +65,8 @@ int import_labels(const struct cmd_args *a, struct err *e)
 {
 	const char *folder = a->positional[a->n_positional - 1];
 	struct job j = {.list = label_list_new()};
-	int bad = !(j.atlas = atlas_open(folder, e)) || !(j.json = atlas_json_read(folder, e)) || read_all(&j, a, e) ||
-		  write_base(&j, e);
+	int bad = !(j.atlas = atlas_open(folder, e)) || !(j.json = atlas_json_read(folder, e)) ||
+		  read_all(&j, a, e) || write_base(&j, e);
 	if (!bad && arg_flag(a, "json"))
 		cmd_print_json(json_pack("{s:I, s:I, s:I}", "n_read", (json_int_t)j.n_read, "n_passed",
 					 (json_int_t)j.n_passed, "n_labels", (json_int_t)j.n_all));

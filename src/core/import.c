@@ -43,10 +43,11 @@ static int check_key(struct import *im, const json_t *key, struct err *e)
 		if (!had)
 			bad = -1;
 		else if (!json_equal(had, (json_t *)(uintptr_t)key))
-			bad = err_set(e, ERR_FAILED,
-				      "'%s' holds an unfinished import of another source, or of this one before it changed: "
-				      "remove that folder first",
-				      im->folder);
+			bad = err_set(
+				e, ERR_FAILED,
+				"'%s' holds an unfinished import of another source, or of this one before it "
+				"changed: remove that folder first",
+				im->folder);
 		json_decref(had);
 	}
 	free(path);

@@ -59,7 +59,7 @@ i64 import_token(struct import_batch *b, const char *s, size_t n, struct err *e)
 struct import_context {
 	u32 feature;
 	enum context_kind kind;
-	f32 bin;           /* CONTEXT_INTERVAL: what tells the intervals of a feature apart, higher for stronger */
+	f32 bin; /* CONTEXT_INTERVAL: what tells the intervals of a feature apart, higher for stronger */
 	const u32 *tokens; /* [n], n > 0, of import_token */
 	const f32 *act;    /* [n] */
 	size_t n;
@@ -101,7 +101,7 @@ struct import_options {
 	const char *name, *model, *hook; /* NULL: as the records say, the folder's name */
 	u32 n_features;                  /* 0: the largest index and one */
 	u32 d_model;                     /* 0: the width of vectors that come along */
-	const char *dict;                /* a dictionary elsewhere, named where it lies; NULL: a stand-in (DICT_NONE) */
+	const char *dict; /* a dictionary elsewhere, named where it lies; NULL: a stand-in (DICT_NONE) */
 	const struct dict_options *dict_options; /* for it, or NULL */
 	json_t *details;                 /* goes with the parts, not taken; or NULL */
 };

@@ -79,14 +79,15 @@ static void add_run(struct import_batch *b, u32 feature, u32 bytes)
 static int check_feature(u32 feature, struct err *e)
 {
 	return feature < IMPORT_MAX_FEATURES ? 0
-					     : err_set(e, ERR_DAMAGED, "feature %u is beyond the largest, %d", feature,
-						       IMPORT_MAX_FEATURES - 1);
+					     : err_set(e, ERR_DAMAGED, "feature %u is beyond the largest, %d",
+						       feature, IMPORT_MAX_FEATURES - 1);
 }
 
 static struct import_head *begin(struct import_batch *b, enum import_record record, u8 kind)
 {
 	buf_clear(&b->record);
-	buf_add(&b->record, &(struct import_head){.record = (u8)record, .kind = kind}, sizeof(struct import_head));
+	buf_add(&b->record, &(struct import_head){.record = (u8)record, .kind = kind},
+		sizeof(struct import_head));
 	return (struct import_head *)(void *)b->record.s;
 }
 
@@ -100,7 +101,8 @@ static int put(struct import_batch *b, u32 feature, struct err *e)
 	h->feature = feature;
 	if (feature == IMPORT_LATER) {
 		if (b->held.n + r->n > IMPORT_MAX_FEATURE)
-			return err_set(e, ERR_DAMAGED, "%d MiB go by before it is said which feature they are of",
+			return err_set(e, ERR_DAMAGED,
+				       "%d MiB go by before it is said which feature they are of",
 				       IMPORT_MAX_FEATURE >> 20);
 		buf_add(&b->held, r->s, r->n);
 		return 0;
@@ -198,7 +200,8 @@ int import_context(struct import_batch *b, const struct import_context *c, struc
 	return put(b, c->feature, e);
 }
 
-static int add_list(struct buf *r, const void *p, size_t n, size_t size, const char *what, u32 *most, struct err *e)
+static int add_list(struct buf *r, const void *p, size_t n, size_t size, const char *what, u32 *most,
+		    struct err *e)
 {
 	if (n > IMPORT_MAX_LIST)
 		return err_set(e, ERR_DAMAGED, "a feature has %zu %s", n, what);
@@ -222,14 +225,16 @@ int import_feature(struct import_batch *b, const struct import_feature *f, struc
 		return -1;
 	if (f->n_bins)
 		buf_add(r, f->edge, (f->n_bins + 1) * sizeof *f->edge);
-	if (add_list(r, f->promoted, f->n_promoted, sizeof *f->promoted, "promoted tokens", &b->most_promoted, e) ||
-	    add_list(r, f->suppressed, f->n_suppressed, sizeof *f->suppressed, "suppressed tokens", &b->most_suppressed,
+	if (add_list(r, f->promoted, f->n_promoted, sizeof *f->promoted, "promoted tokens", &b->most_promoted,
 		     e) ||
+	    add_list(r, f->suppressed, f->n_suppressed, sizeof *f->suppressed, "suppressed tokens",
+		     &b->most_suppressed, e) ||
 	    add_list(r, f->near, f->n_near, sizeof *f->near, "neighbours", &b->most_near, e) ||
 	    add_list(r, f->vector, f->n_vector, sizeof *f->vector, "numbers in its vector", &width, e))
 		return -1;
 	if (width && b->width && width != b->width)
-		return err_set(e, ERR_DAMAGED, "a vector has %u numbers, those before it %u", width, b->width);
+		return err_set(e, ERR_DAMAGED, "a vector has %u numbers, those before it %u", width,
+			       b->width);
 	b->width = MAX(b->width, width);
 	b->n_features++;
 	b->n_counted = MAX(b->n_counted, f->n_tokens);
@@ -277,10 +282,18 @@ static void note_counts(struct import_batch *b)
 	const struct {
 		const char *name;
 		u64 n;
-	} counts[] = {{"bins", b->most_bins},          {"promoted", b->most_promoted}, {"suppressed", b->most_suppressed},
-		      {"near", b->most_near},          {"width", b->width},            {"top_feature", b->top_feature},
-		      {"n_contexts", b->n_contexts},   {"n_tokens", b->n_tokens},      {"n_features", b->n_features},
-		      {"n_labels", b->n_labels},       {"n_negative", b->n_negative},  {"n_counted", b->n_counted}};
+	} counts[] = {{"bins", b->most_bins},
+		      {"promoted", b->most_promoted},
+		      {"suppressed", b->most_suppressed},
+		      {"near", b->most_near},
+		      {"width", b->width},
+		      {"top_feature", b->top_feature},
+		      {"n_contexts", b->n_contexts},
+		      {"n_tokens", b->n_tokens},
+		      {"n_features", b->n_features},
+		      {"n_labels", b->n_labels},
+		      {"n_negative", b->n_negative},
+		      {"n_counted", b->n_counted}};
 	json_t *about = b->about;
 	b->about = json_object();
 	for (size_t i = 0; i < ARRAY_LEN(counts); i++)
@@ -315,8 +328,9 @@ static int write_end(struct import_batch *b, struct err *e)
 
 int import_batch_commit(struct import_batch *b, struct err *e)
 {
-	int bad = b->held.n ? err_set(e, ERR_DAMAGED, "records end before it is said which feature they are of")
-			    : write_end(b, e);
+	int bad = b->held.n
+			  ? err_set(e, ERR_DAMAGED, "records end before it is said which feature they are of")
+			  : write_end(b, e);
 	if (bad)
 		outfile_abandon(b->file);
 	else

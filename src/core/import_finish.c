@@ -64,7 +64,8 @@ static void declare(struct safetensors_writer *w, const struct merge *m, enum co
 {
 	u64 n = (u64)MAX(ftello(m->column[c]), 0) / dtype_size(import_columns[c].dtype);
 	u64 table[] = {m->n_features, m->n_features ? n / m->n_features : 0};
-	safetensors_writer_declare(w, import_columns[c].name, import_columns[c].dtype, import_columns[c].is_table ? 2 : 1,
+	safetensors_writer_declare(w, import_columns[c].name, import_columns[c].dtype,
+				   import_columns[c].is_table ? 2 : 1,
 				   import_columns[c].is_table ? table : &n);
 }
 
@@ -77,8 +78,8 @@ static int column_named(const char *name, enum column from, enum column to)
 }
 
 /* A file of columns [from, to], with tokens and flags where it is the store's. */
-static int write_columns(struct merge *m, const char *file, enum column from, enum column to, const char *const *meta,
-			 struct err *e)
+static int write_columns(struct merge *m, const char *file, enum column from, enum column to,
+			 const char *const *meta, struct err *e)
 {
 	char *path = xasprintf("%s/%s", m->im->out, file);
 	struct safetensors_writer *w = safetensors_writer_new(path, e);
@@ -91,7 +92,8 @@ static int write_columns(struct merge *m, const char *file, enum column from, en
 	for (enum column c = from; c <= to; c++)
 		declare(w, m, c);
 	if (is_store) {
-		safetensors_writer_declare(w, "tokens", narrow ? DTYPE_U16 : DTYPE_U32, 1, &m->report->n_tokens);
+		safetensors_writer_declare(w, "tokens", narrow ? DTYPE_U16 : DTYPE_U32, 1,
+					   &m->report->n_tokens);
 		safetensors_writer_declare(w, "token_flags", DTYPE_U8, 1, &m->report->n_tokens);
 	}
 	int bad = safetensors_writer_begin(w, e);
@@ -119,9 +121,21 @@ static int write_store(struct merge *m, struct err *e)
 {
 	char number[32];
 	snprintf(number, sizeof number, "%llu", (unsigned long long)m->n_counted);
-	const char *meta[] = {"uuid", atlas_json_uuid(m->json), "build_id", atlas_json_build_id(m->json), "coverage",
-			      "examples", "statistics", "imported", "n_tokens_indexed", number, "n_tokens_kept", number,
-			      "first_token", "0", NULL};
+	const char *meta[] = {"uuid",
+			      atlas_json_uuid(m->json),
+			      "build_id",
+			      atlas_json_build_id(m->json),
+			      "coverage",
+			      "examples",
+			      "statistics",
+			      "imported",
+			      "n_tokens_indexed",
+			      number,
+			      "n_tokens_kept",
+			      number,
+			      "first_token",
+			      "0",
+			      NULL};
 	if (!m->report->n_contexts && !m->n_numbers)
 		return 0;
 	return write_columns(m, "activations.safetensors", TEXT_PTR, CTX_INTERVAL, meta, e) ||
@@ -130,7 +144,8 @@ static int write_store(struct merge *m, struct err *e)
 
 static int write_tables(struct merge *m, struct err *e)
 {
-	const char *meta[] = {"uuid", atlas_json_uuid(m->json), "build_id", atlas_json_build_id(m->json), NULL};
+	const char *meta[] = {"uuid", atlas_json_uuid(m->json), "build_id", atlas_json_build_id(m->json),
+			      NULL};
 	if (m->n_promoted + m->n_suppressed &&
 	    (write_columns(m, "logits.safetensors", PROMOTED, SUPPRESSED_VALUE, meta, e) ||
 	     note_part(m, "logits", "logits.safetensors", e)))
@@ -168,7 +183,8 @@ static int write_labels(struct merge *m, struct err *e)
 	if (!m->report->n_labels)
 		return 0;
 	char *path = xasprintf("%s/labels.safetensors", m->im->out);
-	int bad = labels_write(path, items, m->report->n_labels, atlas_json_uuid(m->json), atlas_json_build_id(m->json), e);
+	int bad = labels_write(path, items, m->report->n_labels, atlas_json_uuid(m->json),
+			       atlas_json_build_id(m->json), e);
 	free(path);
 	return bad || note_part(m, "labels", "labels.safetensors", e) ? -1 : 0;
 }
@@ -176,13 +192,15 @@ static int write_labels(struct merge *m, struct err *e)
 /* The stand-in: decoder rows if they came along. */
 static int write_dictionary(struct merge *m, struct err *e)
 {
-	const char *meta[] = {"format", "pt", "uuid", atlas_json_uuid(m->json), "build_id", atlas_json_build_id(m->json),
-			      NULL};
+	const char *meta[] = {
+		"format", "pt", "uuid", atlas_json_uuid(m->json), "build_id", atlas_json_build_id(m->json),
+		NULL};
 	const char *model = json_opt_str(json_object_get(m->json, "model"), "name", ""),
 		   *hook = json_opt_str(json_object_get(m->json, "hook"), "name", "");
-	json_t *cfg = json_pack("{s:s, s:i, s:i, s:b, s:s, s:{s:s, s:s}}", "architecture", "none", "d_in", (int)m->width,
-				"d_sae", (int)m->n_features, "apply_b_dec_to_input", 0, "normalize_activations", "none",
-				"metadata", "model_name", model, "hook_name", hook);
+	json_t *cfg = json_pack("{s:s, s:i, s:i, s:b, s:s, s:{s:s, s:s}}", "architecture", "none", "d_in",
+				(int)m->width, "d_sae", (int)m->n_features, "apply_b_dec_to_input", 0,
+				"normalize_activations", "none", "metadata", "model_name", model, "hook_name",
+				hook);
 	char *path = xasprintf("%s/cfg.json", m->im->out);
 	int bad = json_write_file(path, cfg, e);
 	free(path);
@@ -213,14 +231,18 @@ static int sum_parts(struct merge *m, u32 n_parts, json_t *about, struct err *e)
 		m->n_numbers += count_of(p, "n_features");
 		m->report->n_negative += count_of(p, "n_negative");
 		if (width && m->width && width != m->width)
-			return err_set(e, ERR_DAMAGED, "vectors have %u numbers in one batch and %u in another", m->width, width);
+			return err_set(e, ERR_DAMAGED,
+				       "vectors have %u numbers in one batch and %u in another", m->width,
+				       width);
 		m->width = MAX(m->width, width);
 		json_object_foreach(json_object_get(p->about, "about"), key, v) {
 			const json_t *had = json_object_get(about, key);
 			if (had && !json_equal((json_t *)(uintptr_t)had, v))
-				return err_set(e, ERR_DAMAGED,
-					       "the source is of more than one dictionary: its %s is '%.64s' and '%.64s'", key,
-					       json_string_value(had), json_string_value(v));
+				return err_set(
+					e, ERR_DAMAGED,
+					"the source is of more than one dictionary: its %s is '%.64s' and "
+					"'%.64s'",
+					key, json_string_value(had), json_string_value(v));
 			json_object_set(about, key, v);
 		}
 	}
@@ -234,7 +256,8 @@ static int count_features(struct merge *m, struct err *e)
 	m->report->n_features = m->n_features;
 	m->report->n_vocab = intern_count(loader_tokens(m->l));
 	if (n > m->n_features)
-		return err_set(e, ERR_DAMAGED, "the source has feature %u, but the dictionary only %u", n - 1, m->n_features);
+		return err_set(e, ERR_DAMAGED, "the source has feature %u, but the dictionary only %u", n - 1,
+			       m->n_features);
 	return n ? 0 : err_set(e, ERR_DAMAGED, "the source says nothing of any feature");
 }
 
@@ -257,13 +280,15 @@ static u32 layer_of(const char *s)
 static void describe(struct merge *m, const json_t *about)
 {
 	json_t *model = text_or(m->o->model, about, "model"), *hook = text_or(m->o->hook, about, "hook");
-	const char *place = json_string_length(hook) ? json_string_value(hook) : json_opt_str(about, "source", "");
+	const char *place =
+		json_string_length(hook) ? json_string_value(hook) : json_opt_str(about, "source", "");
 	u32 d = m->o->d_model ? m->o->d_model : m->width;
 	/* a dictionary that is named says what the records do not */
 	if (json_string_length(model) || !m->o->dict)
-		json_object_set_new(m->json, "model", json_pack("{s:O, s:s, s:s, s:I, s:i, s:i}", "name", model, "sha256", "",
-								"tokenizer", "", "d_model", (json_int_t)d, "n_layers", 0,
-								"n_vocab", 0));
+		json_object_set_new(m->json, "model",
+				    json_pack("{s:O, s:s, s:s, s:I, s:i, s:i}", "name", model, "sha256", "",
+					      "tokenizer", "", "d_model", (json_int_t)d, "n_layers", 0,
+					      "n_vocab", 0));
 	if (json_string_length(hook) || !m->o->dict)
 		json_object_set_new(m->json, "hook", json_pack("{s:O, s:i, s:s}", "name", hook, "layer",
 							       (int)layer_of(place), "place", ""));

@@ -80,17 +80,20 @@ static int add_runs(struct loader *l, u32 part, struct err *e)
 {
 	const struct import_part *p = &l->parts[part];
 	struct import_run run[512];
-	int fd = open(p->path, O_RDONLY | O_CLOEXEC), bad = fd < 0 ? err_os(e, "cannot open '%s'", p->path) : 0;
+	int fd = open(p->path, O_RDONLY | O_CLOEXEC),
+	    bad = fd < 0 ? err_os(e, "cannot open '%s'", p->path) : 0;
 	for (u64 i = 0; !bad && i < p->tail.n_runs; i += ARRAY_LEN(run)) {
 		u64 n = MIN(p->tail.n_runs - i, ARRAY_LEN(run));
 		bad = import_part_read(p, fd, p->tail.runs + i * sizeof *run, run, n * sizeof *run, e);
 		for (u64 k = 0; !bad && k < n; k++) {
 			if (run[k].feature >= IMPORT_MAX_FEATURES || run[k].offset > p->tail.strings ||
 			    run[k].bytes > p->tail.strings - run[k].offset)
-				bad = err_set(e, ERR_DAMAGED, "'%s' is damaged; remove it, and the import makes it again",
+				bad = err_set(e, ERR_DAMAGED,
+					      "'%s' is damaged; remove it, and the import makes it again",
 					      p->path);
 			else
-				l->runs[l->n_runs++] = (struct run){run[k].feature, part, run[k].offset, run[k].bytes};
+				l->runs[l->n_runs++] =
+					(struct run){run[k].feature, part, run[k].offset, run[k].bytes};
 		}
 	}
 	if (fd >= 0)
@@ -110,7 +113,8 @@ static int open_parts(struct loader *l, const struct import *im, u32 n_parts, st
 		if (bad || import_part_strings(p, l->tokens, e))
 			return -1;
 		if (p->tail.n_base > l->parts[0].tail.n_strings)
-			return err_set(e, ERR_DAMAGED, "'%s' and '%s' are not of one import", p->path, l->parts[0].path);
+			return err_set(e, ERR_DAMAGED, "'%s' and '%s' are not of one import", p->path,
+				       l->parts[0].path);
 		n += p->tail.n_runs;
 	}
 	if (!(l->runs = mem_try(n, sizeof *l->runs, "the order of features", e)))
@@ -220,9 +224,11 @@ static void find_peak(struct loaded_context *c)
 	}
 }
 
-static void add_context(struct loaded *x, const struct import_head *h, struct cursor *c, const struct import_part *p)
+static void add_context(struct loaded *x, const struct import_head *h, struct cursor *c,
+			const struct import_part *p)
 {
-	struct loaded_context k = {.id = cursor_u64(c), .kind = MIN(h->kind, CONTEXT_RANDOM), .bin = cursor_f32(c)};
+	struct loaded_context k = {
+		.id = cursor_u64(c), .kind = MIN(h->kind, CONTEXT_RANDOM), .bin = cursor_f32(c)};
 	k.n = cursor_u32(c);
 	k.n_act = cursor_u32(c);
 	k.narrow = h->narrow;
@@ -338,7 +344,8 @@ static void order_contexts(struct loaded *x)
 		return;
 	qsort(x->contexts, x->n_contexts, sizeof *x->contexts, same_id);
 	for (size_t i = 0; i < x->n_contexts; i++) {
-		bool again = i + 1 < x->n_contexts && x->contexts[i].id && x->contexts[i].id == x->contexts[i + 1].id;
+		bool again = i + 1 < x->n_contexts && x->contexts[i].id &&
+			     x->contexts[i].id == x->contexts[i + 1].id;
 		x->n_repeated += again;
 		if (!again)
 			x->contexts[n++] = x->contexts[i];
@@ -398,7 +405,8 @@ int loader_feature(struct loader *l, u32 feature, struct loaded *out, struct err
 		if (fd < 0 || import_part_read(p, fd, r->offset, l->bytes + at, r->bytes, e))
 			return -1;
 		if (!decode(out, l->bytes + at, r->bytes, feature, p))
-			return err_set(e, ERR_DAMAGED, "'%s' is damaged; remove it, and the import makes it again", p->path);
+			return err_set(e, ERR_DAMAGED,
+				       "'%s' is damaged; remove it, and the import makes it again", p->path);
 		at += r->bytes;
 	}
 	if (out->n_labels > MOST_LABELS)

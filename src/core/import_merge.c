@@ -142,7 +142,8 @@ static int add_histogram(struct merge *m, const struct numbers *n, u64 *count, f
 	return 0;
 }
 
-static int add_statistics(struct merge *m, const struct numbers *n, f32 scale, f32 max, u64 n_act, struct err *e)
+static int add_statistics(struct merge *m, const struct numbers *n, f32 scale, f32 max, u64 n_act,
+			  struct err *e)
 {
 	u64 count;
 	f64 mean;
@@ -156,9 +157,11 @@ static int add_statistics(struct merge *m, const struct numbers *n, f32 scale, f
 	if (n->mean > 0 && n->mean < INFINITY)
 		mean = (f64)n->mean;
 	m->report->n_activations += n_act;
-	return add_f32(m, SCALE, scale, e) || add_f32(m, DENSITY, density, e) || add_f32(m, LARGEST, max, e) ||
-	       add_f32(m, MEAN, (f32)mean, e) || add_u64(m, COUNT, MAX(count, n_act), e) ||
-	       add_u64(m, FEATURE_PTR, m->report->n_activations, e) || add_u64(m, CTX_PTR, m->report->n_contexts, e);
+	return add_f32(m, SCALE, scale, e) || add_f32(m, DENSITY, density, e) ||
+	       add_f32(m, LARGEST, max, e) || add_f32(m, MEAN, (f32)mean, e) ||
+	       add_u64(m, COUNT, MAX(count, n_act), e) ||
+	       add_u64(m, FEATURE_PTR, m->report->n_activations, e) ||
+	       add_u64(m, CTX_PTR, m->report->n_contexts, e);
 }
 
 static int strongest(const void *a, const void *b)
@@ -183,7 +186,8 @@ static u16 to_half(f32 v)
 }
 
 /* A row of ids and values; where there are fewer than places, no id and the last value. */
-static int add_pairs(struct merge *m, enum column c, const struct atlas_token *t, u32 n, u32 places, struct err *e)
+static int add_pairs(struct merge *m, enum column c, const struct atlas_token *t, u32 n, u32 places,
+		     struct err *e)
 {
 	u16 half = 0;
 	u32 none = UINT32_MAX;
@@ -195,7 +199,8 @@ static int add_pairs(struct merge *m, enum column c, const struct atlas_token *t
 	return 0;
 }
 
-static int add_tokens(struct merge *m, enum column c, const u8 *list, u32 n, u32 places, bool rising, struct err *e)
+static int add_tokens(struct merge *m, enum column c, const u8 *list, u32 n, u32 places, bool rising,
+		      struct err *e)
 {
 	struct atlas_token *t = xcalloc(n + 1, sizeof *t);
 	u32 kept = 0;

@@ -11,8 +11,8 @@
 
 /* A tensor as it grows, feature by feature, in a scratch file. */
 enum column {
-	TEXT_PTR, FEATURE_PTR, COUNT, HIST_COUNT, CTX_PTR, ACT_POS, SCALE, DENSITY, LARGEST, MEAN, HIST_EDGE, CTX_POS,
-	CTX_VAL, ACT_VAL, CTX_KIND, CTX_INTERVAL,
+	TEXT_PTR, FEATURE_PTR, COUNT, HIST_COUNT, CTX_PTR, ACT_POS, SCALE, DENSITY, LARGEST, MEAN, HIST_EDGE,
+	CTX_POS, CTX_VAL, ACT_VAL, CTX_KIND, CTX_INTERVAL,
 	PROMOTED, PROMOTED_VALUE, SUPPRESSED, SUPPRESSED_VALUE, NEAR, NEAR_SCORE, W_DEC,
 	N_COLUMNS
 };
@@ -38,7 +38,8 @@ struct merge {
 	json_t *json;
 };
 
-/* Opens the columns and takes up every feature: its contexts, statistics and tables; labels wait in m->labels. */
+/* Opens the columns and takes up every feature: its contexts, statistics and tables; labels wait
+ * in m->labels. */
 int import_merge(struct merge *m, struct err *e);
 
 #endif

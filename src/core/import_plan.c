@@ -51,14 +51,16 @@ int import_look(const char *path, struct err *e)
 	struct err why = {0};
 	int bad = jstream_file(path, signs, ARRAY_LEN(signs), on_sign, &format, NULL, &why);
 	if (format == GRAPH)
-		return err_set(e, ERR_FAILED,
-			       "'%s' is an attribution graph: its labels go into an atlas that is there already",
-			       path);
+		return err_set(
+			e, ERR_FAILED,
+			"'%s' is an attribution graph: its labels go into an atlas that is there already",
+			path);
 	if (format >= 0)
 		return format;
 	size_t n = strlen(path);
 	if (n > 4 && (!strcmp(path + n - 4, ".csv") || !strcmp(path + n - 4, ".tsv")))
-		return err_set(e, ERR_FAILED, "'%s' looks like labels, which go into an atlas that is there already", path);
+		return err_set(e, ERR_FAILED,
+			       "'%s' looks like labels, which go into an atlas that is there already", path);
 	if (bad)
 		return err_set(e, why.code, "%s", why.msg);
 	return err_set(e, ERR_FAILED, "'%s' is of no format known here; see featlas-formats(7)", path);
@@ -91,8 +93,9 @@ static int add_file(struct import_plan *p, const char *path, enum import_format 
 		p->cap_files = 2 * p->cap_files + 64;
 		p->files = xreallocarray(p->files, p->cap_files, sizeof *p->files);
 	}
-	p->files[p->n_files++] = (struct import_file){xstrdup(path), format, (u64)st.st_size,
-						      (i64)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec};
+	p->files[p->n_files++] =
+		(struct import_file){xstrdup(path), format, (u64)st.st_size,
+				     (i64)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec};
 	return 0;
 }
 
@@ -109,8 +112,9 @@ static int pick(const struct dirent *d)
 /* Files that stand beside what they describe and hold nothing of a feature. */
 static bool is_beside(const char *name)
 {
-	static const char *const names[] = {"run_settings.json", "cfg.json", "config.json", "release.jsonl", "model.jsonl",
-					    "sourceset.jsonl",   "index.json", "index.json.gz", "scan_config.json"};
+	static const char *const names[] = {"run_settings.json", "cfg.json",	  "config.json",
+					    "release.jsonl",	 "model.jsonl",	  "sourceset.jsonl",
+					    "index.json",	 "index.json.gz", "scan_config.json"};
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (!strcmp(name, names[i]))
 			return true;
@@ -240,7 +244,8 @@ int import_plan_make(struct import_plan *p, const char *const *sources, size_t n
 		if (add_source(p, sources[i], e))
 			return -1;
 	if (!p->n_files)
-		return err_set(e, ERR_NOT_FOUND, "'%s' holds nothing to import; see featlas-formats(7)", sources[0]);
+		return err_set(e, ERR_NOT_FOUND, "'%s' holds nothing to import; see featlas-formats(7)",
+			       sources[0]);
 	if (!p->name)
 		p->name = name_of(p->files[0].format);
 	make_batches(p);
@@ -263,8 +268,9 @@ json_t *import_plan_key(const struct import_plan *p)
 		const struct import_file *f = &p->files[i];
 		char *real = realpath(f->path, NULL);
 		const char *path = real ? real : f->path;
-		json_array_append_new(files, json_pack("[o, i, I, I]", json_text(path, strlen(path)), (int)f->format,
-						       (json_int_t)f->bytes, (json_int_t)f->time));
+		json_array_append_new(files,
+				      json_pack("[o, i, I, I]", json_text(path, strlen(path)), (int)f->format,
+						(json_int_t)f->bytes, (json_int_t)f->time));
 		free(real);
 	}
 	return json_pack("{s:i, s:o}", "version", 1, "files", files);

@@ -62,7 +62,8 @@ static void push(struct numbers *x, f64 v)
 	x->p[x->n++] = v;
 }
 
-static int add_number(struct reader *r, struct numbers *x, const struct jstream_event *v, size_t most, struct err *e)
+static int add_number(struct reader *r, struct numbers *x, const struct jstream_event *v, size_t most,
+		      struct err *e)
 {
 	f64 number;
 	if (x->n >= most)
@@ -73,8 +74,8 @@ static int add_number(struct reader *r, struct numbers *x, const struct jstream_
 	return 0;
 }
 
-static int add_token(struct reader *r, u32 **p, size_t *n, size_t *cap, size_t most, const struct jstream_event *v,
-		     struct err *e)
+static int add_token(struct reader *r, u32 **p, size_t *n, size_t *cap, size_t most,
+		     const struct jstream_event *v, struct err *e)
 {
 	if (v->kind != JSTREAM_STRING)
 		return err_set(e, ERR_DAMAGED, "an item of '%s' is no string", name_of(r, v->id));
@@ -166,7 +167,8 @@ static int end_context(struct reader *r, int slot, struct err *e)
 	f32 *act = xmalloc(n * sizeof *act);
 	for (size_t i = 0; i < n; i++)
 		act[i] = (f32)r->values.p[i];
-	struct import_context c = {.feature = r->index, .tokens = r->tokens.p, .act = act, .n = n, .id = span_of(&r->id)};
+	struct import_context c = {
+		.feature = r->index, .tokens = r->tokens.p, .act = act, .n = n, .id = span_of(&r->id)};
 	c.kind = kind_of(r, slot, &c.bin);
 	int bad = import_context(r->batch, &c, e);
 	free(act);
@@ -177,7 +179,8 @@ static int check_pair(struct reader *r, size_t a, size_t b, int first, int secon
 {
 	if (a == b)
 		return 0;
-	return err_set(e, ERR_DAMAGED, "'%s' has %zu items, but '%s' %zu", name_of(r, first), a, name_of(r, second), b);
+	return err_set(e, ERR_DAMAGED, "'%s' has %zu items, but '%s' %zu", name_of(r, first), a,
+		       name_of(r, second), b);
 }
 
 static struct atlas_token *pairs(const u32 *ids, const struct numbers *values, size_t n)
@@ -214,7 +217,8 @@ static int near_of(struct reader *r, struct atlas_neighbour **out, struct err *e
 	for (size_t i = 0; i < r->near_ids.n; i++) {
 		f64 id = r->near_ids.p[i];
 		if (!(id >= 0 && id < IMPORT_MAX_FEATURES) || floor(id) != id)
-			return err_set(e, ERR_DAMAGED, "'%s' holds %g, which is no feature", name_of(r, SLOT_NEAR_ID), id);
+			return err_set(e, ERR_DAMAGED, "'%s' holds %g, which is no feature",
+				       name_of(r, SLOT_NEAR_ID), id);
 		t[i] = (struct atlas_neighbour){(u32)id, (f32)r->near_scores.p[i]};
 	}
 	return 0;
@@ -223,20 +227,25 @@ static int near_of(struct reader *r, struct atlas_neighbour **out, struct err *e
 static int check_lists(struct reader *r, struct err *e)
 {
 	if (!isnan(r->density) && !(r->density >= 0 && r->density <= 1.001))
-		return err_set(e, ERR_DAMAGED, "'%s' is %g, no share of the tokens", name_of(r, SLOT_DENSITY), r->density);
+		return err_set(e, ERR_DAMAGED, "'%s' is %g, no share of the tokens", name_of(r, SLOT_DENSITY),
+			       r->density);
 	if (check_pair(r, r->bin_values.n, r->heights.n, SLOT_BIN_VALUE, SLOT_HEIGHT, e) ||
 	    check_pair(r, r->near_ids.n, r->near_scores.n, SLOT_NEAR_ID, SLOT_NEAR_SCORE, e))
 		return -1;
 	bool bare = r->table->format == IMPORT_CIRCUIT; /* it gives tokens without values */
-	if (!bare && (check_pair(r, r->promoted.n, r->promoted_values.n, SLOT_PROMOTED, SLOT_PROMOTED_VALUE, e) ||
-		      check_pair(r, r->suppressed.n, r->suppressed_values.n, SLOT_SUPPRESSED, SLOT_SUPPRESSED_VALUE, e)))
+	if (!bare &&
+	    (check_pair(r, r->promoted.n, r->promoted_values.n, SLOT_PROMOTED, SLOT_PROMOTED_VALUE, e) ||
+	     check_pair(r, r->suppressed.n, r->suppressed_values.n, SLOT_SUPPRESSED, SLOT_SUPPRESSED_VALUE,
+			e)))
 		return -1;
 	return 0;
 }
 
 static int end_feature(struct reader *r, struct err *e)
 {
-	struct import_feature f = {.feature = r->index, .max = (f32)r->max, .density = (f32)MIN(r->density, 1),
+	struct import_feature f = {.feature = r->index,
+				   .max = (f32)r->max,
+				   .density = (f32)MIN(r->density, 1),
 				   .mean = (f32)r->mean};
 	if (check_lists(r, e))
 		return -1;
@@ -278,8 +287,13 @@ static int end_label(struct reader *r, struct err *e)
 	const char *source = r->table->source;
 	if (!type.n)
 		type = (struct span){(const u8 *)source, strlen(source)};
-	struct import_label l = {.feature = r->index, .kind = LABEL_MACHINE, .text = span_of(&r->text), .source = type,
-				 .model = span_of(&r->model), .author = span_of(&r->author), .id = span_of(&r->id),
+	struct import_label l = {.feature = r->index,
+				 .kind = LABEL_MACHINE,
+				 .text = span_of(&r->text),
+				 .source = type,
+				 .model = span_of(&r->model),
+				 .author = span_of(&r->author),
+				 .id = span_of(&r->id),
 				 .score = (f32)r->score};
 	return import_label(r->batch, &l, e);
 }
@@ -354,7 +368,8 @@ static int on_list(struct reader *r, const struct jstream_event *v, struct err *
 	case SLOT_PROMOTED:
 		return add_token(r, &r->promoted.p, &r->promoted.n, &r->promoted.cap, IMPORT_MAX_LIST, v, e);
 	case SLOT_SUPPRESSED:
-		return add_token(r, &r->suppressed.p, &r->suppressed.n, &r->suppressed.cap, IMPORT_MAX_LIST, v, e);
+		return add_token(r, &r->suppressed.p, &r->suppressed.n, &r->suppressed.cap, IMPORT_MAX_LIST,
+				 v, e);
 	case SLOT_PROMOTED_VALUE:
 		return add_number(r, &r->promoted_values, v, IMPORT_MAX_LIST, e);
 	case SLOT_SUPPRESSED_VALUE:
@@ -437,8 +452,9 @@ static int on_event(void *context, const struct jstream_event *v, struct err *e)
 
 static void reader_release(struct reader *r)
 {
-	struct numbers *lists[] = {&r->values,    &r->bin_values,  &r->heights, &r->promoted_values, &r->suppressed_values,
-				   &r->near_ids, &r->near_scores, &r->vector};
+	struct numbers *lists[] = {
+		&r->values,   &r->bin_values,  &r->heights, &r->promoted_values, &r->suppressed_values,
+		&r->near_ids, &r->near_scores, &r->vector};
 	struct buf *texts[] = {&r->id, &r->text, &r->type, &r->model, &r->author};
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		free(lists[i]->p);
@@ -458,14 +474,17 @@ static int index_of_file(const char *path, u32 *out, struct err *e)
 	struct jstream_event v = {.kind = JSTREAM_STRING, .s = name, .n = n};
 	u64 index;
 	if (name[n] != '.' || jstream_u64(&v, "name", IMPORT_MAX_FEATURES - 1, &index, e))
-		return err_set(e, ERR_DAMAGED, "'%s': such a file is named by its feature, as in 12.json", path);
+		return err_set(e, ERR_DAMAGED, "'%s': such a file is named by its feature, as in 12.json",
+			       path);
 	*out = (u32)index;
 	return 0;
 }
 
-static int read_file(struct import_batch *b, const struct import_file *f, struct progress *progress, struct err *e)
+static int read_file(struct import_batch *b, const struct import_file *f, struct progress *progress,
+		     struct err *e)
 {
-	struct reader r = {.table = &import_tables[f->format], .batch = b, .index = IMPORT_LATER, .fixed = IMPORT_LATER};
+	struct reader r = {
+		.table = &import_tables[f->format], .batch = b, .index = IMPORT_LATER, .fixed = IMPORT_LATER};
 	struct buf *texts[] = {&r.id, &r.text, &r.type, &r.model, &r.author};
 	for (size_t k = 0; k < ARRAY_LEN(texts); k++)
 		buf_init(texts[k]);
@@ -476,7 +495,8 @@ static int read_file(struct import_batch *b, const struct import_file *f, struct
 	return bad;
 }
 
-static int read_batch(struct import *im, const struct import_plan *p, u32 i, struct progress *progress, struct err *e)
+static int read_batch(struct import *im, const struct import_plan *p, u32 i, struct progress *progress,
+		      struct err *e)
 {
 	struct import_batch *b = import_batch_new(im, i, e);
 	if (!b)

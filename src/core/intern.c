@@ -119,7 +119,8 @@ i64 intern_add(struct intern *t, const char *s, size_t n, struct err *e)
 	if (n > INTERN_LONGEST)
 		return err_set(e, ERR_DAMAGED, "a token of %zu bytes is longer than %d", n, INTERN_LONGEST);
 	if (intern_count(t) >= INTERN_MAX || t->bytes.n + n > INTERN_BYTES)
-		return err_set(e, ERR_DAMAGED, "there are more than %d different tokens, or they are too long", INTERN_MAX);
+		return err_set(e, ERR_DAMAGED,
+			       "there are more than %d different tokens, or they are too long", INTERN_MAX);
 	if (t->n == t->cap) {
 		t->cap = 2 * t->cap + 1024;
 		t->end = xreallocarray(t->end, t->cap, sizeof *t->end);

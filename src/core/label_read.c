@@ -42,8 +42,8 @@ static int find_kind(struct span s, enum label_kind *out, struct err *e)
 			*out = (enum label_kind)i;
 			return 0;
 		}
-	return err_set(e, ERR_DAMAGED, "'kind' is '%.*s'; lexical, machine and person are known", (int)MIN(s.n, 64),
-		       (const char *)s.p);
+	return err_set(e, ERR_DAMAGED, "'kind' is '%.*s'; lexical, machine and person are known",
+		       (int)MIN(s.n, 64), (const char *)s.p);
 }
 
 /* The field as a string of its own, "" where there is none. */
@@ -54,7 +54,9 @@ static char *text_of(const struct row *r, enum column c)
 
 static int get_feature(const struct row *r, u32 n_features, u32 *out, struct err *e)
 {
-	struct span s = r->field[FEATURE].n ? r->field[FEATURE] : r->field[INDEX].n ? r->field[INDEX] : r->field[ID];
+	struct span s = r->field[FEATURE].n ? r->field[FEATURE]
+			: r->field[INDEX].n ? r->field[INDEX]
+					    : r->field[ID];
 	struct jstream_event v = {.kind = JSTREAM_STRING, .s = (const char *)s.p, .n = s.n};
 	u64 x;
 	if (!v.n)
@@ -158,7 +160,8 @@ static int read_rows(struct label_list *l, struct csv *c, struct label_reading *
 				continue;
 		}
 		if (c->n_fields != n)
-			return err_set(e, ERR_DAMAGED, "%s line %llu: %zu fields, where the first row has %zu", c->what,
+			return err_set(e, ERR_DAMAGED,
+				       "%s line %llu: %zu fields, where the first row has %zu", c->what,
 				       (unsigned long long)c->line, c->n_fields, n);
 		struct row r = {0};
 		for (size_t i = 0; i < n; i++)
@@ -174,7 +177,8 @@ static int read_separated(struct label_list *l, struct span text, const char *pa
 			  struct err *e)
 {
 	const u8 *end = memchr(text.p, '\n', text.n);
-	bool tabs = memchr(text.p, '\t', end ? (size_t)(end - text.p) : text.n) || (text.n && text.p[0] == '#');
+	bool tabs =
+		memchr(text.p, '\t', end ? (size_t)(end - text.p) : text.n) || (text.n && text.p[0] == '#');
 	char *what = xasprintf("'%s'", path);
 	struct csv c;
 	csv_init(&c, text, tabs ? '\t' : ',', what);
@@ -263,7 +267,8 @@ static int on_event(void *context, const struct jstream_event *v, struct err *e)
 	bool is_record = v->id == RECORD || v->id == NODE;
 	if (v->kind == JSTREAM_OPEN || v->kind == JSTREAM_CLOSE) {
 		if (!is_record || v->is_array)
-			return err_set(e, ERR_DAMAGED, is_record ? "the record is no object" : "'%s' is no text",
+			return err_set(e, ERR_DAMAGED,
+				       is_record ? "the record is no object" : "'%s' is no text",
 				       is_record ? "" : names[MIN(v->id, (int)ID)][0]);
 		if (v->kind == JSTREAM_CLOSE)
 			return v->id == NODE ? end_node(j, e) : end_record(j, e);
@@ -301,7 +306,8 @@ int label_list_read(struct label_list *l, const char *path, struct label_reading
 	size_t at = 0;
 	while (at < text.n && memchr(" \t\r\n", text.p[at], 4))
 		at++;
-	bool json = at < text.n && (text.p[at] == '{' || text.p[at] == '[' || (text.n > 1 && text.p[0] == 0x1f && text.p[1] == 0x8b));
+	bool json = at < text.n && (text.p[at] == '{' || text.p[at] == '[' ||
+				    (text.n > 1 && text.p[0] == 0x1f && text.p[1] == 0x8b));
 	int bad = text.n ? 0 : err_set(e, ERR_DAMAGED, "'%s' is empty", path);
 	if (!bad)
 		bad = json ? read_json(l, path, r, e) : read_separated(l, text, path, r, e);

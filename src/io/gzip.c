@@ -71,7 +71,8 @@ struct gzip_writer *gzip_writer_new(const char *path, struct err *e)
 {
 	struct gzip_writer *w = xcalloc(1, sizeof *w);
 	w->file = outfile_new(path, e);
-	if (w->file && deflateInit2(&w->z, LEVEL, Z_DEFLATED, MAX_WBITS + WRAPPER, 8, Z_DEFAULT_STRATEGY) == Z_OK)
+	if (w->file &&
+	    deflateInit2(&w->z, LEVEL, Z_DEFLATED, MAX_WBITS + WRAPPER, 8, Z_DEFAULT_STRATEGY) == Z_OK)
 		return w;
 	if (w->file)
 		err_set(e, ERR_FAILED, "cannot allocate memory to compress '%s'", path);

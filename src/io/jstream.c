@@ -73,7 +73,8 @@ static int add_path(struct jstream *s, const struct jstream_path *p, struct err 
 	int node = TOP;
 	for (const char *c = p->path; *c;) {
 		size_t n = *c == '[' ? 2 : 1 + strcspn(c + 1, ".[");
-		if ((node = *c == '[' ? add_child(s, node, NULL, 0, e) : add_child(s, node, c + 1, n - 1, e)) < 0)
+		if ((node = *c == '[' ? add_child(s, node, NULL, 0, e)
+				      : add_child(s, node, c + 1, n - 1, e)) < 0)
 			return -1;
 		c += n;
 	}
@@ -133,7 +134,8 @@ static int open_level(struct jstream *s, bool is_array)
 		s->stopped = true;
 		return 0;
 	}
-	s->levels[s->depth++] = (struct level){node, is_array ? find_child(s, node, NULL, 0) : NOWHERE, is_array, 0};
+	s->levels[s->depth++] =
+		(struct level){node, is_array ? find_child(s, node, NULL, 0) : NOWHERE, is_array, 0};
 	return tell(s, node, &(struct jstream_event){.kind = JSTREAM_OPEN, .is_array = is_array});
 }
 
@@ -173,7 +175,8 @@ static int on_key(void *context, const unsigned char *key, size_t n)
 	if (l->pending == NOWHERE)
 		return 1;
 	if (l->seen >> l->pending & 1) {
-		err_set(s->e, ERR_DAMAGED, "'%.*s' stands twice in one object", (int)MIN(n, 64), (const char *)key);
+		err_set(s->e, ERR_DAMAGED, "'%.*s' stands twice in one object", (int)MIN(n, 64),
+			(const char *)key);
 		s->stopped = true;
 		return 0;
 	}
@@ -242,7 +245,9 @@ static int finish(struct jstream *s, yajl_handle h, u64 line, struct err *e)
 		return err_wrap(e, "'%s' line %llu", s->file, (unsigned long long)line);
 	if (!s->has_text)
 		reason = "holds no JSON value";
-	return reason ? err_set(e, ERR_DAMAGED, "'%s' %s (line %llu)", s->file, reason, (unsigned long long)line) : 0;
+	return reason ? err_set(e, ERR_DAMAGED, "'%s' %s (line %llu)", s->file, reason,
+				(unsigned long long)line)
+		      : 0;
 }
 
 static int read_all(struct jstream *s, struct gzip *g, yajl_handle h, u8 *chunk, struct progress *progress,
@@ -304,7 +309,8 @@ int jstream_u64(const struct jstream_event *v, const char *what, u64 max, u64 *o
 		x = x * 10 + digit;
 	}
 	if (!good || x > max)
-		return err_set(e, ERR_DAMAGED, "'%s' is no whole number from 0 to %llu", what, (unsigned long long)max);
+		return err_set(e, ERR_DAMAGED, "'%s' is no whole number from 0 to %llu", what,
+			       (unsigned long long)max);
 	*out = x;
 	return 0;
 }

@@ -129,7 +129,8 @@ int parts_labels(struct parts *p, const char *tsv, u64 *n, struct err *e)
 	const struct label *items = label_list_items(all, n);
 	if (!bad) {
 		char *path = xasprintf("%s/labels.safetensors", p->atlas->folder);
-		bad = labels_write(path, items, *n, atlas_json_uuid(p->json), atlas_json_build_id(p->json), e);
+		bad = labels_write(path, items, *n, atlas_json_uuid(p->json), atlas_json_build_id(p->json),
+				   e);
 		free(path);
 	}
 	if (!bad)

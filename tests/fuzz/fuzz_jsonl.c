@@ -38,7 +38,8 @@ static void import_as(const char *path, enum import_format format, const char *o
 {
 	struct import_file file = {.path = (char *)(uintptr_t)path, .format = format};
 	u32 first[] = {0, 1};
-	struct import_plan plan = {.name = "fuzz", .files = &file, .n_files = 1, .first = first, .n_batches = 1};
+	struct import_plan plan = {
+		.name = "fuzz", .files = &file, .n_files = 1, .first = first, .n_batches = 1};
 	struct import_options o = {.name = "fuzz"};
 	struct import_report report;
 	struct err e = {0};
@@ -73,7 +74,8 @@ static void read_labels(const char *path)
 	label_list_settle(l);
 	const struct label *items = label_list_items(l, &n);
 	for (u64 i = 0; i < n; i++)
-		if (items[i].feature >= 100 || !items[i].text.n || (i && items[i].feature < items[i - 1].feature))
+		if (items[i].feature >= 100 || !items[i].text.n ||
+		    (i && items[i].feature < items[i - 1].feature))
 			abort();
 	label_list_free(l);
 }

@@ -97,8 +97,9 @@ static void paths_are_told(void **state)
 	gives("{\"f\":[{\"x\":[-1.5e3]},{\"a\":3}],\"q\":[[1],[],[2,3]]}",
 	      "0 open object\n5 open object\n4 number -1.5e3\n5 close object\n5 open object\n5 close object\n6 number 1\n"
 	      "6 number 2\n6 number 3\n0 close object\n");
-	gives("\n {\"a\":1}\r\n\n{\"a\":{\"a\":2}}{}  \n", "0 open object\n1 number 1\n0 close object\n0 open object\n1 open object\n"
-							 "1 close object\n0 close object\n0 open object\n0 close object\n");
+	gives("\n {\"a\":1}\r\n\n{\"a\":{\"a\":2}}{}  \n",
+	      "0 open object\n1 number 1\n0 close object\n0 open object\n1 open object\n"
+	      "1 close object\n0 close object\n0 open object\n0 close object\n");
 	gives("7 \"x\"", "0 number 7\n0 string x\n");
 }
 
@@ -106,7 +107,8 @@ static void strings_are_bytes(void **state)
 {
 	(void)state;
 	gives("{\"a\":\"\\u0000b\\u0000\"}", "0 open object\n1 string ~b~\n0 close object\n");
-	gives("{\"a\":\"\\ud83d\\ude00 \xc3\xa9 \\\\ \\/ \\n\"}", "0 open object\n1 string \xf0\x9f\x98\x80 \xc3\xa9 \\ / \n\n0 close object\n");
+	gives("{\"a\":\"\\ud83d\\ude00 \xc3\xa9 \\\\ \\/ \\n\"}",
+	      "0 open object\n1 string \xf0\x9f\x98\x80 \xc3\xa9 \\ / \n\n0 close object\n");
 	/* a key may hold zeros and is another one then */
 	gives("{\"a\\u0000\":1}", "0 open object\n0 close object\n");
 	gives("{\"\":1}", "0 open object\n0 close object\n");
@@ -128,8 +130,10 @@ static void chunks_do_not_show(void **state)
 		buf_adds(&want, "0 open object\n3 open array\n2 string ");
 		for (int i = 0; i < (1 << 18) - 14 + shift; i++)
 			buf_addc(&want, 'x');
-		buf_adds(&want, "\n2 string \xc3\xa9\n2 number 12345.5\n3 close array\n0 close object\n0 open object\n1 number 1\n"
-				"0 close object\n");
+		buf_adds(
+			&want,
+			"\n2 string \xc3\xa9\n2 number 12345.5\n3 close array\n0 close object\n0 open object\n1 number 1\n"
+			"0 close object\n");
 		assert_int_equal(read_bytes(text.s, text.n, &got, &e), 0);
 		assert_string_equal(got.s, want.s);
 	}
@@ -253,7 +257,8 @@ static void whole_numbers_are_exact(void **state)
 	(void)state;
 	u64 x = 0;
 	struct err e = {0};
-	static const char *const bad[] = {"", "-1", "1.0", "1e3", "18446744073709551616", "99999999999999999999", "0x1", " 1", "+1"};
+	static const char *const bad[] = {
+		"", "-1", "1.0", "1e3", "18446744073709551616", "99999999999999999999", "0x1", " 1", "+1"};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct jstream_event v = event(JSTREAM_STRING, bad[i]);
 		assert_int_equal(jstream_u64(&v, "index", UINT64_MAX, &x, &e), -1);
@@ -278,10 +283,26 @@ static void numbers_are_rounded_once(void **state)
 	static const struct {
 		const char *text;
 		f64 want;
-	} list[] = {TEXT(0), TEXT(0.0), TEXT(-0.0), TEXT(1), TEXT(0.1), TEXT(0.3), TEXT(-12.5), TEXT(123456789012345),
-		    TEXT(0.123456789012345), TEXT(1234567890123456), TEXT(9007199254740993.0), TEXT(0.00000000000000000000001),
-		    TEXT(1e23), TEXT(8.41e21), TEXT(5e-324), TEXT(2.2250738585072011e-308), TEXT(1.7976931348623157e308),
-		    TEXT(0.000000000000000000000000000000000000000000123), TEXT(179.00000000000000001), TEXT(99.99999),
+	} list[] = {TEXT(0),
+		    TEXT(0.0),
+		    TEXT(-0.0),
+		    TEXT(1),
+		    TEXT(0.1),
+		    TEXT(0.3),
+		    TEXT(-12.5),
+		    TEXT(123456789012345),
+		    TEXT(0.123456789012345),
+		    TEXT(1234567890123456),
+		    TEXT(9007199254740993.0),
+		    TEXT(0.00000000000000000000001),
+		    TEXT(1e23),
+		    TEXT(8.41e21),
+		    TEXT(5e-324),
+		    TEXT(2.2250738585072011e-308),
+		    TEXT(1.7976931348623157e308),
+		    TEXT(0.000000000000000000000000000000000000000000123),
+		    TEXT(179.00000000000000001),
+		    TEXT(99.99999),
 		    TEXT(7.0000000000000000000000000000000000000001)};
 	for (size_t i = 0; i < ARRAY_LEN(list); i++) {
 		f64 got = 99;
@@ -335,7 +356,8 @@ static void values_are_separated(void **state)
 	rows("\"b\nc\"d\n", ',', "'t' line 2: text behind a closing quote");
 	rows("a\"\n", ',', "'t' line 1: a quote inside a field that does not begin with one");
 	rows("\"a\"", ',', "1|a;");
-	rows(",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,", ',', "'t' line 1: too many fields");
+	rows(",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,", ',',
+	     "'t' line 1: too many fields");
 }
 
 static void strings_become_numbers(void **state)
