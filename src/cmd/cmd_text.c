@@ -4,91 +4,28 @@
 
 #include "backend/steer.h"
 #include "base/mem.h"
-#include "core/acts.h"
-#include "session/session.h"
+#include "session/reading.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A text with its rows and what fires there; rows [n] of the tokens that count. */
-struct reading {
-	u32 *tokens;
-	u8 *flags;
-	size_t n;
-	f32 *x;                /* [n][d] */
-	struct dict_row *rows; /* [n]; n 0 where masked */
-	void *arena;
-	u8 *blob, *special;    /* the module's vocabulary, where the atlas has none */
+struct job {
+	struct reading t;
+	u8 *blob, *special; /* the module's vocabulary, where the atlas has none */
 	u64 *offsets;
 	u32 n_vocab;
 };
 
-static void release(struct reading *t)
+static void release(struct job *j)
 {
-	free(t->tokens);
-	free(t->flags);
-	free(t->x);
-	free(t->rows);
-	free(t->arena);
-	free(t->blob);
-	free(t->special);
-	free(t->offsets);
+	reading_release(&j->t);
+	free(j->blob);
+	free(j->special);
+	free(j->offsets);
 }
 
-static void flag_sinks(struct reading *t, const struct atlas *a)
-{
-	for (size_t i = 0; i < t->n && a->norm_median > 0; i++) {
-		f64 square = 0;
-		for (u32 k = 0; k < a->d_model; k++)
-			square += (f64)t->x[i * a->d_model + k] * (f64)t->x[i * a->d_model + k];
-		if (sqrt(square) > (f64)ACTS_SINK_MULTIPLE * (f64)a->norm_median)
-			t->flags[i] |= TOKEN_SINK;
-	}
-}
-
-/* Only tokens that count are encoded. */
-static int encode(struct session *s, struct reading *t, struct err *e)
-{
-	u32 d = s->atlas->d_model;
-	size_t kept = 0;
-	f32 *x = mem_try(t->n + 1, d * sizeof *x, "residual rows", e);
-	struct dict_row *rows = xcalloc(t->n + 1, sizeof *rows);
-	t->rows = xcalloc(t->n + 1, sizeof *t->rows);
-	for (size_t i = 0; i < t->n && x; i++)
-		if (!(t->flags[i] & TOKEN_MASKED))
-			memcpy(x + kept++ * d, t->x + i * d, d * sizeof *x);
-	int bad = !x || (kept && dict_encode(s->atlas->dict, s->pool, x, kept, rows, &t->arena, e));
-	for (size_t i = 0, k = 0; i < t->n && !bad; i++)
-		if (!(t->flags[i] & TOKEN_MASKED))
-			t->rows[i] = rows[k++];
-	free(x);
-	free(rows);
-	return bad ? -1 : 0;
-}
-
-static int read_text(struct session *s, struct backend *b, const char *text, bool chat, struct reading *t,
-		     struct err *e)
-{
-	const char *hook = s->atlas->hook;
-	if (backend_tokenize(b, text, chat, &t->tokens, &t->flags, &t->n, e))
-		return -1;
-	if (!t->n)
-		return err_set(e, ERR_USAGE, "the text is empty");
-	if (t->n > backend_info(b)->n_ctx)
-		return err_set(e, ERR_USAGE, "the text has %zu tokens, the model takes %u", t->n,
-			       backend_info(b)->n_ctx);
-	if (!(t->x = mem_try(t->n, s->atlas->d_model * sizeof *t->x, "residual rows", e)) ||
-	    backend_states(b, t->tokens, t->n, &hook, 1, &t->x, e))
-		return -1;
-	flag_sinks(t, s->atlas);
-	if (!s->atlas->vocab && backend_vocab(b, &t->blob, &t->offsets, &t->special, &t->n_vocab, e))
-		return -1;
-	return encode(s, t, e);
-}
-
-static int connect_and_read(struct session *s, const char *text, bool chat, struct reading *t, struct err *e)
+static int connect_and_read(struct session *s, const char *text, bool chat, struct job *j, struct err *e)
 {
 	struct progress p = {0};
 	char warning[256];
@@ -98,7 +35,8 @@ static int connect_and_read(struct session *s, const char *text, bool chat, stru
 	backend_watch(b, &p);
 	struct cmd_progress *shown = cmd_progress_start(&p);
 	int bad = backend_connect(b, &p, e) || steer_check_model(b, s->atlas, warning, sizeof warning, e) ||
-		  read_text(s, b, text, chat, t, e);
+		  reading_make(s, b, text, chat, &j->t, e) ||
+		  (!s->atlas->vocab && backend_vocab(b, &j->blob, &j->offsets, &j->special, &j->n_vocab, e));
 	cmd_progress_stop(shown);
 	backend_watch(b, NULL);
 	if (!bad && warning[0])
@@ -106,13 +44,13 @@ static int connect_and_read(struct session *s, const char *text, bool chat, stru
 	return bad ? -1 : 0;
 }
 
-static struct span token_bytes(const struct session *s, const struct reading *t, u32 token)
+static struct span token_bytes(const struct session *s, const struct job *j, u32 token)
 {
 	if (s->atlas->vocab)
 		return vocab_bytes(s->atlas->vocab, token);
-	if (token >= t->n_vocab)
+	if (token >= j->n_vocab)
 		return (struct span){(const u8 *)"", 0};
-	return (struct span){t->blob + t->offsets[token], t->offsets[token + 1] - t->offsets[token]};
+	return (struct span){j->blob + j->offsets[token], j->offsets[token + 1] - j->offsets[token]};
 }
 
 /* The strongest first; ties by id. */
@@ -137,10 +75,11 @@ static u32 *order(const struct dict_row *row)
 	return at;
 }
 
-static void print_token_json(struct session *s, const struct reading *t, size_t i, u64 top)
+static void print_token_json(struct session *s, const struct job *job, size_t i, u64 top)
 {
+	const struct reading *t = &job->t;
 	const struct dict_row *row = &t->rows[i];
-	struct span bytes = token_bytes(s, t, t->tokens[i]);
+	struct span bytes = token_bytes(s, job, t->tokens[i]);
 	u32 *at = order(row);
 	json_t *features = json_array();
 	for (u32 k = 0; k < row->n && k < top; k++) {
@@ -163,11 +102,12 @@ static void print_token_json(struct session *s, const struct reading *t, size_t 
 	free(at);
 }
 
-static void print_token(struct session *s, const struct reading *t, size_t i, u64 top)
+static void print_token(struct session *s, const struct job *job, size_t i, u64 top)
 {
+	const struct reading *t = &job->t;
 	struct buf out = BUF_INIT;
 	const struct dict_row *row = &t->rows[i];
-	struct span bytes = token_bytes(s, t, t->tokens[i]);
+	struct span bytes = token_bytes(s, job, t->tokens[i]);
 	u32 *at = order(row);
 	buf_addf(&out, "%4zu  ", i);
 	size_t before = out.n;
@@ -191,21 +131,21 @@ static void print_token(struct session *s, const struct reading *t, size_t i, u6
 int cmd_text(const struct cmd_args *a, struct err *e)
 {
 	bool json = arg_flag(a, "json");
-	struct reading t = {0};
+	struct job j = {0};
 	u64 top;
 	if (arg_u64(a, "top", json ? UINT32_MAX : 3, 0, UINT32_MAX, &top, e))
 		return -1;
 	struct session *s = cmd_open(a, e);
 	if (!s)
 		return -1;
-	int status = connect_and_read(s, a->positional[1], !arg_flag(a, "plain"), &t, e) ? -1 : EXIT_OK;
-	for (size_t i = 0; i < t.n && status == EXIT_OK; i++) {
+	int status = connect_and_read(s, a->positional[1], !arg_flag(a, "plain"), &j, e) ? -1 : EXIT_OK;
+	for (size_t i = 0; i < j.t.n && status == EXIT_OK; i++) {
 		if (json)
-			print_token_json(s, &t, i, top);
+			print_token_json(s, &j, i, top);
 		else
-			print_token(s, &t, i, top);
+			print_token(s, &j, i, top);
 	}
-	release(&t);
+	release(&j);
 	session_free(s);
 	return status;
 }

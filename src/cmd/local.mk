@@ -6,6 +6,7 @@ src/cmd/cmd_diff.c \
 src/cmd/cmd_encode.c \
 src/cmd/cmd_eval.c \
 src/cmd/cmd_export.c \
+src/cmd/cmd_find.c \
 src/cmd/cmd_harvest.c \
 src/cmd/cmd_import.c \
 src/cmd/cmd_import_labels.c \

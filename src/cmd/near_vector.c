@@ -4,13 +4,11 @@
 
 #include "backend/steer.h"
 #include "base/mem.h"
-#include "core/acts.h"
 #include "core/rows.h"
 #include "core/vec.h"
 #include "io/safetensors.h"
-#include "session/session.h"
+#include "session/reading.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,31 +79,18 @@ f32 *near_file(const char *path, size_t d, struct err *e)
 	return x;
 }
 
-static void add_row(const struct atlas *a, const f32 *row, u8 flags, f32 *sum, size_t *n)
-{
-	f32 norm = sqrtf(vec_dot(row, row, a->d_model));
-	bool sink = a->norm_median > 0 && norm > ACTS_SINK_MULTIPLE * a->norm_median;
-	if (flags & TOKEN_MASKED || sink)
-		return;
-	vec_add(sum, row, a->d_model);
-	++*n;
-}
-
 static f32 *mean_of(struct session *s, struct backend *b, const char *text, bool chat, struct err *e)
 {
 	const struct atlas *a = s->atlas;
-	const char *hook = a->hook;
-	u32 *tokens = NULL;
-	u8 *flags = NULL;
-	size_t n = 0, counted = 0, d = a->d_model;
-	f32 *x = NULL, *sum = mem_try(d, sizeof *sum, "a row", e), *centre = mem_try(d, sizeof *sum, "a row", e);
-	int bad = !sum || !centre || backend_tokenize(b, text, chat, &tokens, &flags, &n, e);
-	if (!bad && n > backend_info(b)->n_ctx)
-		bad = err_set(e, ERR_USAGE, "the text has %zu tokens, the model takes %u", n, backend_info(b)->n_ctx);
-	bad = bad || !(x = mem_try(n, d * sizeof *x, "residual rows", e)) ||
-	      (n && backend_states(b, tokens, n, &hook, 1, &x, e));
-	for (size_t i = 0; !bad && i < n; i++)
-		add_row(a, x + i * d, flags[i], sum, &counted);
+	struct reading t = {0};
+	size_t counted = 0, d = a->d_model;
+	f32 *sum = mem_try(d, sizeof *sum, "a row", e), *centre = mem_try(d, sizeof *sum, "a row", e);
+	int bad = !sum || !centre || reading_make(s, b, text, chat, &t, e);
+	for (size_t i = 0; !bad && i < t.n; i++)
+		if (!(t.flags[i] & TOKEN_MASKED)) {
+			vec_add(sum, t.x + i * d, d);
+			counted++;
+		}
 	if (!bad && !counted)
 		bad = err_set(e, ERR_USAGE, "the text has no token that counts");
 	if (!bad) {
@@ -113,9 +98,7 @@ static f32 *mean_of(struct session *s, struct backend *b, const char *text, bool
 		dict_b_dec(a->dict, centre);
 		vec_sub(sum, sum, centre, d);
 	}
-	free(tokens);
-	free(flags);
-	free(x);
+	reading_release(&t);
 	free(centre);
 	if (!bad)
 		return directed(sum, d, "the text's mean", e);

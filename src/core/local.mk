@@ -42,6 +42,8 @@ src/core/dict_write.c \
 src/core/dict_write.h \
 src/core/encoder.c \
 src/core/encoder.h \
+src/core/find.c \
+src/core/find.h \
 src/core/graph.c \
 src/core/graph.h \
 src/core/hook.c \

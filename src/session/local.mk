@@ -4,6 +4,8 @@ src/session/eval.h \
 src/session/parts.c \
 src/session/parts.h \
 src/session/parts_labels.c \
+src/session/reading.c \
+src/session/reading.h \
 src/session/scores.c \
 src/session/scores.h \
 src/session/session.c \

@@ -12,6 +12,7 @@ tests/cli/diff.t \
 tests/cli/encode.t \
 tests/cli/export.t \
 tests/cli/formats.t \
+tests/cli/find.t \
 tests/cli/harvest.t \
 tests/cli/import.t \
 tests/cli/index.t \

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* find.h - which features tell texts of a concept from others.
+ *
+ * A text's value of a feature is the largest activation on its tokens that count, 0 where it does not fire.
+ * AUROC is the share of pairs (a positive and a negative text) in which the positive has the larger value,
+ * ties a half (Mann and Whitney 1947).  Having looked at thousands of features, the best one's AUROC flatters
+ * it: so the choice is repeated without each of k parts of the texts, and judged on the part left out.
+ */
+#ifndef FEATLAS_FIND_H
+#define FEATLAS_FIND_H
+
+#include "base/err.h"
+#include "base/pool.h"
+#include "base/types.h"
+
+/* Values are sparse: of each text the features that fire, ids ascending. */
+struct find_text {
+	u32 *id;
+	f32 *value;
+	size_t n;
+	bool positive;
+};
+
+struct find_score {
+	u32 feature;
+	f32 auroc;
+	f32 mean_difference; /* of the values, positive less negative */
+	u32 n_positive, n_negative; /* texts where it fires */
+};
+
+/* All features that fire on any text, best AUROC first, then by mean difference, then by id: at most cap.
+ * Returns how many there are in all, -1 on error.  O(texts x F log texts). */
+i64 find_rank(const struct find_text *t, size_t n, u32 n_features, struct pool *pool, struct find_score *out, size_t cap,
+	      struct err *e);
+
+struct find_held_out {
+	u32 folds;      /* in which both kinds of text were left out */
+	f32 auroc;      /* mean over folds, of the feature chosen without the fold; NaN where there was none */
+	u32 chosen;     /* the feature chosen most often, */
+	u32 times;      /* and how often */
+};
+/* Texts are dealt to folds by turns, each kind by itself. */
+int find_held_out(const struct find_text *t, size_t n, u32 n_features, u32 folds, struct pool *pool,
+		  struct find_held_out *out, struct err *e);
+
+/* AUROC of one feature over the texts for which use is true (NULL: all); NaN without both kinds. */
+f32 find_auroc(const struct find_text *t, size_t n, u32 feature, const bool *use);
+
+#endif

@@ -1,0 +1,26 @@
+#!/bin/sh
+# featlas find on the sample atlas and the made-up model.
+. "$TESTS_DIR/lib.sh"
+cat >"$tmp/pos" <<'X'
+The river runs under the stream and the boat.
+{"text": "a boat on the river"}
+
+stream and river, river and stream
+X
+printf 'The garden has a tree.\nbread and butter\nthe metal of the engine\n' >"$tmp/neg"
+find() { "$FEATLAS" find "$SAMPLE" --backend fake --plain --pos "$tmp/pos" --neg "$tmp/neg" "$@"; }
+check "find" 0 find --limit 3
+has "says how many texts" "$out" '^3 positive, 3 negative texts; chosen without a fold and judged on it: AUROC [01]\.[0-9]+'
+has "the river's feature" "$out" '^#1 +AUROC 1\.000 +\+[0-9.]+ +fires on 3 of 3, 0 of 3 +words about rivers$'
+check "--json" 0 find --json
+has "is one object" "$out" '^\{"positive":3,"negative":3,"held_out":\{"auroc":[0-9.]+,"folds":3,"feature":[0-9]+,"times":[0-9]\},"features":\[\{"id":[0-9]+,'
+check "without --neg" 2 "$FEATLAS" find "$SAMPLE" --backend fake --pos "$tmp/pos"
+has "is refused" "$err" '^featlas find: --pos and --neg name files of texts'
+: >"$tmp/neg"
+check "an empty file" 2 find
+has "is named" "$err" "neg' has no text"
+echo '{"words": 1}' >"$tmp/neg"
+check "a line without a text" 3 find
+has "is named with its number" "$err" "neg', line 1,"
+check "a file that is not there" 2 "$FEATLAS" find "$SAMPLE" --backend fake --pos "$tmp/none" --neg "$tmp/pos"
+finish
