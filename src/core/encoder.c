@@ -323,7 +323,8 @@ static void settle(void *context, size_t row, unsigned thread)
 		for (u32 i = 0; i < l->n; i++)
 			l->c[i] = (struct candidate){~(u32)w->key[i], value_of(w->key[i])};
 	}
-	qsort(l->c, l->n, sizeof *l->c, by_id);
+	if (l->n)
+		qsort(l->c, l->n, sizeof *l->c, by_id);
 }
 
 static int append(struct run *r, struct encoder_out *o, size_t first, struct err *e)

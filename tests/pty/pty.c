@@ -48,6 +48,8 @@ struct pty *pty_spawn(char *const argv[], const char *term, int rows, int cols)
 	p->pid = fork();
 	if (p->pid == 0) {
 		setenv("TERM", term, 1);
+		/* on the Linux console ncurses would load the mouse daemon's library, which leaks */
+		setenv("NCURSES_GPM_TERMS", "none", 1);
 		close(p->fd);
 		if (login_tty(p->slave))
 			_exit(126);
