@@ -41,7 +41,7 @@ static int read_plan(struct dict_plan *p, const char *path, const struct dict_op
 	struct dict_found f;
 	p->enc_scale = p->dec_scale = p->bias_scale = p->info.norm_scale = 1;
 	p->round = N_DTYPES;
-	int bad = dict_detect(path, &f, e) || f.read(p, &f, e) ? -1 : 0;
+	int bad = dict_detect(path, &f, e) || f.read(p, &f, e) || plan_check_sizes(p, &f, e) ? -1 : 0;
 	if (!bad) {
 		p->info.path = plan_keep(p, f.path);
 		p->files[0] = f.file;

@@ -134,7 +134,11 @@ int dict_read_gemma_2(struct dict_plan *p, const struct dict_found *f, struct er
 {
 	static const char why[] = "config.json: hf_hook_point_in";
 	const char *in = json_opt_str(f->config, "hf_hook_point_in", ""), *out = json_opt_str(f->config, "hf_hook_point_out", "");
+	const char *arch = json_opt_str(f->config, "architecture", "jump_relu");
 	p->info.format = "Gemma Scope 2";
+	if (strcmp(arch, "jump_relu"))
+		return err_set(e, ERR_FAILED, "'%s': architecture '%.60s' is not supported, jump_relu is", f->config_path,
+			       arch);
 	if (read_arrays(p, f->file, e))
 		return -1;
 	dict_state(&p->facts, "format", DICT_FROM_FILE, "w_enc, w_dec and threshold in a safetensors file", "%s",

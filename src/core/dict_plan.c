@@ -190,3 +190,23 @@ f32 dict_round(enum dtype t, f32 x)
 		return x;
 	}
 }
+
+int plan_check_sizes(const struct dict_plan *p, const struct dict_found *f, struct err *e)
+{
+	static const struct {
+		const char *in, *key;
+		bool features;
+	} sizes[] = {{NULL, "d_in", false}, {NULL, "act_size", false}, {NULL, "d_sae", true}, {NULL, "num_latents", true},
+		     {NULL, "dict_size", true}, {"trainer", "activation_dim", false}, {"trainer", "dict_size", true}};
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		const json_t *o = sizes[i].in ? json_object_get(f->config, sizes[i].in) : f->config,
+			     *v = json_object_get(o, sizes[i].key);
+		u32 have = sizes[i].features ? p->info.n_features : p->info.d_in;
+		/* 0 stands for "not said", as in sparsify's num_latents */
+		if (!json_is_integer(v) || !json_integer_value(v) || json_integer_value(v) == (json_int_t)have)
+			continue;
+		return err_set(e, ERR_DAMAGED, "'%.200s': '%s' is %lld, but the weights have %u", f->config_path, sizes[i].key,
+			       (long long)json_integer_value(v), have);
+	}
+	return 0;
+}

@@ -98,6 +98,8 @@ int plan_vector(struct dict_array *a, struct tensors *f, const char *name, u64 n
 int plan_skip(struct dict_plan *p, struct tensors *f, const char *name, bool in_out, struct err *e);
 /* b_dec [d_out], if there; subtracted from the input too where `subtract` says so. */
 int plan_b_dec(struct dict_plan *p, struct tensors *f, const char *name, bool needed, bool subtract, struct err *e);
+/* The configuration says no other sizes than the weights have. */
+int plan_check_sizes(const struct dict_plan *p, const struct dict_found *f, struct err *e);
 /* info and facts of an architecture. */
 void plan_arch(struct dict_plan *p, enum dict_arch arch, const char *name, enum dict_origin o, const char *why);
 void plan_hook(struct dict_plan *p, const char *hook, const char *out, enum dict_origin o, const char *why);

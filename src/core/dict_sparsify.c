@@ -73,7 +73,8 @@ int dict_read_sparsify(struct dict_plan *p, const struct dict_found *f, struct e
 	    plan_vector(&p->b_enc, f->file, "encoder.bias", p->info.n_features, true, e) ||
 	    plan_b_dec(p, f->file, "b_dec", true, !transcode, e) || read_act(p, f, e))
 		return -1;
-	if (tensors_find(f->file, "W_skip") && plan_skip(p, f->file, "W_skip", false, e))
+	if ((tensors_find(f->file, "W_skip") || json_opt_bool(f->config, "skip_connection", false)) &&
+	    plan_skip(p, f->file, "W_skip", false, e))
 		return -1;
 	dict_state(&p->facts, "encoder", DICT_FROM_FILE, "the shape of encoder.weight", "stored by feature, [F][d]");
 	dict_state(&p->facts, "normalisation", DICT_DEFAULT, "the project has none", "none");

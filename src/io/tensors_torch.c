@@ -217,10 +217,10 @@ int tensors_open_torch(struct tensors *s, size_t data_pkl, struct err *e)
 	char *folder = xstrndup(x->name, strlen(x->name) - strlen("/data.pkl"));
 	struct span data = x->stored ? zip_stored(s->zip, data_pkl) : (struct span){0};
 	int r = check_byte_order(s, folder, e);
-	if (!r && !x->stored) {
-		r = zip_read(s->zip, data_pkl, UINT64_MAX, keep, &inflated, e);
+	if (!r) /* to its end, whose checksum must agree */
+		r = zip_read(s->zip, data_pkl, UINT64_MAX, x->stored ? NULL : keep, &inflated, e);
+	if (!x->stored)
 		data = (struct span){(const u8 *)inflated.s, inflated.n};
-	}
 	if (!r)
 		r = read_pickle(s, folder, data, e);
 	free(folder);

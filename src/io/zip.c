@@ -257,12 +257,23 @@ static int check_together(struct zip *z, struct err *e)
 	return 0;
 }
 
+/* The end record is the file's last bytes, with the comment it announces. */
+static bool ends_whole(struct span file)
+{
+	for (u64 n = 22; n <= MIN(file.n, (u64)22 + UINT16_MAX); n++) {
+		const u8 *p = file.p + (file.n - n);
+		if (number(p, 4) == 0x06054b50 && number(p + 20, 2) == n - 22)
+			return true;
+	}
+	return false;
+}
+
 struct zip *zip_open(struct span file, const char *path, struct err *e)
 {
 	struct source source = {file, 0};
 	zlib_filefunc64_def calls = {source_open, source_read,	NULL,	      source_tell,
 				     source_seek, source_close, source_error, &source};
-	unzFile u = unzOpen2_64(path, &calls);
+	unzFile u = ends_whole(file) ? unzOpen2_64(path, &calls) : NULL;
 	if (!u) {
 		err_set(e, ERR_DAMAGED,
 			"'%s' is cut short or damaged: it begins as a zip file and ends without a directory",

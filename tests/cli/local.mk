@@ -11,6 +11,7 @@ tests/cli/dict.t \
 tests/cli/diff.t \
 tests/cli/encode.t \
 tests/cli/export.t \
+tests/cli/formats-bad.t \
 tests/cli/formats.t \
 tests/cli/find.t \
 tests/cli/harvest.t \

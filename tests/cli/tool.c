@@ -4,6 +4,7 @@
  * usage: tool acts OUT.acts N_TEXTS        rows of a few hidden directions, 64 tokens a text
  *        tool close A B NAME TOLERANCE     is the tensor the same, to a share of each row's largest?
  *        tool row A NAME I OUT             row I of a tensor as the only tensor of a file
+ *        tool edit FILE FROM TO            changes text or bytes (\\xHH) wherever they are, by as many
  *        tool agree A B TOLERANCE          are acts, with every zero in its place, and recon?
  */
 #include "core/acts.h"
@@ -135,17 +136,53 @@ static int cut_row(const char *path, const char *name, const char *row, const ch
 	return bad ? fail(&e) : 0;
 }
 
+static size_t unescape(char *s)
+{
+	size_t n = 0;
+	for (const char *p = s; *p; n++) {
+		unsigned byte;
+		if (p[0] == '\\' && p[1] == 'x' && sscanf(p + 2, "%2x", &byte) == 1) {
+			s[n] = (char)byte;
+			p += 4;
+		} else {
+			s[n] = *p++;
+		}
+	}
+	return n;
+}
+
+static int edit(const char *path, char *from, char *to)
+{
+	size_t n = unescape(from), m = unescape(to), hits = 0, size = 0;
+	FILE *f = fopen(path, "r+b");
+	static char all[1 << 20];
+	if (!f || n != m || !n || (size = fread(all, 1, sizeof all, f)) == sizeof all) {
+		fputs("tool: no such file, a large one, or other lengths\n", stderr);
+		return 2;
+	}
+	for (size_t i = 0; i + n <= size; i++)
+		if (!memcmp(all + i, from, n)) {
+			memcpy(all + i, to, n);
+			hits++;
+		}
+	rewind(f);
+	bool good = fwrite(all, 1, size, f) == size && hits;
+	return fclose(f) || !good;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 4 && !strcmp(argv[1], "acts"))
 		return make_acts(argv[2], strtoul(argv[3], NULL, 10));
 	if (argc == 6 && !strcmp(argv[1], "close"))
 		return compare_files(argv[2], argv[3], argv[4], atof(argv[5]));
+	if (argc == 5 && !strcmp(argv[1], "edit"))
+		return edit(argv[2], argv[3], argv[4]);
 	if (argc == 5 && !strcmp(argv[1], "agree"))
 		return compare_files(argv[2], argv[3], NULL, atof(argv[4]));
 	if (argc == 6 && !strcmp(argv[1], "row"))
 		return cut_row(argv[2], argv[3], argv[4], argv[5]);
 	fputs("usage: tool acts OUT.acts N_TEXTS | tool close A B NAME TOLERANCE | tool agree A B TOLERANCE |"
-	      " tool row A NAME I OUT\n", stderr);
+	      " tool row A NAME I OUT | tool edit FILE FROM TO\n", stderr);
 	return 2;
 }
