@@ -352,6 +352,19 @@ static void sort_by_length(struct scanner *s)
 	}
 }
 
+static void set_head(struct scanner *s, size_t k)
+{
+	u8 mask[8] = {0}, bits[8] = {0}, head[8] = {0};
+	for (size_t i = 0; i < MIN(s->of[k].n, 8); i++) {
+		head[i] = s->of[k].s[i];
+		mask[i] = 0xff;
+		bits[i] = s->fold && is_lower(head[i]) ? 32 : 0;
+	}
+	memcpy(&s->head[k], head, 8);
+	memcpy(&s->head_mask[k], mask, 8);
+	memcpy(&s->head_case[k], bits, 8);
+}
+
 void scan_init(struct scanner *s, const struct literals *l, const u32 *counts, u64 n, enum scan_isa isa)
 {
 	struct counted c = {counts, (f64)n, l->fold};
@@ -366,13 +379,25 @@ void scan_init(struct scanner *s, const struct literals *l, const u32 *counts, u
 	else
 		choose_window(s, &c);
 	s->reach = MAX(s->reach, (size_t)3);
+	for (size_t k = 0; k < s->n; k++)
+		set_head(s, k);
 	choose_skip(s, isa);
 }
 
 /* Finding. */
 
-static bool stands_at(const struct scanner *s, const struct literal *l, const u8 *p)
+/* n bytes from p on may be read. */
+static bool stands_at(const struct scanner *s, size_t k, const u8 *p, u64 n)
 {
+	const struct literal *l = &s->of[k];
+	if (n >= 8) {
+		u64 head;
+		memcpy(&head, p, 8);
+		if (((head | s->head_case[k]) & s->head_mask[k]) != s->head[k])
+			return false;
+		if (l->n <= 8)
+			return true;
+	}
 	if (!s->fold)
 		return !memcmp(p, l->s, l->n);
 	for (size_t i = 0; i < l->n; i++)
@@ -386,7 +411,7 @@ static bool look_at(const struct scanner *s, const u8 *p, u64 n, struct scan_hit
 {
 	u8 b = s->n > 1 && s->window + s->n_window <= n ? buckets(s, p) : 0;
 	for (size_t k = 0; k < s->n && s->of[k].n <= n; k++) {
-		if ((s->n == 1 || (s->bucket[k] & b)) && stands_at(s, &s->of[k], p)) {
+		if ((s->n == 1 || (s->bucket[k] & b)) && stands_at(s, k, p, n)) {
 			out->n = s->of[k].n;
 			return true;
 		}

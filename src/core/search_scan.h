@@ -29,6 +29,8 @@ struct scanner {
 	size_t window, n_window;
 	u8 low[3][16], high[3][16]; /* buckets, by nibble of byte i of the window */
 	u8 bucket[LITERAL_MAX];
+	/* the first eight bytes of each, compared as one number: which bits count, and which are case's */
+	u64 head[LITERAL_MAX], head_mask[LITERAL_MAX], head_case[LITERAL_MAX];
 };
 
 /* counts[256]: how often each byte is in a sample of the text; n their sum. */
