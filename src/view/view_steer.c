@@ -462,6 +462,16 @@ static const char *busy(struct view *v)
 	return app_job_runs(v) ? "generating" : NULL;
 }
 
+/* The line between the streams can be dragged. */
+static bool drag(struct view *v, int x, int y, bool began)
+{
+	struct steer_view *s = view_state(v);
+	if (began)
+		return s->bar_x && x == s->bar_x && y >= s->bar_y;
+	s->left_wish = MAX(x - 1, 1);
+	return true;
+}
+
 const struct view_class view_steer = {
 	.name = "steer",
 	.title = "steer",
@@ -473,6 +483,7 @@ const struct view_class view_steer = {
 	.close = close_steer,
 	.draw = steer_draw,
 	.act = act,
+	.drag = drag,
 	.status = status,
 	.key = key,
 	.why_not = why_not,

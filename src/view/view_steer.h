@@ -59,6 +59,8 @@ struct steer_view {
 	json_t *past;            /* array of recorded runs, oldest first; never NULL */
 	size_t past_at, past_top;
 	bool in_list;            /* the cursor is in the list of runs */
+	int bar_x, bar_y;        /* the line between the streams; bar_x 0: not on the screen */
+	int left_wish;           /* columns left of it, as dragged; 0: half */
 	int scroll, scroll_end;  /* lines of the streams above the pane, and how many there can be */
 };
 

@@ -157,7 +157,11 @@ static bool is_asked(struct view *v)
 static void draw_streams(struct view *v, struct rect r)
 {
 	struct steer_view *s = view_state(v);
-	int left = (r.w - 3) / 2, bar = left + 1;
+	int left = s->left_wish ? s->left_wish : (r.w - 3) / 2;
+	left = MAX(MIN(left, r.w - 13), 10);
+	int bar = left + 1;
+	s->bar_x = r.x + bar;
+	s->bar_y = (int)s->ask.n_rows + 1; /* below the prompt and the features */
 	rect_puts(r, 1, 0, STYLE_HEAD, "baseline");
 	int x = bar + 2 + rect_puts(r, bar + 2, 0, STYLE_HEAD, "steered");
 	if (!is_asked(v))
@@ -320,6 +324,7 @@ void steer_draw(struct view *v, struct rect r)
 	struct steer_view *s = view_state(v);
 	struct buf text = BUF_INIT, warn = BUF_INIT;
 	int y = 1, most = MAX(r.h - 5, 1), top = MAX((int)s->row + 1 - most, 0);
+	s->bar_x = 0;
 	draw_prompt(v, r, 0);
 	for (int i = top; i < (int)s->ask.n_rows && i < top + most; i++)
 		draw_row(v, r, y++, (size_t)i);
