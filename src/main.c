@@ -26,6 +26,7 @@ static int start_screens(const struct cmd_args *a, struct err *e)
 {
 	const char *atlas = a->n_positional ? a->positional[0] : demo;
 	struct app_options o = {.atlas = atlas,
+				.other = a->n_positional > 1 ? a->positional[1] : NULL,
 				.backend = arg_str(a, "backend", NULL),
 				.script = arg_str(a, "script", NULL),
 				.theme = arg_str(a, "theme", NULL),

@@ -30,6 +30,11 @@ struct session *app_session(struct app *a)
 	return a->session;
 }
 
+struct session *app_other(struct app *a)
+{
+	return a->other;
+}
+
 struct view *app_top(struct app *a)
 {
 	return a->stack[a->at];
@@ -332,12 +337,15 @@ static void release(struct app *a)
 		close(a->wake_read);
 	if (a->wake_write >= 0)
 		close(a->wake_write);
+	session_free(a->other);
 	session_free(a->session);
 }
 
 static int start(struct app *a, const struct app_options *o, struct err *e)
 {
 	a->session = session_open(o->atlas, o->backend, e);
+	if (a->session && o->other && !(a->other = session_open(o->other, NULL, e)))
+		return -1;
 	a->script_mode = o->script != NULL;
 	app_keys_init(a);
 	if (o->record && !(a->record = fopen(o->record, "w")))

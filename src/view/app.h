@@ -16,6 +16,7 @@ struct app;
 
 struct app_options {
 	const char *atlas;      /* folder */
+	const char *other;      /* a second one, to compare with, or NULL */
 	const char *backend;    /* spec, or NULL */
 	const char *script;     /* key script, or NULL: a terminal */
 	int w, h;               /* of the screen of a script; 0: 80 x 24 */
@@ -30,6 +31,7 @@ struct app_options {
 int app_run(const struct app_options *o, struct err *e);
 
 struct session *app_session(struct app *a);
+struct session *app_other(struct app *a); /* of the second atlas, or NULL */
 
 /* ---- the stack of screens ---- */
 /* Opens a view on top.  A failure to open is a message.  t may be NULL. */

@@ -58,6 +58,7 @@ struct named_history {
 struct app {
 	struct session *session;
 	const struct app_options *options;
+	struct session *other;
 	struct grid grid;
 	struct keymap keymap;
 	bool quit, dirty, script_mode, ascii;

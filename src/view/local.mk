@@ -27,6 +27,7 @@ src/view/settings.def \
 src/view/settings.h \
 src/view/view.c \
 src/view/view.h \
+src/view/view_diff.c \
 src/view/view_feature.c \
 src/view/view_feature.h \
 src/view/view_feature_draw.c \

@@ -12,10 +12,12 @@ for keys in "$here"/*.keys; do
 	name=$(basename "$keys" .keys)
 	n=$((n + 1))
 	rm -rf "$t/w" && mkdir "$t/w" && cp -r "$SAMPLE" "$t/w/sample.atlas" && chmod -R u+w "$t/w"
+	other=$(sed -n 's/^# args:.*other.atlas$/1/p' "$keys")
 	args=$(sed -n 's/^# args: //p' "$keys")
+	[ -z "$other" ] || "$FEATLAS" synth "$t/w/other.atlas" --features 300 --d-model 48 --seed 3 >/dev/null
 	for file in $(sed -n 's/^# rm: //p' "$keys"); do rm "$t/w/sample.atlas/$file"; done
 	# shellcheck disable=SC2086
-	(cd "$t/w" && "$FEATLAS" open --backend fake --script "$keys" $args sample.atlas) >"$t/got" 2>"$t/err"
+	(cd "$t/w" && "$FEATLAS" open --backend fake --script "$keys" ${args%other.atlas} sample.atlas ${other:+other.atlas}) >"$t/got" 2>"$t/err"
 	status=$?
 	cat "$t/err" >>"$t/got"
 	[ $status = 0 ] || echo "exit status $status" >>"$t/got"
