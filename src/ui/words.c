@@ -16,8 +16,8 @@ static bool is_blank(char c)
 /* The line that begins at `at`: its bytes in *len, returns where the next begins. */
 static size_t line_at(const struct words *w, size_t at, int width, size_t *len)
 {
-	const char *s = w->text + at;
-	const char *newline = memchr(s, '\n', w->n - at);
+	const char *s = w->n > at ? w->text + at : ""; /* there may be no text at all */
+	const char *newline = w->n > at ? memchr(s, '\n', w->n - at) : NULL;
 	size_t n = newline ? (size_t)(newline - s) : w->n - at;
 	size_t fits = text_clip(s, n, width, NULL);
 	if (fits == n) {

@@ -15,6 +15,7 @@ draw() { # seed: a key script on stdout
 			"gn gt gb gh gl gi gq gj gO zc zg 1 5 g* zl z/ zb zr o i m <Esc> <Esc> <Esc> <BS> <C-c>n 12 3", key, " ")
 		n_text = split("bridge|(|[a-|density:<1|tag:x|é橋|99|7|\\|{2}|a long line of words that goes on", text, "|")
 		n_size = split("1x1 20x5 39x10 40x9 40x10 60x15 80x24 200x60 500x200", size, " ")
+		print "dump" # keys may come upon the one that quits
 		for (i = 0; i < lines; i++) {
 			what = pick(100)
 			if (what < 3) print "size " size[1 + pick(n_size)]
