@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd_search.c - features by a regex over their labels, by a query, or by rank. */
+#include "backend/steer.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "cmd/cmd.h"
 #include "core/query.h"
-#include "session/session.h"
+#include "session/reading.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -27,10 +28,40 @@ static int compile(const struct cmd_args *a, struct wanted *w, struct err *e)
 	return w->query || w->pattern ? 0 : -1;
 }
 
+/* fires: of a query; the text is plain, as one would find it anywhere. */
+struct model {
+	struct session *s;
+	struct progress *progress;
+};
+
+static int fires(void *context, const char *text, u64 *bits, struct err *e)
+{
+	const struct model *m = context;
+	char warning[256] = "";
+	struct reading t = {0};
+	struct backend *b = session_backend(m->s, e);
+	if (!b)
+		return -1;
+	backend_watch(b, m->progress);
+	int bad = backend_connect(b, m->progress, e) || steer_check_model(b, m->s->atlas, warning, sizeof warning, e) ||
+		  reading_make(m->s, b, text, false, &t, e);
+	backend_watch(b, NULL);
+	if (*warning)
+		fprintf(stderr, "featlas search: warning: %s\n", warning);
+	for (size_t i = 0; i < t.n && !bad; i++)
+		for (u32 k = 0; k < t.rows[i].n; k++)
+			bits[t.rows[i].id[k] / 64] |= (u64)1 << t.rows[i].id[k] % 64;
+	reading_release(&t);
+	return bad ? -1 : 0;
+}
+
 static int find(struct session *s, const struct wanted *w, struct search_result *r, struct err *e)
 {
 	struct query_world world = {.atlas = s->atlas, .note = s->note, .pool = s->pool};
 	struct progress progress = {0};
+	struct model model = {s, &progress};
+	world.fires = fires;
+	world.fires_context = &model;
 	world.people = session_people(s, &world.n_people, &world.hidden);
 	const char *missing = w->pattern && !world.n_people ? atlas_missing(s->atlas, "labels") : NULL;
 	if (missing)
@@ -81,50 +112,26 @@ static void print_count(const struct cmd_args *a, const struct search_result *r)
 		printf("%llu\n", (unsigned long long)r->n_hits);
 }
 
-static void print_hits(const struct cmd_args *a, struct session *s, const struct wanted *w,
-		       const struct search_result *r, u64 limit)
+static void print_hit(const struct cmd_args *a, struct session *s, const struct wanted *w, u32 f)
 {
-	struct buf line = BUF_INIT;
-	u32 f = 0, n_features = s->atlas->n_features;
-	for (u64 n = 0; n < limit && (f = search_next(r, n_features, f)) != UINT32_MAX; n++, f++) {
-		if (arg_flag(a, "json")) {
-			json_t *j = cmd_feature_json(s, f);
-			set_matched(s, w, f, j);
-			cmd_print_json(j);
-		} else {
-			cmd_add_feature(&line, s, f);
-			cmd_flush(&line);
-		}
+	if (arg_flag(a, "json")) {
+		json_t *j = cmd_feature_json(s, f);
+		set_matched(s, w, f, j);
+		cmd_print_json(j);
+		return;
 	}
+	struct buf line = BUF_INIT;
+	cmd_add_feature(&line, s, f);
+	cmd_flush(&line);
 	buf_release(&line);
 }
 
-int cmd_search(const struct cmd_args *a, struct err *e)
+static void print_hits(const struct cmd_args *a, struct session *s, const struct wanted *w,
+		       const struct search_result *r, u64 limit)
 {
-	struct wanted w = {0};
-	struct search_result r = {0};
-	struct session *s = NULL;
-	u64 limit;
-	int status = -1;
-	if (arg_u64(a, "limit", UINT64_MAX, 0, UINT64_MAX, &limit, e) || compile(a, &w, e))
-		return -1;
-	s = cmd_open(a, e);
-	if (!s || find(s, &w, &r, e))
-		goto out;
-	if (r.n_gave_up)
-		fprintf(stderr, "featlas search: %llu labels gave up: the pattern takes too long on them\n",
-			(unsigned long long)r.n_gave_up);
-	if (arg_flag(a, "count"))
-		print_count(a, &r);
-	else
-		print_hits(a, s, &w, &r, limit);
-	status = r.n_hits ? EXIT_OK : EXIT_NONE;
-out:
-	search_result_release(&r);
-	session_free(s);
-	search_pattern_free(w.pattern);
-	query_free(w.query);
-	return status;
+	u32 f = 0, n_features = s->atlas->n_features;
+	for (u64 n = 0; n < limit && (f = search_next(r, n_features, f)) != UINT32_MAX; n++, f++)
+		print_hit(a, s, w, f);
 }
 
 /* Ranks. */
@@ -167,6 +174,57 @@ static const struct measure *find_measure(const char *by, struct err *e)
 			return &measures[i];
 	err_set(e, ERR_USAGE, "--by is density, max, writes, detects or output, not '%s'", by);
 	return NULL;
+}
+
+/* The hits in the order of a measure, the largest first; those without a number come last. */
+static int print_sorted(const struct cmd_args *a, struct session *s, const struct wanted *w, const struct search_result *r,
+			const struct measure *m, u64 limit, struct err *e)
+{
+	const char *missing = atlas_missing(s->atlas, m->part);
+	struct ranked *list = missing ? NULL : mem_try(r->n_hits + 1, sizeof *list, "the ranks", e);
+	u64 n = 0;
+	if (!list)
+		return missing ? err_set(e, ERR_UNAVAILABLE, "%s", missing) : -1;
+	for (u32 f = 0; (f = search_next(r, s->atlas->n_features, f)) != UINT32_MAX && n < r->n_hits; f++) {
+		f32 v = measured(s, m->name, f);
+		list[n++] = (struct ranked){isnan(v) ? -INFINITY : v, f};
+	}
+	qsort(list, n, sizeof *list, by_rank);
+	for (u64 i = 0; i < MIN(n, limit); i++)
+		print_hit(a, s, w, list[i].id);
+	free(list);
+	return 0;
+}
+
+int cmd_search(const struct cmd_args *a, struct err *e)
+{
+	struct wanted w = {0};
+	struct search_result r = {0};
+	struct session *s = NULL;
+	u64 limit;
+	int status = -1;
+	const struct measure *by = arg_str(a, "by", NULL) ? find_measure(arg_str(a, "by", NULL), e) : NULL;
+	if ((arg_str(a, "by", NULL) && !by) || arg_u64(a, "limit", UINT64_MAX, 0, UINT64_MAX, &limit, e) || compile(a, &w, e))
+		return -1;
+	s = cmd_open(a, e);
+	if (!s || find(s, &w, &r, e))
+		goto out;
+	if (r.n_gave_up)
+		fprintf(stderr, "featlas search: %llu labels gave up: the pattern takes too long on them\n",
+			(unsigned long long)r.n_gave_up);
+	if (arg_flag(a, "count"))
+		print_count(a, &r);
+	else if (!by)
+		print_hits(a, s, &w, &r, limit);
+	else if (print_sorted(a, s, &w, &r, by, limit, e))
+		goto out;
+	status = r.n_hits ? EXIT_OK : EXIT_NONE;
+out:
+	search_result_release(&r);
+	session_free(s);
+	search_pattern_free(w.pattern);
+	query_free(w.query);
+	return status;
 }
 
 static void print_ranked(const struct cmd_args *a, struct session *s, const char *by, const struct ranked *r, u64 n)

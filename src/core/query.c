@@ -26,14 +26,18 @@ const struct query_key query_keys[] = {
 	{"source", "REGEX", "a label comes from there"},
 	{"promotes", "REGEX", "a promoted token matches"},
 	{"suppresses", "REGEX", "a suppressed token matches"},
+	{"context", "REGEX", "the text around one of its strongest activations matches"},
 	{"near", "N", "is a stored neighbour of feature N"},
+	{"cluster", "N,N..N", "lies in that cluster of the map"},
+	{"fires", "TEXT", "fires somewhere on the text, read by the live model"},
 	{"is", "WORD", "dead, live, labelled, rejected, marked, bookmarked, rated, tagged or noted"},
 	{NULL, NULL, NULL},
 };
 
 static const enum query_op key_ops[] = {
 	QUERY_LABEL, QUERY_ID, QUERY_DENSITY, QUERY_MAX, QUERY_DETECTS, QUERY_WRITES, QUERY_OUTPUT, QUERY_RATING,
-	QUERY_TAG, QUERY_NOTE, QUERY_SOURCE, QUERY_PROMOTES, QUERY_SUPPRESSES, QUERY_NEAR, QUERY_IS,
+	QUERY_TAG, QUERY_NOTE, QUERY_SOURCE, QUERY_PROMOTES, QUERY_SUPPRESSES, QUERY_CONTEXT, QUERY_NEAR, QUERY_CLUSTER,
+	QUERY_FIRES, QUERY_IS,
 };
 _Static_assert(ARRAY_LEN(key_ops) + 1 == ARRAY_LEN(query_keys), "an operation for each key");
 

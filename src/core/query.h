@@ -36,6 +36,9 @@ struct query_world {
 	size_t n_people;
 	const u64 *hidden;           /* rejected features, or NULL */
 	const u64 *marked;           /* bit set of the rows marked on screen, or NULL */
+	/* Sets the bit of every feature that fires on a text; NULL where no model can be asked. */
+	int (*fires)(void *context, const char *text, u64 *bits, struct err *e);
+	void *fires_context;
 };
 /* Fills r (see search.h).  A term that needs a missing part fails with the remedy. */
 int query_run(const struct query *q, const struct query_world *w, struct search_result *r, struct progress *progress,

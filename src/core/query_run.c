@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* query_run.c - which features a query means: a bit set a term, joined word by word. */
 #include "base/mem.h"
+#include "core/map.h"
 #include "core/query_tree.h"
 #include "core/vocab.h"
 
@@ -9,6 +10,8 @@
 #include <string.h>
 
 enum { CHUNK = 65536 /* features a task, whole words of bits */, MAX_TOKENS = 64 };
+/* Of texts: fewer features a task, the strongest contexts of each, and so many tokens on either side of a peak. */
+enum { TEXT_CHUNK = 256, MAX_CONTEXTS = 100, AROUND = 16 };
 
 struct run {
 	const struct query_world *w;
@@ -107,6 +110,10 @@ static f64 number_of(const struct numbers *s, u32 feature)
 	case QUERY_MAX:
 		store_stats(a->store, feature, &stats);
 		return (f64)stats.max;
+	case QUERY_CLUSTER: {
+		u32 c = map_cluster(a->map, feature);
+		return c == MAP_NONE ? NAN : (f64)c;
+	}
 	case QUERY_RATING:
 		/* no rating is no number, unless one asks for it */
 		return s->ratings[feature] || (s->q->low == 0 && s->q->high == 0) ? s->ratings[feature] : NAN;
@@ -166,6 +173,8 @@ static int run_range(struct run *r, const struct query *q, u64 *bits)
 		return missing(r, "store");
 	if (q->op >= QUERY_DETECTS && q->op <= QUERY_OUTPUT && !a->scores)
 		return missing(r, "scores");
+	if (q->op == QUERY_CLUSTER && !a->map)
+		return missing(r, "map");
 	u8 *ratings = NULL;
 	if (q->op == QUERY_RATING) {
 		s.ratings = ratings = mem_try(r->n_features, 1, "the ratings", r->e);
@@ -209,6 +218,77 @@ static int run_tokens(struct run *r, const struct query *q, u64 *bits)
 	int failed = scan_numbers(r, &s);
 	free(tokens);
 	return failed;
+}
+
+/* Terms over texts. */
+
+struct texts {
+	struct run *r;
+	const struct query *q;
+	u64 *bits;
+	u64 gave_up; /* features; atomic */
+};
+
+/* The tokens around a peak, within its text, as one. */
+static void add_around(const struct atlas *a, u64 position, struct buf *out)
+{
+	u64 start, end;
+	buf_clear(out);
+	store_text_of(a->store, position, &start, &end);
+	start = MAX(start, position > AROUND ? position - AROUND : 0);
+	end = MIN(end, position + AROUND + 1);
+	for (u64 i = start; i < end; i++) {
+		struct span t = vocab_bytes(a->vocab, store_token(a->store, i));
+		buf_add(out, t.p, t.n);
+	}
+}
+
+static void text_task(void *context, size_t task, unsigned thread)
+{
+	(void)thread;
+	struct texts *s = context;
+	const struct atlas *a = s->r->w->atlas;
+	struct store_context c[MAX_CONTEXTS];
+	struct buf text = BUF_INIT;
+	u64 from = (u64)task * TEXT_CHUNK, to = MIN(from + TEXT_CHUNK, s->r->n_features);
+	for (u64 f = from; f < to && !progress_cancelled(s->r->progress); f++) {
+		size_t n = MIN(store_contexts(a->store, (u32)f, c, MAX_CONTEXTS), (size_t)MAX_CONTEXTS);
+		int m = 0;
+		for (size_t i = 0; i < n && c[i].kind == CONTEXT_TOP && m <= 0; i++) {
+			add_around(a, c[i].position, &text);
+			m = search_match(s->q->pattern, text.s, text.n, NULL, NULL);
+			if (m < 0)
+				__atomic_fetch_add(&s->gave_up, 1, __ATOMIC_RELAXED);
+		}
+		if (m > 0)
+			set_bit(s->bits, (u32)f);
+	}
+	progress_add(s->r->progress, to - from);
+	buf_release(&text);
+}
+
+static int run_context(struct run *r, const struct query *q, u64 *bits)
+{
+	const struct atlas *a = r->w->atlas;
+	if (!a->store)
+		return missing(r, "store");
+	if (!a->vocab)
+		return missing(r, "vocab");
+	struct texts s = {r, q, bits, 0};
+	progress_start(r->progress, "reading contexts", "features", r->n_features);
+	pool_each(r->w->pool, ((size_t)r->n_features + TEXT_CHUNK - 1) / TEXT_CHUNK, text_task, &s);
+	r->n_gave_up += s.gave_up;
+	return progress_cancelled(r->progress) ? err_set(r->e, ERR_CANCELLED, "the search was stopped") : 0;
+}
+
+static int run_fires(struct run *r, const struct query *q, u64 *bits)
+{
+	const struct query_world *w = r->w;
+	if (!w->fires)
+		return err_set(r->e, ERR_UNAVAILABLE,
+			       "query, column %zu: fires: asks the live model, which a filter on screen cannot; the text screen "
+			       "(gt) can, and 'featlas search --query'", q->at + 1);
+	return w->fires(w->fires_context, q->text, bits, r->e);
 }
 
 /* Terms over labels. */
@@ -306,6 +386,10 @@ static int run_term(struct run *r, const struct query *q, u64 *bits)
 		return each_note(r, q, NOTE_NOTE, bits, NULL);
 	case QUERY_TAG:
 		return each_note(r, q, NOTE_TAG, bits, NULL);
+	case QUERY_CONTEXT:
+		return run_context(r, q, bits);
+	case QUERY_FIRES:
+		return run_fires(r, q, bits);
 	case QUERY_NEAR:
 		return run_near(r, q, bits);
 	case QUERY_IS:

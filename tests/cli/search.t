@@ -65,4 +65,21 @@ check "what people wrote is found without them" 0 "$FEATLAS" search "$atlas" 'of
 printf 'short' >"$atlas/labels.safetensors"
 run "$FEATLAS" search "$atlas" x
 ok "a broken part is an error, not a crash" [ "$status" -ge 1 -a "$status" -le 3 ]
+
+# keys that read more than labels
+check "context:" 0 "$FEATLAS" search "$SAMPLE" --query 'context:/⟪nothing⟫|harbour/ label:bridges' --limit 3 --json
+has "finds what its strongest contexts say" "$out" '"label":"words about bridges"'
+check "context: of nothing" 1 "$FEATLAS" search "$SAMPLE" --query 'context:"no such words anywhere"' --count
+n=$("$FEATLAS" search "$SAMPLE" --query 'cluster:0' --count)
+ok "cluster: has features" [ "$n" -gt 2 ]
+is "in one cluster each" "$("$FEATLAS" search "$SAMPLE" --query 'cluster:0 cluster:1' --count)" 0
+check "fires:" 0 "$FEATLAS" search "$SAMPLE" --backend fake --query 'fires:"the river and the boat" label:/^words about/' --by max --limit 1
+has "asks the model" "$out" 'words about rivers'
+check "fires: without one" 2 "$FEATLAS" search "$SAMPLE" --backend /bin/false --query 'fires:river'
+a=$("$FEATLAS" search "$SAMPLE" 'words about' --by density --limit 40 | cut -f3)
+ok "--by sorts, the largest first" [ "$(printf '%s\n' "$a" | sort -grc && echo sorted)" = sorted ]
+check "--by something" 2 "$FEATLAS" search "$SAMPLE" a --by size
+rm -rf "$tmp/bare.atlas" && cp -r "$SAMPLE" "$tmp/bare.atlas" && chmod -R u+w "$tmp/bare.atlas" && rm "$tmp/bare.atlas/map.safetensors"
+check "cluster: without a map" 2 "$FEATLAS" search "$tmp/bare.atlas" --query 'cluster:0'
+has "names the remedy" "$err" "make it with 'featlas map"
 finish

@@ -3,6 +3,7 @@
  * The atlas is made up here: every number follows from the feature's own. */
 #include "base/buf.h"
 #include "base/mem.h"
+#include "core/map.h"
 #include "core/query.h"
 #include "core/vocab.h"
 
@@ -23,6 +24,39 @@ void store_stats(const struct store *s, u32 feature, struct store_stats *out)
 {
 	(void)s;
 	*out = (struct store_stats){.density = (f32)feature / 1000, .max = (f32)feature / 2, .count = feature % 10 != 9};
+}
+
+/* Its context is at 100 times its number: three tokens of the last digit of the text's number, between texts. */
+size_t store_contexts(const struct store *s, u32 feature, struct store_context *out, size_t cap)
+{
+	(void)s;
+	if (cap > 1) {
+		out[0] = (struct store_context){.position = 100ull * feature + 1, .kind = CONTEXT_TOP};
+		/* what is drawn at random does not count */
+		out[1] = (struct store_context){.position = 100ull * 77 + 1, .kind = CONTEXT_RANDOM};
+	}
+	return feature % 2 ? 2 : 0;
+}
+
+u64 store_text_of(const struct store *s, u64 position, u64 *start, u64 *end)
+{
+	(void)s;
+	*start = position / 100 * 100;
+	*end = *start + 3;
+	return position / 100;
+}
+
+u32 store_token(const struct store *s, u64 position)
+{
+	(void)s;
+	return (u32)(position / 100 % 10);
+}
+
+/* Clusters of ten, but for the last, which is alone. */
+u32 map_cluster(const struct map *m, u32 feature)
+{
+	(void)m;
+	return feature >= 120 ? MAP_NONE : feature / 10;
 }
 
 void atlas_scores(const struct atlas *a, u32 feature, struct atlas_scores *out)
@@ -108,6 +142,7 @@ static int make_world(void **state)
 	/* never looked into: the functions above stand for them */
 	s->a.store = (struct store *)s;
 	s->a.logits = s->a.graph = s->a.scores = (struct safetensors *)s;
+	s->a.map = (struct map *)s;
 	s->w.note = note_open(s->folder, "abc", &e);
 	note_set_rating(s->w.note, 5, 4, &e);
 	note_set_rating(s->w.note, 6, 2, &e);
@@ -234,6 +269,12 @@ static void tokens_and_neighbours(void **state)
 	want(state, "suppresses:/^one$/ id:<40", "0 10 20 30");
 	want(state, "promotes:e id:0..9", "0 1 3 5 7 8 9");
 	want(state, "near:5", "6 7 8");
+	/* " one one one", of odd features that end in 1 */
+	want(state, "context:/^ one one one$/ id:<30", "1 11 21");
+	want(state, "context:sevenseven id:20..40", "27 37");
+	want(state, "context:two", "");
+	want(state, "cluster:2 id:<24", "20 21 22 23");
+	want(state, "cluster:>=11", "110 111 112 113 114 115 116 117 118 119");
 	want(state, "near:#128", "129"); /* beyond the last is no feature */
 }
 
