@@ -80,6 +80,9 @@ void cmd_add_number(struct buf *out, f32 v);
 /* Commands know no screens: main sets what `open` starts. */
 extern int (*cmd_start_screens)(const struct cmd_args *a, struct err *e);
 
+/* What check says of an atlas' weights, kept in the atlas; what is not sound is said on stderr. */
+int cmd_check_weights(const char *atlas, struct err *e);
+
 /* The exit status that goes with an error. */
 int cmd_status(const struct err *e);
 

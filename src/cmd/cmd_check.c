@@ -121,7 +121,7 @@ static int look(struct job *j, const struct cmd_args *a, struct err *e)
 		return -1;
 	j->pool = pool_new(0);
 	j->promised = check_promised_l0(j->dict, j->promise, sizeof j->promise);
-	if (check_weights(j->dict, &j->weights, &j->progress, e))
+	if (dict_verify(j->dict, &j->progress, e) || check_weights(j->dict, &j->weights, &j->progress, e))
 		return -1;
 	/* what a transcoder writes is not what it reads */
 	const f32 *y = j->y ? j->y : i->is_transcoder || i->d_in != i->d_out || i->only_encodes ? NULL : j->x;
@@ -197,6 +197,21 @@ static int keep(const struct job *j, struct err *e)
 	int bad = json ? json_object_set_new(json, "check", result_json(j)) || atlas_commit(json, j->path, e) : -1;
 	json_decref(json);
 	return bad ? -1 : 0;
+}
+
+int cmd_check_weights(const char *atlas, struct err *e)
+{
+	static const char *const none[] = {NULL};
+	struct cmd_args a = {.command = "check", .positional = (const char **)(uintptr_t)none};
+	struct job j = {.path = atlas, .promised = NAN};
+	struct cmd_progress *shown = cmd_progress_start(&j.progress);
+	int bad = look(&j, &a, e) || keep(&j, e) ? -1 : 0;
+	cmd_progress_stop(shown);
+	if (!bad && j.verdict != CHECK_SOUND)
+		fprintf(stderr, "featlas check: %s: %s\n", check_verdict_name(j.verdict), j.sentence);
+	atlas_free(j.atlas);
+	pool_free(j.pool);
+	return bad;
 }
 
 int cmd_check(const struct cmd_args *a, struct err *e)

@@ -155,7 +155,7 @@ static int link_dictionary(const struct cmd_args *a, const char *out, struct err
 	if (!d)
 		return e->code == ERR_NOT_FOUND || !may_be_weights(a->positional[0]) ? 1 : -1;
 	char *name = name_of(out);
-	int bad = atlas_link(a->positional[0], &o, out, name, e);
+	int bad = atlas_link(a->positional[0], &o, out, name, e) || cmd_check_weights(out, e) ? -1 : 0;
 	const struct dict_info *i = dict_info(d);
 	if (!bad && arg_flag(a, "json"))
 		cmd_print_json(json_pack("{s:s, s:s, s:I}", "from", i->format, "architecture", i->arch_name,

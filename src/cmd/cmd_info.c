@@ -96,6 +96,9 @@ static json_t *info_json(const struct atlas *a, struct note *note)
 	json_t *training = json_object_get(a->json, "training");
 	if (training)
 		json_object_set(j, "training", training);
+	json_t *check = json_object_get(a->json, "check");
+	if (check)
+		json_object_set(j, "check", check);
 	json_object_set_new(j, "labels_db",
 			    json_pack("{s:o, s:b, s:o}", "path", text(note_path(note)), "exists", note_exists(note),
 				      "n_labels", number(own)));
@@ -195,6 +198,9 @@ static void print_info(const struct atlas *a, struct note *note)
 	print_line("dictionary", "%s, %u features%s, %s", d->arch_name, d->n_features, k, dtype_name(d->dtype));
 	print_provenance(a);
 	print_training(json_object_get(a->json, "training"));
+	const json_t *check = json_object_get(a->json, "check");
+	if (check)
+		print_line("check", "%s: %s", json_opt_str(check, "verdict", ""), json_opt_str(check, "sentence", ""));
 	print_store(a->store);
 	print_line("labels", "%llu in the atlas, %llu of your own",
 		   (unsigned long long)(a->labels ? labels_count(a->labels) : 0), (unsigned long long)own);

@@ -410,3 +410,11 @@ const f32 *dict_decoder_unit(struct dict *d, struct pool *pool, struct err *e)
 	pthread_mutex_unlock(&d->lock);
 	return d->unit;
 }
+
+int dict_verify(struct dict *d, struct progress *progress, struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_LEN(d->plan.files); i++)
+		if (d->plan.files[i] && tensors_verify(d->plan.files[i], progress, e))
+			return -1;
+	return 0;
+}

@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/pool.h"
+#include "base/progress.h"
 #include "io/safetensors.h"
 
 /* DICT_NONE has no encoder, and perhaps no decoder (d_in and d_out 0): what stands for the dictionary in
@@ -109,6 +110,9 @@ struct dict_identity {
 };
 int dict_identity(const struct dict *d, struct dict_identity *out, struct err *e);
 void dict_identity_release(struct dict_identity *i);
+
+/* Reads the weights' files to their ends and compares what checksums they hold (zips do); ERR_DAMAGED. */
+int dict_verify(struct dict *d, struct progress *progress, struct err *e);
 
 /* One row's active features: ids ascending, f > 0 (f != 0 of the identity). */
 struct dict_row {

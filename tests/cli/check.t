@@ -30,6 +30,18 @@ has "is a sample too" "$out" '^sample    4096 rows of .*/t\.acts, blocks\.2\.hoo
 check "an atlas keeps the result" 0 "$FEATLAS" check "$tmp/made.atlas" "$tmp/t.acts" --write
 ok "in atlas.json" grep -q '"verdict": *"sound"' "$tmp/made.atlas/atlas.json"
 check "and is whole" 0 "$FEATLAS" verify "$tmp/made.atlas"
+check "a dictionary is checked as it is imported" 0 "$FEATLAS" import "$golden/dict" "$tmp/linked.atlas"
+check "and what was seen" 0 "$FEATLAS" info "$tmp/linked.atlas"
+has "is in the atlas" "$out" '^check +sound: the weights are sound'
+check "as JSON too" 0 "$FEATLAS" info "$tmp/linked.atlas" --json
+has "with its figures" "$out" '"check":\{"verdict":"sound",.*"decoder_norms":\['
+zip=$TESTS_DIR/golden/formats/gemma-scope/layer_2/width_16k/average_l0_4/params.npz
+[ -f "$zip" ] || zip=$(find "$TESTS_DIR/golden/formats/gemma-scope" -name params.npz | head -1)
+mkdir "$tmp/npz" && cp "$zip" "$tmp/npz/params.npz" && chmod u+w "$tmp/npz/params.npz"
+check "a zip that is whole" 0 "$FEATLAS" check "$tmp/npz"
+printf '\125' | dd of="$tmp/npz/params.npz" bs=1 seek=$(($(wc -c <"$tmp/npz/params.npz") / 2)) conv=notrunc 2>/dev/null
+check "a zip with another byte in it" 3 "$FEATLAS" check "$tmp/npz"
+has "is found by its checksum" "$err" "params\.npz.*checksum"
 check "a file without rows" 3 "$FEATLAS" check "$SAMPLE" --x "$SAMPLE/sae_weights.safetensors"
 has "are refused" "$err" "has no tensor 'x'"
 check "both kinds of rows" 2 "$FEATLAS" check "$SAMPLE" "$tmp/t.acts" --x "$tmp/x"
