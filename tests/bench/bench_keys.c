@@ -415,7 +415,8 @@ static void write_labels(const struct atlas *a, const char *path)
 	for (u32 f = 0; f < a->n_features; f++)
 		for (int i = 0; i < LABELS_EACH; i++)
 			list[m++] = (struct label){
-				{(const u8 *)text, sizeof text - 1}, f, LABEL_LEXICAL, "bench", -1.0f};
+				.text = {(const u8 *)text, sizeof text - 1}, .feature = f, .kind = LABEL_LEXICAL,
+				.source = "bench", .score = -1.0f};
 	const json_t *parts = json_object_get(a->json, "parts");
 	const char *build = json_opt_str(json_object_get(parts, "labels"), "build_id", a->build_id);
 	if (labels_write(path, list, m, a->uuid, build, &e))

@@ -3,7 +3,7 @@ bench_programs = tests/bench/bench_open tests/bench/bench_core tests/bench/bench
 	tests/bench/bench_numbers tests/bench/bench_search
 EXTRA_PROGRAMS = $(bench_programs)
 CLEANFILES += $(bench_programs)
-EXTRA_DIST += tests/bench/run tests/bench/bench_import.py tests/bench/make_export.py tests/bench/peers.py docs/benchmarks.md
+EXTRA_DIST += docs/scale.md docs/map.md tests/bench/run tests/bench/bench_import.py tests/bench/make_export.py tests/bench/peers.py docs/benchmarks.md
 tests_bench_bench_core_LDADD = $(CORE_LIBS)
 tests_bench_bench_numbers_LDADD = $(CORE_LIBS)
 tests_bench_bench_search_LDADD = $(CORE_LIBS)
