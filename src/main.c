@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,6 +135,8 @@ int main(int argc, char **argv)
 	static char word[] = "open";
 	keep_standard_descriptors();
 	setlocale(LC_CTYPE, "");
+	/* a file that may grow no further is an error to be told, not the end */
+	signal(SIGXFSZ, SIG_IGN);
 	cmd_start_screens = start_screens;
 	long n = n_started();
 	if (ranks_has_mpi())

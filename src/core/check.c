@@ -45,7 +45,8 @@ static void look_at(const struct dict *d, u32 id, const f32 *w, f32 bias, const 
 		    f32 *norm, f32 *tied, size_t *n_tied)
 {
 	const struct dict_info *i = dict_info(d);
-	out->n_not_finite += !finite_all(w, i->d_in) || !finite_all(row, i->d_out) || !isfinite(bias);
+	out->n_not_finite += !finite_all(w, i->d_in) || !finite_all(row, i->d_out) || !isfinite(bias) ||
+			     isnan(dict_threshold(d, id));
 	norm[id] = sqrtf(vec_dot(row, row, i->d_out));
 	out->n_zero_decoder += norm[id] == 0;
 	out->n_negative_threshold += dict_threshold(d, id) < 0;

@@ -14,7 +14,7 @@
 #include "core/dict.h"
 
 struct check_weights {
-	u64 n_not_finite;       /* features with a number that is none, in encoder, decoder or bias */
+	u64 n_not_finite;       /* features with a number that is none, in encoder, decoder, bias or threshold */
 	u64 n_zero_decoder;     /* features without a direction */
 	f32 least_norm, median_norm, most_norm; /* of decoder rows */
 	f32 tied;               /* median cosine of w_i and d_i; NaN where they live in different places */

@@ -122,4 +122,9 @@ else
 	check "a label beside a folder that is read only" 0 "$FEATLAS" label "$atlas" 9 'elsewhere'
 	has "is found" "$("$FEATLAS" show "$atlas" 9)" '^#9 elsewhere'
 fi
+# a file that may grow no further, as on a full disk
+(ulimit -f 8; "$FEATLAS" synth "$tmp/full.atlas" --features 5000 >/dev/null 2>"$tmp/full.err"; echo $? >"$tmp/full.status")
+is "a file that cannot grow is an error" "$(cat "$tmp/full.status")" 2
+has "with a sentence" "$(cat "$tmp/full.err")" '^featlas synth: .*(File too large|cannot write)'
+ok "and no half file stays" [ -z "$(ls "$tmp/full.atlas" 2>/dev/null | grep part)" ]
 finish

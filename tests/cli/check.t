@@ -42,6 +42,13 @@ check "a zip that is whole" 0 "$FEATLAS" check "$tmp/npz"
 printf '\125' | dd of="$tmp/npz/params.npz" bs=1 seek=$(($(wc -c <"$tmp/npz/params.npz") / 2)) conv=notrunc 2>/dev/null
 check "a zip with another byte in it" 3 "$FEATLAS" check "$tmp/npz"
 has "is found by its checksum" "$err" "params\.npz.*checksum"
+good=$(find "$TESTS_DIR/golden/formats" -path '*saelens*' -name cfg.json | xargs grep -l '"jumprelu"' | head -1)
+cp -r "$(dirname "$good")" "$tmp/nan" && chmod -R u+w "$tmp/nan"
+head=$(($(od -An -t u8 -N 8 "$tmp/nan/sae_weights.safetensors") + 8))
+at=$((head + $(head -c "$head" "$tmp/nan/sae_weights.safetensors" | tr -d '\000' | sed 's/.*"threshold": *{[^}]*"data_offsets": *\[\([0-9]*\),.*/\1/')))
+printf '\377\377\377\377' | dd of="$tmp/nan/sae_weights.safetensors" bs=1 seek="$at" conv=notrunc 2>/dev/null
+check "a threshold that is no number" 3 "$FEATLAS" check "$tmp/nan"
+has "is counted" "$out" '^wrong: [12] features? hold'
 check "a file without rows" 3 "$FEATLAS" check "$SAMPLE" --x "$SAMPLE/sae_weights.safetensors"
 has "are refused" "$err" "has no tensor 'x'"
 check "both kinds of rows" 2 "$FEATLAS" check "$SAMPLE" "$tmp/t.acts" --x "$tmp/x"
