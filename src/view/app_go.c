@@ -136,10 +136,13 @@ static void show_dictionary(struct app *a)
 	struct buf b = BUF_INIT;
 	size_t n;
 	const struct dict_fact *f = dict_provenance(at->dict, &n);
+	int widest = 0;
+	for (size_t i = 0; i < n; i++)
+		widest = MAX(widest, (int)MIN(strcspn(f[i].value, ";"), 40u));
 	for (size_t i = 0; i < n; i++) {
 		int n_value = (int)strcspn(f[i].value, ";");
 		const char *rest = f[i].value + n_value;
-		buf_addf(&b, "%-13s %-23.*s %-8s %s%s%s\n", f[i].name, n_value, f[i].value,
+		buf_addf(&b, "%-13s %-*.*s %-8s %s%s%s\n", f[i].name, widest, n_value, f[i].value,
 			 dict_origin_name(f[i].origin), rest + (*rest ? 2 : 0), *rest ? "; " : "", f[i].why ? f[i].why : "");
 	}
 	if (at->store)
