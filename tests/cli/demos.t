@@ -58,4 +58,10 @@ has "as a picture" "$(cat featlas-features-1.svg)" "<svg "
 is "the same text" "$(sed 's/\x1b\[[0-9;]*m//g; s/ *$//' featlas-features-1.ans)" "$(sed 's/⟦//g; s/⟧//g' featlas-features-1.txt)"
 printf '%s\n' 'shot got.gif' >save.keys
 check "no other form" 2 "$FEATLAS" open demo.atlas --script save.keys
+bootstrap=$TESTS_DIR/../bootstrap
+if [ -f "$bootstrap" ]; then
+	has "bootstrap demo without a terminal runs it so" "$(cat "$bootstrap")" '--tour --script share/featlas/demos/tour\.keys'
+else
+	skip "bootstrap demo without a terminal runs it so" "no bootstrap in the archive"
+fi
 finish
