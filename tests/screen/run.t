@@ -8,6 +8,9 @@ t=$(mktemp -d) || exit 1
 trap 'rm -rf "$t"' EXIT
 export HOME="$t" EDITOR=false VISUAL=
 n=0 bad=0
+# Exact numbers of a model hang on the order in which a processor's kernels sum, in their last digits:
+# they are compared to four decimals, the tolerance of encoding.
+rounded() { sed -E 's/([0-9]\.[0-9]{4})[0-9]{2,} */\1~ /g' "$1"; }
 for keys in "$here"/*.keys; do
 	name=$(basename "$keys" .keys)
 	n=$((n + 1))
@@ -22,7 +25,8 @@ for keys in "$here"/*.keys; do
 	cat "$t/err" >>"$t/got"
 	[ $status = 0 ] || echo "exit status $status" >>"$t/got"
 	[ -z "$UPDATE" ] || cp "$t/got" "$here/$name.screen"
-	if cmp -s "$t/got" "$here/$name.screen"; then
+	rounded "$here/$name.screen" >"$t/want.rounded" && rounded "$t/got" >"$t/got.rounded"
+	if cmp -s "$t/got.rounded" "$t/want.rounded"; then
 		echo "ok $n - $name"
 	else
 		echo "not ok $n - $name"
