@@ -2,6 +2,7 @@
 /* bench_keys.c - how long a key of the terminal program takes to become a frame.
  *
  * usage: bench_keys FEATLAS ATLAS [BACKEND [KEYS [LOAD]]]
+ *        bench_keys FEATLAS ATLAS BACKEND KEYS screens    every screen, at rest
  *
  * The program runs on a pseudo-terminal of 120 x 40.  A key is sent when the screen has been
  * still for a moment; timed is from before the key is written to when all that the program
@@ -66,6 +67,25 @@ static const struct scene scenes[] = {
 	{"feature page", "j" ENTER, "go", "jj\tjjj\tjj]jj]j\tj[w"},
 	{"graph", "jj" ENTER "gn", "gn", "ljhk+l-jl.h"},
 	{"steer screen", "gs", "", "lLlhHh" "lllhhh"},
+};
+
+/* Every screen; those whose part an atlas lacks show the sentence that says so. */
+static const struct scene screens[] = {
+	{"list, scrolling", "", "", "jjjjj" DOWN_HALF "jj" DOWN_HALF "kkk" UP_HALF PAGE_DOWN "jj" PAGE_UP "Gkkggj"},
+	{"list, typing a regex", "/", "", "bridge|(north|south)_[ae].*a" RUB_7 RUB_7 RUB_7 RUB_7},
+	{"feature page", "j" ENTER, "", "jj\tjjj\tjj]jj]j\tj[w"},
+	{"graph", "jj" ENTER "gn", "", "ljhk+l-jl.h"},
+	{"map", "gm", "", "+ljhk+HJKL--f"},
+	{"text", "gtiThe_river_runs_under_the_bridge." ENTER, "", "lljkhsw"},
+	{"steer", "gs", "", "lLlhHhlllhhh"},
+	{"triage", "gq", "", "jjkJJKlhw"},
+	{"dictionary", "gd", "", "jk"},
+	{"atlas", "gi", "", "jk"},
+	{"options", "gO", "", "jjjkkk"},
+	{"jobs", "gj", "", "jk"},
+	{"messages", "gl", "", "jk"},
+	{"help", "?", "", "jjjkkk" DOWN_HALF UP_HALF},
+	{"palette", ":", "", "go\177\177label\177\177\177\177\177"},
 };
 
 struct sample {
@@ -367,12 +387,14 @@ static void row(struct bench *b, enum load load, const struct scene *scene)
 	int n = measure(b, &a, scene, s, &silent);
 	busy = (beside_ms(b, &a) - busy) / (now_ms() - start);
 	end_app(&a);
-	if (!n)
-		die("no key was answered");
 	printf("| %s | %s | %d |", scene->name, load_names[load], n);
 	static const size_t columns[] = {offsetof(struct sample, frame), offsetof(struct sample, own),
 					 offsetof(struct sample, queue), offsetof(struct sample, echo)};
 	for (size_t i = 0; i < ARRAY_LEN(columns); i++) {
+		if (!n) {
+			printf(" - | - | - |");
+			continue;
+		}
 		struct spread x = spread(s, n, columns[i]);
 		printf(" %.1f | %.1f | %.1f |", x.p50, x.p99, x.max);
 	}
@@ -424,18 +446,20 @@ static void write_labels(const struct atlas *a, const char *path)
 	free(list);
 }
 
-static void make_atlases(struct bench *b, const char *from)
+static void make_atlases(struct bench *b, const char *from, bool wide)
 {
 	struct err e = {0};
 	b->atlas = xasprintf("%s/plain.atlas", b->folder);
 	b->wide = xasprintf("%s/wide.atlas", b->folder);
 	link_files(from, b->atlas, "");
-	link_files(from, b->wide, "labels.safetensors");
+	if (wide)
+		link_files(from, b->wide, "labels.safetensors");
 	struct atlas *a = atlas_open(from, &e);
 	if (!a)
 		die(e.msg);
 	char *labels = xasprintf("%s/labels.safetensors", b->wide);
-	write_labels(a, labels);
+	if (wide)
+		write_labels(a, labels);
 	free(labels);
 	b->hook = xstrdup(a->hook);
 	atlas_free(a);
@@ -456,7 +480,7 @@ int main(int argc, char **argv)
 	struct bench b = {.backend = argc > 3 ? argv[3] : "fake", .n_keys = argc > 4 ? atoi(argv[4]) : 200};
 	char folder[] = "/tmp/featlas-bench-XXXXXX";
 	if (argc < 3 || b.n_keys < 1 || b.n_keys > MAX_KEYS) {
-		fputs("usage: bench_keys FEATLAS ATLAS [BACKEND [KEYS [LOAD, 0 to 3]]]\n", stderr);
+		fputs("usage: bench_keys FEATLAS ATLAS [BACKEND [KEYS [LOAD, 0 to 3, or screens]]]\n", stderr);
 		return 2;
 	}
 	b.program = argv[1];
@@ -464,14 +488,17 @@ int main(int argc, char **argv)
 	if (!b.folder)
 		die("no temporary folder");
 	signal(SIGPIPE, SIG_IGN);
-	make_atlases(&b, argv[2]);
+	bool every = argc > 5 && !strcmp(argv[5], "screens");
+	make_atlases(&b, argv[2], !every);
 	start_echo(&b);
 	take(b.echo_fd, ANSWER_MS);
 	puts("| screen | beside it | keys | frame p50 | p99 | max | own p50 | p99 | max | queue p50 | p99 | "
 	     "max | echo p50 | p99 | max | beside | silent |");
 	puts("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
+	for (size_t i = 0; i < ARRAY_LEN(screens) && every; i++)
+		row(&b, REST, &screens[i]);
 	int only = argc > 5 ? atoi(argv[5]) : -1;
-	for (enum load l = REST; l < N_LOADS; l++) {
+	for (enum load l = REST; l < N_LOADS && !every; l++) {
 		if (only >= 0 && only != (int)l)
 			continue;
 		for (size_t i = 0; i < ARRAY_LEN(scenes); i++)
