@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "core/atlas_impl.h"
+#include "core/judged.h"
 #include "core/labels.h"
 #include "core/map.h"
 #include "core/vocab.h"
@@ -15,12 +16,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DICTIONARY, STORE, VOCAB, LABELS, LOGITS, GRAPH, SCORES, MAP, RUNS };
+enum { DICTIONARY, STORE, VOCAB, LABELS, LOGITS, GRAPH, SCORES, MAP, RUNS, EVIDENCE };
 
 const char *const atlas_parts[ATLAS_N_PARTS] = {
 	[DICTIONARY] = "dictionary", [STORE] = "store", [VOCAB] = "vocab",   [LABELS] = "labels",
 	[LOGITS] = "logits",         [GRAPH] = "graph", [SCORES] = "scores",
-	[MAP] = "map",               [RUNS] = "runs",
+	[MAP] = "map",               [RUNS] = "runs",   [EVIDENCE] = "evidence",
 };
 
 /* What is missing and the command that makes it: the folder stands between before and after. */
@@ -35,6 +36,7 @@ static const struct {
 	[GRAPH] = {"no neighbour graph; make it with 'featlas neighbours ", "'"},
 	[SCORES] = {"no scores; make them with 'featlas index ", " OUT.acts --backend B'"},
 	[MAP] = {"no map; make it with 'featlas map ", "'"},
+	[EVIDENCE] = {"no judged labels; judge them with 'featlas judge ", " --method lexical'"},
 	[RUNS] = {"no recorded steering runs; make one with 'featlas steer ", " --prompt P --feature ID:2x'"},
 };
 
@@ -223,8 +225,8 @@ static int check_tables(const struct atlas *a, struct err *e)
 
 static int open_tables(struct atlas *a, struct err *e)
 {
-	static const int parts[] = {LOGITS, GRAPH, SCORES, MAP};
-	struct safetensors **files[] = {&a->logits, &a->graph, &a->scores, &a->map_file};
+	static const int parts[] = {LOGITS, GRAPH, SCORES, MAP, EVIDENCE};
+	struct safetensors **files[] = {&a->logits, &a->graph, &a->scores, &a->map_file, &a->judged_file};
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
 		char *path;
 		int found = find_part(a, parts[i], &path, e);
@@ -238,6 +240,8 @@ static int open_tables(struct atlas *a, struct err *e)
 			return -1;
 	}
 	if (a->map_file && !(a->map = map_open(a->map_file, a->n_features, e)))
+		return -1;
+	if (a->judged_file && !(a->judged = judged_open(a->judged_file, e)))
 		return -1;
 	return check_tables(a, e) || find_part(a, RUNS, &a->runs, e) < 0 ? -1 : 0;
 }
@@ -362,6 +366,8 @@ void atlas_free(struct atlas *a)
 	safetensors_free(a->scores);
 	map_free(a->map);
 	safetensors_free(a->map_file);
+	judged_free(a->judged);
+	safetensors_free(a->judged_file);
 	vocab_free(a->vocab);
 	labels_free(a->labels);
 	store_free(a->store);

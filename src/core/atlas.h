@@ -16,6 +16,7 @@
 struct vocab;  /* core/vocab.h: token bytes */
 struct labels; /* core/labels.h: the immutable base of labels */
 struct map;    /* core/map.h */
+struct judged; /* core/judged.h: what machines made of labels */
 struct note;   /* core/note.h: labels.db, what people did */
 
 struct atlas_model {
@@ -48,14 +49,15 @@ struct atlas {
 	struct store *store;    /* these may be NULL */
 	struct vocab *vocab;
 	struct labels *labels;
-	struct safetensors *logits, *graph, *scores, *map_file;
+	struct safetensors *logits, *graph, *scores, *map_file, *judged_file;
 	struct map *map;
+	struct judged *judged;
 	char *runs;             /* path of runs.jsonl */
 	char **absent;          /* for atlas_missing */
 };
 
-/* "dictionary", "store", "vocab", "labels", "logits", "graph", "scores", "map", "runs" */
-enum { ATLAS_N_PARTS = 9 };
+/* "dictionary", "store", "vocab", "labels", "logits", "graph", "scores", "map", "runs", "evidence" */
+enum { ATLAS_N_PARTS = 10 };
 extern const char *const atlas_parts[ATLAS_N_PARTS];
 
 /* Opens an atlas, or a dictionary made elsewhere (a folder or a file without atlas.json): that is an atlas in
@@ -101,7 +103,7 @@ const char *atlas_json_build_id(const json_t *j);
 void atlas_drop_part(json_t *j, const char *part);
 /* Records a part's file, hashed here, with the command that made it (may be NULL).  part: dictionary
  * (with cfg.json beside it), store (a segment: added, or put in place of its namesake), vocab,
- * labels, logits, graph, scores, map, runs. */
+ * labels, logits, graph, scores, map, runs, evidence. */
 int atlas_note_part(json_t *j, const char *folder, const char *part, const char *file, const char *command,
 		    json_t *details /* taken, or NULL */, struct err *e);
 /* Names a dictionary that lies elsewhere (dict.h) as the atlas's own: by absolute path, with size, mtime, a hash of

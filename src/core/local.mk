@@ -42,6 +42,10 @@ src/core/dict_write.c \
 src/core/dict_write.h \
 src/core/encoder.c \
 src/core/encoder.h \
+src/core/evidence.c \
+src/core/evidence.h \
+src/core/evidence_score.c \
+src/core/evidence_words.c \
 src/core/find.c \
 src/core/find.h \
 src/core/graph.c \
@@ -69,6 +73,8 @@ src/core/index_contexts.c \
 src/core/index_write.c \
 src/core/intern.c \
 src/core/intern.h \
+src/core/judged.c \
+src/core/judged.h \
 src/core/kernel.c \
 src/core/kernel.h \
 src/core/kernel_avx2.c \

@@ -56,7 +56,7 @@ static const char *const sql[N_STATEMENTS] = {
 	[GET_RUN] = "SELECT json FROM run WHERE hash = ?1",
 };
 
-static const char *const kind_words[] = {"label", "rating", "note", "tag", "bookmark"};
+static const char *const kind_words[] = {"label", "rating", "note", "tag", "bookmark", "quiz"};
 
 struct note {
 	char *path, *uuid;
@@ -598,7 +598,9 @@ int note_verify(struct note *n, u32 n_features, void (*say)(void *, const char *
 		" WHERE kind <> 4 AND (feature < 0 OR feature >= %u) UNION ALL "
 		"SELECT 'bookmark ' || name || ' is of no feature' FROM value"
 		" WHERE kind = 4 AND CAST(text AS INTEGER) NOT BETWEEN 0 AND %u UNION ALL "
-		"SELECT 'a value of an unknown kind (' || kind || ')' FROM value WHERE kind NOT BETWEEN 0 AND 4 UNION ALL "
+		"SELECT 'a value of an unknown kind (' || kind || ')' FROM value WHERE kind NOT BETWEEN 0 AND 5 UNION ALL "
+		"SELECT 'feature ' || feature || ' has a quiz of an unknown method' FROM value"
+		" WHERE kind = 5 AND name NOT IN ('detection', 'fuzzing') UNION ALL "
 		"SELECT 'feature ' || feature || ' has a rating that is not 1 to 5' FROM value"
 		" WHERE kind = 1 AND text NOT IN ('1', '2', '3', '4', '5') UNION ALL "
 		"SELECT 'edit ' || seq || ' can be undone but is not in the log' FROM pile"
@@ -762,6 +764,18 @@ int note_set_bookmark(struct note *n, char letter, u32 feature, struct err *e)
 	memcpy(value, b.s, b.n + 1);
 	buf_release(&b);
 	return edit(n, NOTE_BOOKMARK, -1, name, value, e);
+}
+
+int note_set_quiz(struct note *n, u32 feature, const char *method, const char *json, struct err *e)
+{
+	if (strlen(json) > NOTE_MAX_NOTE)
+		return err_set(e, ERR_USAGE, "a quiz has at most %d bytes", NOTE_MAX_NOTE);
+	return edit(n, NOTE_QUIZ, feature, method, json, e);
+}
+
+char *note_quiz(struct note *n, u32 feature, const char *method)
+{
+	return get(n, NOTE_QUIZ, feature, method, NULL);
 }
 
 /* Undo. */

@@ -40,10 +40,15 @@ char *note_tags(struct note *n, u32 feature); /* "places tour", owned, or NULL *
 int note_set_bookmark(struct note *n, char letter, u32 feature, struct err *e); /* letter or digit */
 bool note_bookmark(struct note *n, char letter, u32 *feature);
 
+/* What a person's answers to a quiz came to, by method ("detection", "fuzzing"): one line of JSON
+ * (session/quiz.h).  A new one takes the old one's place; the log keeps it. */
+int note_set_quiz(struct note *n, u32 feature, const char *method, const char *json, struct err *e);
+char *note_quiz(struct note *n, u32 feature, const char *method); /* owned, or NULL */
+
 /* All that people set, by kind, then feature, then name: calls fn for each.  name is the tag,
- * or the bookmark's letter; text is the label, the note, the rating's digit, else "".  Text is
- * valid UTF-8, and on one line unless it is a note. */
-enum note_kind { NOTE_LABEL, NOTE_RATING, NOTE_NOTE, NOTE_TAG, NOTE_BOOKMARK };
+ * the bookmark's letter or the quiz's method; text is the label, the note, the rating's digit, the quiz,
+ * else "".  Text is valid UTF-8, and on one line unless it is a note. */
+enum note_kind { NOTE_LABEL, NOTE_RATING, NOTE_NOTE, NOTE_TAG, NOTE_BOOKMARK, NOTE_QUIZ };
 typedef void (*note_fn)(void *context, u32 feature, const char *name, const char *text, i64 when);
 int note_each(struct note *n, enum note_kind kind, note_fn fn, void *context, struct err *e);
 /* All features that have a person's label: calls fn in id order. */

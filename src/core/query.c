@@ -20,6 +20,8 @@ const struct query_key query_keys[] = {
 	{"detects", ">N", "input score"},
 	{"writes", ">N", "topic score"},
 	{"output", ">N", "output score"},
+	{"judged", ">N", "balanced accuracy of the label, as a machine judged it: by detection, else fuzzing, lexical, topic words"},
+	{"quiz", ">N", "balanced accuracy of the label in a quiz that a person took"},
 	{"rating", ">=N", "stars a person gave, 1 to 5; 0 for none"},
 	{"tag", "WORD", "has the tag"},
 	{"note", "REGEX", "its note matches"},
@@ -35,7 +37,8 @@ const struct query_key query_keys[] = {
 };
 
 static const enum query_op key_ops[] = {
-	QUERY_LABEL, QUERY_ID, QUERY_DENSITY, QUERY_MAX, QUERY_DETECTS, QUERY_WRITES, QUERY_OUTPUT, QUERY_RATING,
+	QUERY_LABEL, QUERY_ID, QUERY_DENSITY, QUERY_MAX, QUERY_DETECTS, QUERY_WRITES, QUERY_OUTPUT, QUERY_JUDGED,
+	QUERY_QUIZ, QUERY_RATING,
 	QUERY_TAG, QUERY_NOTE, QUERY_SOURCE, QUERY_PROMOTES, QUERY_SUPPRESSES, QUERY_CONTEXT, QUERY_NEAR, QUERY_CLUSTER,
 	QUERY_FIRES, QUERY_IS,
 };
@@ -276,7 +279,7 @@ static struct query *key_node(struct parser *p, enum query_op op, size_t at)
 		wrong(p, v.at, "a value is wanted after the colon");
 	} else if (op >= QUERY_LABEL && op <= QUERY_NOTE) {
 		q = regex_node(p, op, at, &v);
-	} else if (op >= QUERY_ID && op <= QUERY_RATING) {
+	} else if (op >= QUERY_ID && op <= QUERY_QUIZ) {
 		q = range_node(p, op, at, &v);
 	} else if (op == QUERY_NEAR) {
 		q = near_node(p, at, &v);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* query_run.c - which features a query means: a bit set a term, joined word by word. */
 #include "base/mem.h"
+#include "core/judged.h"
 #include "core/map.h"
 #include "core/query_tree.h"
 #include "core/vocab.h"
@@ -44,8 +45,17 @@ struct noted {
 	struct run *r;
 	const struct query *q;
 	u64 *bits;
-	u8 *ratings; /* or NULL */
+	f32 *values; /* of ratings and quizzes, NaN where there is none; or NULL */
 };
+
+/* Of a quiz as a person's answers left it; by detection, which comes first, else by fuzzing. */
+static void see_quiz(f32 *value, const char *text)
+{
+	json_t *j = isnan(*value) ? json_parse(text, strlen(text), "a quiz", NULL) : NULL;
+	if (j)
+		*value = (f32)json_opt_f64(j, "balanced_accuracy", (f64)NAN);
+	json_decref(j);
+}
 
 static void see_note(void *context, u32 feature, const char *name, const char *text, i64 when)
 {
@@ -66,7 +76,10 @@ static void see_note(void *context, u32 feature, const char *name, const char *t
 		break;
 	}
 	case QUERY_RATING:
-		s->ratings[feature] = text[0] >= '1' && text[0] <= '5' ? (u8)(text[0] - '0') : 0;
+		s->values[feature] = text[0] >= '1' && text[0] <= '5' ? (f32)(text[0] - '0') : NAN;
+		return;
+	case QUERY_QUIZ:
+		see_quiz(&s->values[feature], text);
 		return;
 	default:
 		break;
@@ -74,9 +87,9 @@ static void see_note(void *context, u32 feature, const char *name, const char *t
 	set_bit(s->bits, feature);
 }
 
-static int each_note(struct run *r, const struct query *q, enum note_kind kind, u64 *bits, u8 *ratings)
+static int each_note(struct run *r, const struct query *q, enum note_kind kind, u64 *bits, f32 *values)
 {
-	struct noted s = {r, q, bits, ratings};
+	struct noted s = {r, q, bits, values};
 	return r->w->note ? note_each(r->w->note, kind, see_note, &s, r->e) : 0;
 }
 
@@ -91,7 +104,7 @@ struct numbers {
 	struct run *r;
 	const struct query *q;
 	u64 *bits;
-	const u8 *ratings;
+	const f32 *values; /* as in noted */
 	const u64 *tokens; /* bit set of tokens that match */
 	u32 n_tokens;
 };
@@ -116,7 +129,14 @@ static f64 number_of(const struct numbers *s, u32 feature)
 	}
 	case QUERY_RATING:
 		/* no rating is no number, unless one asks for it */
-		return s->ratings[feature] || (s->q->low == 0 && s->q->high == 0) ? s->ratings[feature] : NAN;
+		return isnan(s->values[feature]) && s->q->low == 0 && s->q->high == 0 ? 0 : (f64)s->values[feature];
+	case QUERY_QUIZ:
+		return (f64)s->values[feature];
+	case QUERY_JUDGED: {
+		struct judgement j;
+		f32 balanced = NAN;
+		return judged_best(a->judged, feature, NULL, &j, &balanced) ? (f64)balanced : NAN;
+	}
 	default:
 		atlas_scores(a, feature, &scores);
 		return (f64)(s->q->op == QUERY_DETECTS ? scores.input
@@ -175,16 +195,18 @@ static int run_range(struct run *r, const struct query *q, u64 *bits)
 		return missing(r, "scores");
 	if (q->op == QUERY_CLUSTER && !a->map)
 		return missing(r, "map");
-	u8 *ratings = NULL;
-	if (q->op == QUERY_RATING) {
-		s.ratings = ratings = mem_try(r->n_features, 1, "the ratings", r->e);
-		if (!ratings || each_note(r, q, NOTE_RATING, bits, ratings)) {
-			free(ratings);
-			return -1;
-		}
+	if (q->op == QUERY_JUDGED && !a->judged)
+		return missing(r, "evidence");
+	f32 *values = NULL;
+	int failed = 0;
+	if (q->op == QUERY_RATING || q->op == QUERY_QUIZ) {
+		s.values = values = mem_try(r->n_features, sizeof *values, "what people gave", r->e);
+		for (u32 f = 0; values && f < r->n_features; f++)
+			values[f] = NAN;
+		failed = values ? each_note(r, q, q->op == QUERY_RATING ? NOTE_RATING : NOTE_QUIZ, bits, values) : -1;
 	}
-	int failed = scan_numbers(r, &s);
-	free(ratings);
+	failed = failed || scan_numbers(r, &s) ? -1 : 0;
+	free(values);
 	return failed;
 }
 

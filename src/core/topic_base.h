@@ -18,5 +18,9 @@ enum { TOPIC_CONTEXTS = 25 };
 size_t topic_contexts(const struct store *s, u32 feature, struct store_context out[TOPIC_CONTEXTS]);
 /* A letter of any script, near enough for choosing words. */
 bool topic_is_letter(i32 cp);
+/* A word, in lower case, that says little of a subject. */
+bool topic_is_function_word(const char *word);
+/* "bridge" and "bridges", "cross" and "crossing": one says the other. */
+bool topic_are_kin(const char *a, size_t n_a, const char *b, size_t n_b);
 
 #endif

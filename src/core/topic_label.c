@@ -121,13 +121,17 @@ static bool same(const struct word *a, const struct word *b)
 	return a->n == b->n && !memcmp(a->s, b->s, a->n);
 }
 
-/* "bridge" and "bridges", "cross" and "crossing": one says the other. */
+bool topic_are_kin(const char *a, size_t n_a, const char *b, size_t n_b)
+{
+	size_t n = MIN(n_a, n_b), more = MAX(n_a, n_b) - n;
+	if (n >= 3 && more <= 3 && !memcmp(a, b, n))
+		return true;
+	return n >= 6 && !memcmp(a, b, n - 2) && more <= 3;
+}
+
 static bool kin(const struct word *a, const struct word *b)
 {
-	size_t n = MIN(a->n, b->n), more = MAX(a->n, b->n) - n;
-	if (n >= 3 && more <= 3 && !memcmp(a->s, b->s, n))
-		return true;
-	return n >= 6 && !memcmp(a->s, b->s, n - 2) && more <= 3;
+	return topic_are_kin(a->s, a->n, b->s, b->n);
 }
 
 static struct word *count_word(struct words *all, const struct word *w, f32 score)
@@ -145,7 +149,7 @@ static struct word *count_word(struct words *all, const struct word *w, f32 scor
 }
 
 /* Words that say little of a subject, in the languages that models write most of. */
-static bool is_function_word(const struct word *w)
+bool topic_is_function_word(const char *word)
 {
 	static const char list[] =
 		" a about after again all also although am an and another any are as at be became because "
@@ -168,9 +172,14 @@ static bool is_function_word(const struct word *w)
 		"para pero por se su sus y das dem den der die ein eine einer es ich im ist mit nicht sich "
 		"sie und von zu ";
 	char key[WORD_BYTES + 3];
-	snprintf(key, sizeof key, " %s ", w->s);
+	int n = snprintf(key, sizeof key, " %s ", word);
+	return n < (int)sizeof key && strstr(list, key);
+}
+
+static bool is_function_word(const struct word *w)
+{
 	return !w->is_word || w->n < 2 || strchr(w->s, '\'') || strstr(w->s, "\342\200\231") ||
-	       strstr(list, key);
+	       topic_is_function_word(w->s);
 }
 
 /* What peaks: a content word counts in full, a mark or a function word hardly. */

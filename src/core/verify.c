@@ -197,7 +197,7 @@ static void check_tables(struct atlas_check *c)
 		const char *part;
 		void (*check)(struct verify *v, const struct safetensors *s);
 	} tables[] = {{"logits", verify_logits}, {"graph", verify_graph}, {"scores", verify_scores},
-		    {"map", verify_map}};
+		    {"map", verify_map}, {"evidence", verify_judged}};
 	for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
 		struct safetensors *s = check_tensors(c, tables[i].part, entry_of(c, tables[i].part));
 		if (s && c->v.n_features)

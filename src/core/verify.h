@@ -32,6 +32,7 @@ void verify_logits(struct verify *v, const struct safetensors *s);
 void verify_graph(struct verify *v, const struct safetensors *s);
 void verify_scores(struct verify *v, const struct safetensors *s);
 void verify_map(struct verify *v, const struct safetensors *s);
+void verify_judged(struct verify *v, const struct safetensors *s);
 /* One segment; its shapes have been checked by opening it as a store. */
 void verify_segment(struct verify *v, const struct safetensors *s);
 /* Chosen contexts against the postings, over all segments. */

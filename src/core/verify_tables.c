@@ -3,6 +3,7 @@
 #include "core/verify.h"
 
 #include "base/utf8.h"
+#include "core/judged.h"
 #include "core/map.h"
 
 #include <math.h>
@@ -193,4 +194,26 @@ void verify_map(struct verify *v, const struct safetensors *s)
 	if (verify_pointers(v, s, "name_offset", safetensors_find(s, "name_bytes")->n) && !names_are_texts(m))
 		verify_fault(v, "'%s': a name is not a line of valid UTF-8", safetensors_path(s));
 	map_free(m);
+}
+
+void verify_judged(struct verify *v, const struct safetensors *s)
+{
+	struct err e = {0};
+	struct judged *j = judged_open(s, &e);
+	if (!j) {
+		verify_fault(v, "%s", e.msg);
+		return;
+	}
+	bool good = verify_pointers(v, s, "offset", safetensors_find(s, "bytes")->n);
+	for (u64 i = 0; good && i < judged_count(j); i++) {
+		struct judgement x;
+		const char *what = judged_fault(j, i);
+		judged_at(j, i, &x);
+		if (!what && x.feature >= v->n_features)
+			what = "is of a feature that is not there";
+		if (what)
+			verify_fault(v, "'%s': judgement %llu %s", safetensors_path(s), (unsigned long long)i, what);
+		good = !what;
+	}
+	judged_free(j);
 }

@@ -105,7 +105,7 @@ static void add_part(struct buf *b, const struct atlas *at, const char *part)
 
 static void show_atlas(struct app *a)
 {
-	static const char *const parts[] = {"store", "vocab", "labels", "logits", "graph", "scores", "map"};
+	static const char *const parts[] = {"store", "vocab", "labels", "logits", "graph", "scores", "map", "evidence"};
 	const struct atlas *at = a->session->atlas;
 	const struct dict_info *d = dict_info(at->dict);
 	struct buf b = BUF_INIT;
