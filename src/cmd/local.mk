@@ -19,6 +19,7 @@ src/cmd/cmd_neighbours.c \
 src/cmd/cmd_open.c \
 src/cmd/cmd_progress.c \
 src/cmd/cmd_prune.c \
+src/cmd/cmd_quiz.c \
 src/cmd/cmd_screens.c \
 src/cmd/cmd_search.c \
 src/cmd/cmd_show.c \

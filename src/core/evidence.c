@@ -69,13 +69,16 @@ static bool is_new(const struct maker *m, const struct evidence_question *q)
 	return q->n > 0;
 }
 
-static u64 firing(const struct store *s, u32 feature, const struct evidence_question *q)
+/* Tokens where it fires by so much of the most in the window; 0: at all. */
+static u64 firing(const struct store *s, u32 feature, const struct evidence_question *q, f32 share)
 {
-	f32 act[EVIDENCE_TOKENS];
+	f32 act[EVIDENCE_TOKENS], most = 0;
 	u64 bits = 0;
 	store_activations(s, feature, q->from, q->from + q->n, act);
 	for (u32 i = 0; i < q->n; i++)
-		if (act[i] > 0)
+		most = MAX(most, act[i]);
+	for (u32 i = 0; i < q->n; i++)
+		if (act[i] > 0 && act[i] >= share * most)
 			bits |= (u64)1 << i;
 	return bits;
 }
@@ -144,7 +147,7 @@ static void ask_firing(struct maker *m)
 			q.act = x->act;
 			q.level = x->level;
 			q.known = true;
-			q.marks = firing(m->a->store, m->feature, &q) | (u64)1 << (x->position - q.from);
+			q.marks = firing(m->a->store, m->feature, &q, EVIDENCE_MARKED) | (u64)1 << (x->position - q.from);
 			m->out[m->n++] = q;
 		}
 	}
@@ -166,12 +169,12 @@ static bool ask_silent(struct maker *m, u32 of, u64 peak, enum evidence_source s
 {
 	const struct store *s = m->a->store;
 	struct evidence_question q = window(s, peak);
-	if (!is_new(m, &q) || firing(s, m->feature, &q))
+	if (!is_new(m, &q) || firing(s, m->feature, &q, 0))
 		return false;
 	q.of = of;
 	q.source = source;
 	q.known = m->complete;
-	q.marks = source == EVIDENCE_NEIGHBOUR ? firing(s, of, &q) : m->out[draw % n_firing].marks;
+	q.marks = source == EVIDENCE_NEIGHBOUR ? firing(s, of, &q, EVIDENCE_MARKED) : m->out[draw % n_firing].marks;
 	q.marks &= unmasked(s, &q);
 	if (!q.marks)
 		q.marks = (u64)1 << (peak - q.from);

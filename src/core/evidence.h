@@ -14,8 +14,8 @@
  * feature of density p fires in a drawn window of 32 tokens with a chance of at most 32 p, near a neighbour's
  * contexts with a larger one.
  *
- * Marks of fuzzing: where the feature fires; in a neighbour's context where the neighbour does; in another
- * feature's the places of a context that activates, moved over.
+ * Marks of fuzzing: where the feature fires by 0.3 of its most in the text or more; in a neighbour's context where
+ * the neighbour does; in another feature's the places of a context that activates, moved over.
  *
  * Half of a feature's contexts, by a hash of their position, are kept for explaining (evidence_is_shown): no
  * question is made of them, so that a label made from texts is judged on others.
@@ -29,6 +29,8 @@
 #include "core/atlas.h"
 
 enum { EVIDENCE_TOKENS = 32, EVIDENCE_LEVELS = 5, EVIDENCE_NEAR = 10, EVIDENCE_MOST = 256 };
+
+#define EVIDENCE_MARKED 0.3f
 
 enum evidence_source { EVIDENCE_FIRES, EVIDENCE_OTHER, EVIDENCE_NEIGHBOUR };
 

@@ -4,6 +4,8 @@ src/session/eval.h \
 src/session/parts.c \
 src/session/parts.h \
 src/session/parts_labels.c \
+src/session/quiz.c \
+src/session/quiz.h \
 src/session/reading.c \
 src/session/reading.h \
 src/session/scores.c \

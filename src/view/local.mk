@@ -47,6 +47,7 @@ src/view/view_map_names.c \
 src/view/view_messages.c \
 src/view/view_options.c \
 src/view/view_palette.c \
+src/view/view_quiz.c \
 src/view/view_steer.c \
 src/view/view_steer.h \
 src/view/view_steer_draw.c \

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* test_evidence.c - questions from a made-up store, answers counted by hand, words that stand in a text, the file.
  *
- * Text t of 60: 40 tokens, each another.  Feature 0 fires at 20 of texts 0 to 19, by 1 to 20, and at 22 of text 19;
- * 1 at 20 of texts 20 to 39; 2 at 21 of texts 10 to 29; 3 never.  Once the store is full, once it
+ * Text t of 60: 40 tokens, each another.  Feature 0 fires at 20 of texts 0 to 19, by 1 to 20, and in text 19 by 6.1 at 22
+ * and by 5.9 at 24; 1 at 20 of texts 20 to 39; 2 at 21 of texts 10 to 29; 3 never.  Once the store is full, once it
  * has examples only, where it says that 2 fires more often than is kept.
  */
 #include "base/mem.h"
@@ -27,8 +27,8 @@ static struct atlas full, examples;
 static void add_feature(struct index_image *m, u32 f, u32 first, u32 n, u32 at)
 {
 	struct store_context c[N_TEXTS] = {0};
-	u32 pos[N_TEXTS];
-	f32 act[N_TEXTS];
+	u32 pos[N_TEXTS + 2];
+	f32 act[N_TEXTS + 2];
 	u32 k = 0;
 	struct err e = {0};
 	for (u32 i = 0; i < n; i++) {
@@ -37,8 +37,10 @@ static void add_feature(struct index_image *m, u32 f, u32 first, u32 n, u32 at)
 		act[k++] = (f32)(i + 1);
 	}
 	if (f == 0) {
-		pos[k] = 19 * TEXT + 22;
-		act[k++] = 5;
+		for (u32 i = 0; i < 2; i++) {
+			pos[k] = 19 * TEXT + 22 + 2 * i;
+			act[k++] = i ? 5.9f : 6.1f;
+		}
 	}
 	m->scale[f] = 1;
 	m->max[f] = (f32)n;
