@@ -4,112 +4,52 @@
 
 #include "backend/steer.h"
 #include "base/buf.h"
-#include "base/mem.h"
-#include "core/find.h"
-#include "session/reading.h"
+#include "session/concept.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_TEXTS = 100000, MOST_LINE = 1 << 20 };
-
 struct job {
 	struct session *s;
 	bool chat;
-	char **texts;
-	struct find_text *found; /* of each text */
-	size_t n, n_positive;
+	struct concept c;
+	struct find_filter filter;
+	u64 folds, limit;
+	const char *tag;
 	struct progress progress;
-	struct find_score *best;
-	size_t cap;
-	i64 n_features; /* that fire on any of them */
-	struct find_held_out held_out;
+	struct concept_result r;
 };
 
-/* A line {"text": ...}, or a line that is the text itself. */
-static int take_line(struct job *j, const char *file, u64 number, const char *line, size_t n, bool positive, struct err *e)
+static int share(const struct cmd_args *a, const char *name, f64 def, f32 *out, struct err *e)
 {
-	while (n && (line[n - 1] == '\n' || line[n - 1] == '\r'))
-		n--;
-	if (!n)
-		return 0;
-	char *text = NULL;
-	if (*line == '{') {
-		char *what = xasprintf("'%s', line %llu,", file, (unsigned long long)number);
-		const char *s;
-		json_t *o = json_parse(line, n, what, e);
-		if (o && !json_get_str(o, "text", &s, what, e))
-			text = xstrdup(s);
-		json_decref(o);
-		free(what);
-		if (!text)
-			return -1;
-	} else
-		text = xstrndup(line, n);
-	if (j->n == MOST_TEXTS) {
-		free(text);
-		return err_set(e, ERR_USAGE, "more than %d texts", MOST_TEXTS);
-	}
-	j->texts = xreallocarray(j->texts, j->n + 1, sizeof *j->texts);
-	j->found = xreallocarray(j->found, j->n + 1, sizeof *j->found);
-	j->found[j->n] = (struct find_text){.positive = positive};
-	j->texts[j->n++] = text;
+	f64 x;
+	if (arg_f64(a, name, def, &x, e))
+		return -1;
+	if (!(x >= 0 && x <= 1))
+		return err_set(e, ERR_USAGE, "--%s is a share, from 0 to 1", name);
+	*out = (f32)x;
 	return 0;
 }
 
-static int read_file(struct job *j, const char *path, bool positive, struct err *e)
+static int add_files(struct job *j, const struct cmd_args *a, struct err *e)
 {
-	FILE *f = fopen(path, "r");
-	char *line = NULL;
-	size_t cap = 0;
-	int bad = f ? 0 : err_os(e, "cannot open '%s'", path);
-	u64 number = 0;
-	for (ssize_t n; !bad && (n = getline(&line, &cap, f)) >= 0;) {
-		number++;
-		bad = n > MOST_LINE ? err_set(e, ERR_USAGE, "'%s', line %llu, is longer than a text may be", path,
-					      (unsigned long long)number)
-				    : take_line(j, path, number, line, (size_t)n, positive, e);
+	static const char *const names[] = {"pos", "neg", "not"};
+	const char *path[N_CONCEPT_KINDS];
+	for (int k = 0; k < N_CONCEPT_KINDS; k++)
+		path[k] = arg_str(a, names[k], NULL);
+	if (!path[CONCEPT_POSITIVE] || !(path[CONCEPT_NEGATIVE] || path[CONCEPT_NOT]))
+		return err_set(e, ERR_USAGE, "--pos and --neg name files of texts, a line each");
+	for (int k = 0; k < N_CONCEPT_KINDS; k++) {
+		if (!path[k])
+			continue;
+		if (concept_add_file(&j->c, (enum concept_kind)k, path[k], e))
+			return -1;
+		if (!j->c.count[k])
+			return err_set(e, ERR_USAGE, "'%s' has no text", path[k]);
 	}
-	if (!bad && ferror(f))
-		bad = err_os(e, "cannot read '%s'", path);
-	free(line);
-	if (f)
-		fclose(f);
-	return bad;
-}
-
-struct value {
-	u32 id;
-	f32 act;
-};
-
-static int by_id(const void *a, const void *b)
-{
-	const struct value *x = a, *y = b;
-	return x->id != y->id ? (x->id > y->id) - (x->id < y->id) : (x->act < y->act) - (x->act > y->act);
-}
-
-/* A text's largest activation of each feature. */
-static void gather(const struct reading *t, struct find_text *out)
-{
-	size_t n = 0, m = 0;
-	for (size_t i = 0; i < t->n; i++)
-		n += t->rows[i].n;
-	struct value *v = xcalloc(n + 1, sizeof *v);
-	for (size_t i = 0; i < t->n; i++)
-		for (u32 k = 0; k < t->rows[i].n; k++)
-			v[m++] = (struct value){t->rows[i].id[k], t->rows[i].act[k]};
-	qsort(v, n, sizeof *v, by_id);
-	out->id = xcalloc(n + 1, sizeof *out->id);
-	out->value = xcalloc(n + 1, sizeof *out->value);
-	for (size_t i = 0; i < n; i++)
-		if (!i || v[i].id != v[i - 1].id) {
-			out->id[out->n] = v[i].id;
-			out->value[out->n++] = v[i].act;
-		}
-	free(v);
+	return 0;
 }
 
 static int read_texts(struct job *j, struct err *e)
@@ -121,17 +61,7 @@ static int read_texts(struct job *j, struct err *e)
 	backend_watch(b, &j->progress);
 	int bad = backend_connect(b, &j->progress, e) || steer_check_model(b, j->s->atlas, warning, sizeof warning, e) ? -1 : 0;
 	if (!bad)
-		progress_start(&j->progress, "reading", "texts", j->n);
-	for (size_t i = 0; i < j->n && !bad; i++) {
-		struct reading t;
-		bad = reading_make(j->s, b, j->texts[i], j->chat, &t, e);
-		if (bad)
-			err_wrap(e, "the text '%.40s'", j->texts[i]);
-		else
-			gather(&t, &j->found[i]);
-		reading_release(&t);
-		progress_add(&j->progress, 1);
-	}
+		bad = concept_read(&j->c, &(struct concept_place){j->s->atlas, j->s->pool, b, j->chat, &j->progress}, e);
 	backend_watch(b, NULL);
 	if (*warning)
 		fprintf(stderr, "featlas find: warning: %s\n", warning);
@@ -140,23 +70,18 @@ static int read_texts(struct job *j, struct err *e)
 
 static int work(struct job *j, const struct cmd_args *a, struct err *e)
 {
-	const char *pos = arg_str(a, "pos", NULL), *neg = arg_str(a, "neg", NULL);
-	u64 folds;
-	if (!pos || !neg)
-		return err_set(e, ERR_USAGE, "--pos and --neg name files of texts, a line each");
-	if (arg_u64(a, "folds", 5, 2, 1000, &folds, e) || read_file(j, pos, true, e))
+	bool filtered = arg_flag(a, "on") || arg_flag(a, "off");
+	if (arg_u64(a, "folds", 5, 2, 1000, &j->folds, e) || share(a, "on", 0, &j->filter.on, e) ||
+	    share(a, "off", 1, &j->filter.off, e) || add_files(j, a, e) || read_texts(j, e) ||
+	    concept_rank(&j->c, j->s->atlas->n_features, j->s->pool, filtered ? &j->filter : NULL, (u32)j->folds,
+			 (size_t)j->limit, &j->r, e))
 		return -1;
-	j->n_positive = j->n;
-	if (read_file(j, neg, false, e))
-		return -1;
-	if (!j->n_positive || j->n == j->n_positive)
-		return err_set(e, ERR_USAGE, "'%s' has no text", j->n_positive ? neg : pos);
-	j->best = xcalloc(j->cap + 1, sizeof *j->best);
-	if (read_texts(j, e))
-		return -1;
-	u32 f = j->s->atlas->n_features;
-	j->n_features = find_rank(j->found, j->n, f, j->s->pool, j->best, j->cap, e);
-	return j->n_features < 0 ? -1 : find_held_out(j->found, j->n, f, (u32)folds, j->s->pool, &j->held_out, e);
+	return j->tag ? concept_tag(j->s, &j->r, j->tag, e) : 0;
+}
+
+static size_t n_negative(const struct job *j)
+{
+	return j->c.count[CONCEPT_NEGATIVE] ? j->c.count[CONCEPT_NEGATIVE] : j->c.count[CONCEPT_NOT];
 }
 
 static json_t *score_json(struct session *s, const struct find_score *x)
@@ -169,55 +94,59 @@ static json_t *score_json(struct session *s, const struct find_score *x)
 	return j;
 }
 
-static void print_found(struct job *j, bool json)
+static json_t *found_json(struct job *j)
 {
-	size_t n = MIN((size_t)j->n_features, j->cap), negative = j->n - j->n_positive;
-	const struct find_held_out *h = &j->held_out;
-	if (json) {
-		json_t *list = json_array();
-		for (size_t i = 0; i < n; i++)
-			json_array_append_new(list, score_json(j->s, &j->best[i]));
-		cmd_print_json(json_pack("{s:I, s:I, s:{s:o, s:I, s:o, s:I}, s:o}", "positive", (json_int_t)j->n_positive,
-					 "negative", (json_int_t)negative, "held_out", "auroc", json_f32(h->auroc), "folds",
-					 (json_int_t)h->folds, "feature",
-					 h->folds ? json_integer(h->chosen) : json_null(), "times", (json_int_t)h->times,
-					 "features", list));
-		return;
-	}
-	printf("%zu positive, %zu negative texts; chosen without a fold and judged on it: AUROC %.3f", j->n_positive, negative,
+	const struct find_held_out *h = &j->r.held_out;
+	json_t *list = json_array(), *o;
+	for (size_t i = 0; i < j->r.n; i++)
+		json_array_append_new(list, score_json(j->s, &j->r.best[i]));
+	o = json_pack("{s:I, s:I, s:{s:o, s:I, s:o, s:I}, s:o}", "positive", (json_int_t)j->c.count[CONCEPT_POSITIVE],
+		      "negative", (json_int_t)n_negative(j), "held_out", "auroc", json_f32(h->auroc), "folds",
+		      (json_int_t)h->folds, "feature", h->times ? json_integer(h->chosen) : json_null(), "times",
+		      (json_int_t)h->times, "features", list);
+	if (j->c.count[CONCEPT_NOT])
+		json_object_set_new(o, "barred", json_integer((json_int_t)j->r.n_barred));
+	if (j->tag)
+		json_object_set_new(o, "tag", json_text(j->tag, strlen(j->tag)));
+	return o;
+}
+
+static void print_found(struct job *j)
+{
+	size_t positive = j->c.count[CONCEPT_POSITIVE], negative = n_negative(j);
+	const struct find_held_out *h = &j->r.held_out;
+	printf("%zu positive, %zu negative texts; chosen without a fold and judged on it: AUROC %.3f", positive, negative,
 	       (f64)h->auroc);
-	if (h->folds)
+	if (h->times)
 		printf(", #%u in %u of %u folds", h->chosen, h->times, h->folds);
 	puts("");
-	for (size_t i = 0; i < n; i++) {
-		const struct find_score *x = &j->best[i];
+	if (j->c.count[CONCEPT_NOT])
+		printf("%llu features fire on the %zu texts on which they may not\n", (unsigned long long)j->r.n_barred,
+		       j->c.count[CONCEPT_NOT]);
+	for (size_t i = 0; i < j->r.n; i++) {
+		const struct find_score *x = &j->r.best[i];
 		char *label = session_label_text(j->s, x->feature);
 		printf("#%-7u AUROC %.3f  %+7.3f  fires on %u of %zu, %u of %zu  %s\n", x->feature, (f64)x->auroc,
-		       (f64)x->mean_difference, x->n_positive, j->n_positive, x->n_negative, negative, label);
+		       (f64)x->mean_difference, x->n_positive, positive, x->n_negative, negative, label);
 		free(label);
 	}
 }
 
 int cmd_find(const struct cmd_args *a, struct err *e)
 {
-	struct job j = {.chat = !arg_flag(a, "plain")};
-	u64 limit;
-	if (arg_u64(a, "limit", 20, 0, 1u << 24, &limit, e) || !(j.s = cmd_open(a, e)))
+	struct job j = {.chat = !arg_flag(a, "plain"), .tag = arg_str(a, "tag", NULL)};
+	if (arg_u64(a, "limit", 20, 0, 1u << 24, &j.limit, e) || !(j.s = cmd_open(a, e)))
 		return -1;
-	j.cap = (size_t)limit;
 	struct cmd_progress *shown = cmd_progress_start(&j.progress);
 	int bad = work(&j, a, e);
 	cmd_progress_stop(shown);
-	if (!bad)
-		print_found(&j, arg_flag(a, "json"));
-	for (size_t i = 0; i < j.n; i++) {
-		free(j.texts[i]);
-		free(j.found[i].id);
-		free(j.found[i].value);
-	}
-	free(j.texts);
-	free(j.found);
-	free(j.best);
+	if (!bad && arg_flag(a, "json"))
+		cmd_print_json(found_json(&j));
+	else if (!bad)
+		print_found(&j);
+	i64 n = j.r.n_features;
+	concept_release(&j.c);
+	concept_result_release(&j.r);
 	session_free(j.s);
-	return bad ? -1 : j.n_features ? EXIT_OK : EXIT_NONE;
+	return bad ? -1 : n ? EXIT_OK : EXIT_NONE;
 }

@@ -4,6 +4,8 @@
 #include "base/mem.h"
 #include "cmd/cmd.h"
 #include "cmd/show.h"
+#include "core/judged.h"
+#include "session/quiz.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -143,6 +145,39 @@ static void set_people(json_t *j, struct note *n, u32 id)
 	free(text);
 }
 
+/* What machines and a person made of its labels. */
+static void set_evidence(json_t *j, const struct shown *f)
+{
+	static const char *const methods[] = {"detection", "fuzzing"};
+	const struct judged *judged = f->s->atlas->judged;
+	json_t *list = json_array(), *quizzes = json_object();
+	u64 first = 0, n = judged ? judged_of(judged, f->id, &first) : 0;
+	for (u64 i = first; i < first + n; i++) {
+		struct judgement x;
+		judged_at(judged, i, &x);
+		json_t *o = json_pack("{s:o, s:o}", "method", json_text(x.method.name, strlen(x.method.name)), "label",
+				      json_text((const char *)x.label.p, x.label.n));
+		if (*x.method.model)
+			json_object_set_new(o, "model", json_text(x.method.model, strlen(x.method.model)));
+		json_object_set_new(o, "seed", json_integer((json_int_t)x.method.ask.seed));
+		json_object_update_new(o, evidence_json(&x.score));
+		json_array_append_new(list, o);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+		char *text = note_quiz(f->s->note, f->id, methods[i]);
+		json_t *o = text ? json_parse(text, strlen(text), "a quiz", NULL) : NULL;
+		if (o)
+			json_object_set_new(quizzes, methods[i], o);
+		free(text);
+	}
+	if (json_array_size(list))
+		json_object_set(j, "judged", list);
+	if (json_object_size(quizzes))
+		json_object_set(j, "quiz", quizzes);
+	json_decref(list);
+	json_decref(quizzes);
+}
+
 json_t *show_json(const struct shown *f)
 {
 	json_t *j = json_object(), *words = json_object();
@@ -152,6 +187,7 @@ json_t *show_json(const struct shown *f)
 	if (session_is_rejected(f->s, f->id))
 		json_object_set_new(j, "rejected", json_true());
 	set_people(j, f->s->note, f->id);
+	set_evidence(j, f);
 	json_object_set_new(j, "density", json_f32(f->stats.density));
 	json_object_set_new(j, "max", json_f32(f->stats.max));
 	json_object_set_new(j, "input_score", json_f32(f->scores.input));

@@ -152,9 +152,17 @@ static int better(const void *a, const void *b)
 	return (x->feature > y->feature) - (x->feature < y->feature);
 }
 
-/* Every feature that fires, best first: *n of them, owned by the caller. */
-static struct find_score *rank(const struct find_text *t, size_t n, const bool *use, u32 n_features, struct pool *pool,
-			       u64 *n_out, struct err *e)
+static bool passes(const struct find_filter *f, const struct find_score *s, const struct table *x)
+{
+	if (!s->n_positive && !s->n_negative)
+		return false;
+	return !f || ((f64)s->n_positive >= (f64)f->on * (f64)x->n_positive - 1e-6 &&
+		      (f64)s->n_negative <= (f64)f->off * (f64)x->n_negative + 1e-6);
+}
+
+/* Every feature that fires and passes, best first: *n of them, owned by the caller. */
+static struct find_score *rank(const struct find_text *t, size_t n, const bool *use, u32 n_features,
+			       const struct find_filter *filter, struct pool *pool, u64 *n_out, struct err *e)
 {
 	struct table x;
 	if (table_init(&x, t, n, use, n_features, e))
@@ -165,7 +173,7 @@ static struct find_score *rank(const struct find_text *t, size_t n, const bool *
 		struct job j = {&x, n_features, all};
 		pool_each(pool, (n_features + FEATURES_A_TASK - 1) / FEATURES_A_TASK, score_some, &j);
 		for (u32 f = 0; f < n_features; f++)
-			if (all[f].n_positive || all[f].n_negative)
+			if (passes(filter, &all[f], &x))
 				all[m++] = all[f];
 		qsort(all, m, sizeof *all, better);
 	} else if (all) {
@@ -178,11 +186,11 @@ static struct find_score *rank(const struct find_text *t, size_t n, const bool *
 	return all;
 }
 
-i64 find_rank(const struct find_text *t, size_t n, u32 n_features, struct pool *pool, struct find_score *out, size_t cap,
-	      struct err *e)
+i64 find_rank(const struct find_text *t, size_t n, u32 n_features, const struct find_filter *filter, struct pool *pool,
+	      struct find_score *out, size_t cap, struct err *e)
 {
 	u64 m;
-	struct find_score *all = rank(t, n, NULL, n_features, pool, &m, e);
+	struct find_score *all = rank(t, n, NULL, n_features, filter, pool, &m, e);
 	if (!all)
 		return -1;
 	memcpy(out, all, MIN(m, (u64)cap) * sizeof *out);
@@ -198,9 +206,10 @@ static void deal(const struct find_text *t, size_t n, u32 folds, u32 *fold)
 		fold[i] = next[t[i].positive]++ % folds;
 }
 
-int find_held_out(const struct find_text *t, size_t n, u32 n_features, u32 folds, struct pool *pool,
-		  struct find_held_out *out, struct err *e)
+int find_held_out(const struct find_text *t, size_t n, u32 n_features, u32 folds, const struct find_filter *filter,
+		  struct pool *pool, struct find_held_out *out, struct err *e)
 {
+	u32 n_none = 0; /* folds without a choice */
 	u32 *fold = xcalloc(n + 1, sizeof *fold), *chosen = xcalloc(folds + 1, sizeof *chosen);
 	bool *use = xcalloc(n + 1, sizeof *use);
 	f64 sum = 0;
@@ -209,14 +218,19 @@ int find_held_out(const struct find_text *t, size_t n, u32 n_features, u32 folds
 	deal(t, n, folds, fold);
 	for (u32 k = 0; k < folds && !bad; k++) {
 		u64 m = 0;
-		u32 kinds = 0;
+		u32 out_of = 0, left = 0; /* kinds in the fold, and without it */
 		for (size_t i = 0; i < n; i++) {
 			use[i] = fold[i] != k;
-			kinds |= use[i] ? 0 : t[i].positive ? 1 : 2;
+			*(use[i] ? &left : &out_of) |= t[i].positive ? 1 : 2;
 		}
-		if (kinds != 3)
+		if (out_of != 3 || left != 3)
 			continue;
-		struct find_score *all = rank(t, n, use, n_features, pool, &m, e);
+		struct find_score *all = rank(t, n, use, n_features, filter, pool, &m, e);
+		if (all && !m && filter) {
+			n_none++;
+			free(all);
+			continue;
+		}
 		if (!all || !m) {
 			bad = all ? err_set(e, ERR_FAILED, "no feature fires on these texts") : -1;
 			free(all);
@@ -237,8 +251,9 @@ int find_held_out(const struct find_text *t, size_t n, u32 n_features, u32 folds
 			out->chosen = chosen[i];
 		}
 	}
+	out->folds += n_none;
 	if (!bad && out->folds)
-		out->auroc = (f32)(sum / out->folds);
+		out->auroc = (f32)((sum + 0.5 * n_none) / out->folds);
 	free(fold);
 	free(chosen);
 	free(use);

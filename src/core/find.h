@@ -28,20 +28,27 @@ struct find_score {
 	u32 n_positive, n_negative; /* texts where it fires */
 };
 
-/* All features that fire on any text, best AUROC first, then by mean difference, then by id: at most cap.
- * Returns how many there are in all, -1 on error.  O(texts x F log texts). */
-i64 find_rank(const struct find_text *t, size_t n, u32 n_features, struct pool *pool, struct find_score *out, size_t cap,
-	      struct err *e);
+/* "Active on A and not on B": only features that fire on at least the share `on` of the positive texts and at
+ * most `off` of the negative ones; NULL: all.  Shares from 0 to 1. */
+struct find_filter {
+	f32 on, off;
+};
+
+/* All features that fire on any text and pass the filter, best AUROC first, then by mean difference, then by id: at
+ * most cap.  Returns how many there are in all, -1 on error.  O(texts x F log texts). */
+i64 find_rank(const struct find_text *t, size_t n, u32 n_features, const struct find_filter *filter, struct pool *pool,
+	      struct find_score *out, size_t cap, struct err *e);
 
 struct find_held_out {
-	u32 folds;      /* in which both kinds of text were left out */
+	u32 folds;      /* in which both kinds of text were left out and both were left */
 	f32 auroc;      /* mean over folds, of the feature chosen without the fold; NaN where there was none */
 	u32 chosen;     /* the feature chosen most often, */
 	u32 times;      /* and how often */
 };
-/* Texts are dealt to folds by turns, each kind by itself. */
-int find_held_out(const struct find_text *t, size_t n, u32 n_features, u32 folds, struct pool *pool,
-		  struct find_held_out *out, struct err *e);
+/* Texts are dealt to folds by turns, each kind by itself.  Where nothing passes the filter without a fold, there
+ * is no choice, and its AUROC counts as chance, 0.5. */
+int find_held_out(const struct find_text *t, size_t n, u32 n_features, u32 folds, const struct find_filter *filter,
+		  struct pool *pool, struct find_held_out *out, struct err *e);
 
 /* AUROC of one feature over the texts for which use is true (NULL: all); NaN without both kinds. */
 f32 find_auroc(const struct find_text *t, size_t n, u32 feature, const bool *use);

@@ -1,4 +1,6 @@
 src_libsession_a_SOURCES += \
+src/session/concept.c \
+src/session/concept.h \
 src/session/eval.c \
 src/session/eval.h \
 src/session/parts.c \

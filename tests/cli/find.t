@@ -14,6 +14,23 @@ has "says how many texts" "$out" '^3 positive, 3 negative texts; chosen without 
 has "the river's feature" "$out" '^#1 +AUROC 1\.000 +\+[0-9.]+ +fires on 3 of 3, 0 of 3 +words about rivers$'
 check "--json" 0 find --json
 has "is one object" "$out" '^\{"positive":3,"negative":3,"held_out":\{"auroc":[0-9.]+,"folds":3,"feature":[0-9]+,"times":[0-9]\},"features":\[\{"id":[0-9]+,'
+check "on all of these and on none of those" 0 find --on 1 --off 0 --limit 100
+lacks "is all that is left" "$out" 'fires on [012] of 3|, [123] of 3  '
+check "what no feature does" 1 find --on 1 --off 0 --not "$tmp/pos"
+has "says how many are barred" "$out" '^[1-9][0-9]* features fire on the 3 texts on which they may not$'
+check "a share above 1" 2 find --on 2
+has "is refused" "$err" '^featlas find: --on is a share, from 0 to 1$'
+check "--not alone" 0 "$FEATLAS" find "$SAMPLE" --backend fake --plain --pos "$tmp/pos" --not "$tmp/neg" --json
+has "is negative too" "$out" '"positive":3,"negative":3,.*"barred":[1-9]'
+lacks "and bars" "$out" '"fires_on_negative":[1-9]'
+copy_sample
+check "--tag" 0 "$FEATLAS" find "$atlas" --backend fake --plain --pos "$tmp/pos" --neg "$tmp/neg" --limit 2 --tag rivers
+ids=$(printf '%s\n' "$out" | sed -n 's/^#\([0-9]*\).*/\1/p' | sort -n)
+run "$FEATLAS" search "$atlas" --query tag:rivers
+is "is a query" "$(printf '%s\n' "$out" | sed 's/^#\([0-9]*\).*/\1/' | sort -n)" "$ids"
+run "$FEATLAS" find "$atlas" --backend fake --plain --pos "$tmp/pos" --neg "$tmp/neg" --limit 2 --tag rivers
+run "$FEATLAS" search "$atlas" --query tag:rivers --count
+is "that a second time leaves as it is" "$out" 2
 check "without --neg" 2 "$FEATLAS" find "$SAMPLE" --backend fake --pos "$tmp/pos"
 has "is refused" "$err" '^featlas find: --pos and --neg name files of texts'
 : >"$tmp/neg"

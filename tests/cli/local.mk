@@ -24,6 +24,7 @@ tests/cli/manual.t \
 tests/cli/map.t \
 tests/cli/mpi.t \
 tests/cli/near.t \
+tests/cli/quiz.t \
 tests/cli/search.t \
 tests/cli/show.t \
 tests/cli/steer.t \

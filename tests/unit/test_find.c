@@ -62,7 +62,7 @@ static void all_pairs(void **state)
 	struct err e = {0};
 	struct find_score best[F];
 	struct pool *pool = pool_new(2);
-	i64 n = find_rank(texts, N, F, pool, best, F, &e);
+	i64 n = find_rank(texts, N, F, NULL, pool, best, F, &e);
 	assert_int_equal(n, F - 1); /* but the silent one */
 	assert_int_equal(best[0].feature, 9);
 	assert_true(best[0].auroc == 1);
@@ -84,12 +84,40 @@ static void all_pairs(void **state)
 	pool_free(pool);
 }
 
+/* 9 fires on all 13 positive texts and on 5 of the 24 others. */
+static void on_these_and_not_on_those(void **state)
+{
+	(void)state;
+	struct err e = {0};
+	struct find_score best[F];
+	struct find_held_out h;
+	struct find_filter all_but_few = {1, 0.21f}, fewer = {1, 0.2f}, most = {0.5f, 1};
+	assert_int_equal(find_rank(texts, N, F, &all_but_few, NULL, best, F, &e), 1);
+	assert_int_equal(best[0].feature, 9);
+	assert_int_equal(best[0].n_positive, 13);
+	assert_int_equal(best[0].n_negative, 5);
+	assert_int_equal(find_rank(texts, N, F, &fewer, NULL, best, F, &e), 0);
+	i64 n = find_rank(texts, N, F, &most, NULL, best, F, &e);
+	assert_in_range(n, 1, F - 2);
+	for (i64 i = 0; i < n; i++)
+		assert_in_range(best[i].n_positive, 7, 13);
+	struct find_filter none = {1, 0};
+	assert_int_equal(find_held_out(texts, N, F, 4, &none, NULL, &h, &e), 0);
+	assert_int_equal(h.folds, 4);
+	assert_int_equal(h.times, 0);
+	assert_true(h.auroc == 0.5f);
+	/* a text of either kind can be left out nowhere */
+	assert_int_equal(find_held_out(texts, 2, F, 4, NULL, NULL, &h, &e), 0);
+	assert_int_equal(h.folds, 0);
+	assert_true(isnan(h.auroc));
+}
+
 static void held_out(void **state)
 {
 	(void)state;
 	struct err e = {0};
 	struct find_held_out h;
-	assert_int_equal(find_held_out(texts, N, F, 4, NULL, &h, &e), 0);
+	assert_int_equal(find_held_out(texts, N, F, 4, NULL, NULL, &h, &e), 0);
 	assert_int_equal(h.folds, 4);
 	assert_int_equal(h.chosen, 9);
 	assert_int_equal(h.times, 4);
@@ -109,8 +137,8 @@ static void held_out(void **state)
 			}
 		texts[i].n = m;
 	}
-	assert_true(find_rank(texts, N, F, NULL, best, 1, &e) > 0);
-	assert_int_equal(find_held_out(texts, N, F, 6, NULL, &h, &e), 0);
+	assert_true(find_rank(texts, N, F, NULL, NULL, best, 1, &e) > 0);
+	assert_int_equal(find_held_out(texts, N, F, 6, NULL, NULL, &h, &e), 0);
 	assert_true(h.auroc < best[0].auroc - 0.05f);
 }
 
@@ -119,7 +147,7 @@ static void one_kind(void **state)
 	(void)state;
 	struct err e = {0};
 	struct find_score best[1];
-	assert_int_equal(find_rank(texts, 1, F, NULL, best, 1, &e), -1);
+	assert_int_equal(find_rank(texts, 1, F, NULL, NULL, best, 1, &e), -1);
 	assert_string_equal(e.msg, "there must be texts of both kinds, positive and negative");
 	assert_true(isnan(find_auroc(texts, 1, 3, NULL)));
 }
@@ -136,7 +164,7 @@ static int release(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(all_pairs), cmocka_unit_test(held_out),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(all_pairs), cmocka_unit_test(on_these_and_not_on_those), cmocka_unit_test(held_out),
 					   cmocka_unit_test(one_kind)};
 	return cmocka_run_group_tests(tests, make, release);
 }
