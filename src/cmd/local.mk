@@ -1,10 +1,13 @@
 src_featlas_SOURCES += \
+src/cmd/asked.c \
+src/cmd/asked.h \
 src/cmd/cmd.c \
 src/cmd/cmd.h \
 src/cmd/cmd_check.c \
 src/cmd/cmd_diff.c \
 src/cmd/cmd_encode.c \
 src/cmd/cmd_eval.c \
+src/cmd/cmd_explain.c \
 src/cmd/cmd_export.c \
 src/cmd/cmd_find.c \
 src/cmd/cmd_harvest.c \
@@ -12,6 +15,7 @@ src/cmd/cmd_import.c \
 src/cmd/cmd_import_labels.c \
 src/cmd/cmd_index.c \
 src/cmd/cmd_info.c \
+src/cmd/cmd_judge.c \
 src/cmd/cmd_label.c \
 src/cmd/cmd_map.c \
 src/cmd/cmd_near.c \

@@ -7,6 +7,8 @@ src/io/frame.c \
 src/io/frame.h \
 src/io/gzip.c \
 src/io/gzip.h \
+src/io/http.c \
+src/io/http.h \
 src/io/jstream.c \
 src/io/jstream.h \
 src/io/npy.c \

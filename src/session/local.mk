@@ -1,8 +1,14 @@
 src_libsession_a_SOURCES += \
+src/session/chat.c \
+src/session/chat.h \
 src/session/concept.c \
 src/session/concept.h \
 src/session/eval.c \
 src/session/eval.h \
+src/session/explain.c \
+src/session/explain.h \
+src/session/judge.c \
+src/session/judge.h \
 src/session/parts.c \
 src/session/parts.h \
 src/session/parts_labels.c \

@@ -18,6 +18,7 @@ tests/cli/harvest.t \
 tests/cli/import.t \
 tests/cli/index.t \
 tests/cli/info.t \
+tests/cli/judge.t \
 tests/cli/label.t \
 tests/cli/llama.t \
 tests/cli/manual.t \
