@@ -9,6 +9,7 @@
 #include "view/view_feature.h"
 
 #include "base/mem.h"
+#include "core/judged.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -236,6 +237,23 @@ static void crumb(struct view *v, struct buf *out)
 	buf_addf(out, "#%u", ((struct feature *)view_state(v))->id);
 }
 
+/* What machines made of its labels. */
+static void add_judged(struct view *v, struct buf *out)
+{
+	struct feature *s = view_state(v);
+	const struct judged *j = feature_atlas(v)->judged;
+	u64 first = 0, n = j ? judged_of(j, s->id, &first) : 0;
+	for (u64 i = first; i < first + n; i++) {
+		struct judgement x;
+		struct evidence_figures f;
+		judged_at(j, i, &x);
+		evidence_figures(&x.score, &f);
+		buf_addf(out, "%.20s%s%.40s %.9g: %u of %u, silent %u of %u: \"%.*s\"\n", x.method.name,
+			 *x.method.model ? " by " : "", x.method.model, (f64)f.balanced, x.score.fires[1], x.score.fires[0],
+			 x.score.silent[1], x.score.silent[0], (int)MIN(x.label.n, 200), (const char *)x.label.p);
+	}
+}
+
 static void exact(struct view *v, struct buf *out)
 {
 	struct feature *s = view_state(v);
@@ -255,6 +273,7 @@ static void exact(struct view *v, struct buf *out)
 	}
 	buf_addf(out, "density %.9g  (%llu tokens)\nmax     %.9g\nmean    %.9g\n", (f64)s->stats.density,
 		 (unsigned long long)s->stats.count, (f64)s->stats.max, (f64)s->stats.mean);
+	add_judged(v, out);
 	buf_addf(out, "detects %.9g\noutput  %.9g\nwrites  %.9g\nfeatlas show %s %u --json",
 		 (f64)s->scores.input, (f64)s->scores.output, (f64)s->scores.topic, feature_atlas(v)->folder,
 		 s->id);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* view_feature_draw.c - a feature's page on the screen: header, contexts with heat, neighbours. */
+#include "core/judged.h"
+#include "session/quiz.h"
 #include "ui/plot.h"
 #include "view/view_feature.h"
 
@@ -47,6 +49,25 @@ static void skip_first(void *context, const struct label *l)
 	o->first = false;
 }
 
+/* What a person's quiz and a machine's judgement made of the label that is shown: "quiz .83  judged .71". */
+static void add_evidence(struct session *s, u32 feature, const struct label *l, struct buf *b)
+{
+	struct judgement x;
+	char value[16], *asked = NULL, *shown = session_label_text(s, feature);
+	f32 quiz, judged = NAN;
+	if (quiz_kept(s, feature, NULL, &quiz, &asked) && !strcmp(asked, shown)) {
+		view_format_score(value, quiz);
+		buf_addf(b, "quiz %s  ", value);
+	}
+	free(asked);
+	free(shown);
+	if (s->atlas->judged && judged_best(s->atlas->judged, feature, &l->text, &x, &judged)) {
+		view_format_score(value, judged);
+		bool model = *x.method.model;
+		buf_addf(b, "%s %s  ", model ? "judged" : "words", value);
+	}
+}
+
 static void draw_labels(struct view *v, struct rect r)
 {
 	struct feature *s = view_state(v);
@@ -64,12 +85,14 @@ static void draw_labels(struct view *v, struct rect r)
 		plot_stars(r, x, 0, rating);
 		x--;
 	}
-	if (has)
-		x = rect_puts_right(r, x, 0, STYLE_DIM,
-				    l.kind == LABEL_PERSON    ? "person"
-				    : l.kind == LABEL_LEXICAL ? "automatic"
-							      : l.source) -
-		    2;
+	if (has) {
+		struct buf b = BUF_INIT;
+		if (r.w >= 60)
+			add_evidence(session, s->id, &l, &b);
+		buf_adds(&b, l.kind == LABEL_PERSON ? "person" : l.kind == LABEL_LEXICAL ? "automatic" : l.source);
+		x = rect_puts_right(r, x, 0, STYLE_DIM, b.s) - 2;
+		buf_release(&b);
+	}
 	if (app_is_marked(v->app, s->id))
 		rect_puts(r, 0, 0, STYLE_MARK, "*");
 	view_put_label(v, r, 1, 0, x - 1, s->id);

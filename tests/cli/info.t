@@ -21,7 +21,7 @@ check "the store" \
 	'has "\"n_tokens_indexed\":20000,\"n_tokens_kept\":19800,\"n_contexts\":" && has "\"n_activations\":158000,\"coverage\":\"full\""'
 check "the labels" 'has "\"n_labels\":551"'
 check "the parts" 'has "[\"dictionary\",\"store\",\"vocab\",\"labels\",\"logits\",\"graph\",\"scores\",\"map\",\"runs\"]"'
-check "nothing is missing" 'has "\"missing\":{}"'
+check "nothing else is missing" 'has "\"missing\":{\"evidence\":\"no judged labels; judge them with '"'featlas judge $t/a.atlas --method lexical'"'\"}"'
 check "the database of edits" 'has "\"labels_db\":{\"path\":\"$t/a.atlas/labels.db\",\"exists\":false"'
 
 out=$("$FEATLAS" info "$t/a.atlas")

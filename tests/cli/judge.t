@@ -30,6 +30,9 @@ has "is refused" "$err" 'asks nobody'
 check "no endpoint" 2 judge 0
 has "is asked for" "$err" '^featlas judge: --endpoint and --model name who is asked$'
 
+printf 'keys #\ntype 3\nkeys <Enter>\nexpect words .50  fake explainer\nkeys =\nexpect lexical 0.5: 0 of 10, silent 10 of 10: "words about French"\n' >"$tmp/keys"
+check "the feature's page shows it" 0 "$FEATLAS" open "$atlas" --backend fake --script "$tmp/keys"
+
 # damaged
 cp "$atlas/evidence.safetensors" "$tmp/kept"
 python3 - "$atlas/evidence.safetensors" <<'X'
