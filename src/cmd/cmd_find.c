@@ -33,13 +33,18 @@ static int share(const struct cmd_args *a, const char *name, f64 def, f32 *out, 
 	return 0;
 }
 
+static size_t n_negative(const struct job *j)
+{
+	return j->c.count[CONCEPT_NEGATIVE] ? j->c.count[CONCEPT_NEGATIVE] : j->c.count[CONCEPT_NOT];
+}
+
 static int add_files(struct job *j, const struct cmd_args *a, struct err *e)
 {
 	static const char *const names[] = {"pos", "neg", "not"};
 	const char *path[N_CONCEPT_KINDS];
 	for (int k = 0; k < N_CONCEPT_KINDS; k++)
 		path[k] = arg_str(a, names[k], NULL);
-	if (!path[CONCEPT_POSITIVE] || !(path[CONCEPT_NEGATIVE] || path[CONCEPT_NOT]))
+	if (!path[CONCEPT_POSITIVE])
 		return err_set(e, ERR_USAGE, "--pos and --neg name files of texts, a line each");
 	for (int k = 0; k < N_CONCEPT_KINDS; k++) {
 		if (!path[k])
@@ -49,7 +54,10 @@ static int add_files(struct job *j, const struct cmd_args *a, struct err *e)
 		if (!j->c.count[k])
 			return err_set(e, ERR_USAGE, "'%s' has no text", path[k]);
 	}
-	return 0;
+	if (n_negative(j))
+		return 0;
+	return err_set(e, ERR_USAGE, "--pos and --neg name files of texts, a line each; '%s' says of none that it is negative",
+		       path[CONCEPT_POSITIVE]);
 }
 
 static int read_texts(struct job *j, struct err *e)
@@ -77,11 +85,6 @@ static int work(struct job *j, const struct cmd_args *a, struct err *e)
 			 (size_t)j->limit, &j->r, e))
 		return -1;
 	return j->tag ? concept_tag(j->s, &j->r, j->tag, e) : 0;
-}
-
-static size_t n_negative(const struct job *j)
-{
-	return j->c.count[CONCEPT_NEGATIVE] ? j->c.count[CONCEPT_NEGATIVE] : j->c.count[CONCEPT_NOT];
 }
 
 static json_t *score_json(struct session *s, const struct find_score *x)

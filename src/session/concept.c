@@ -90,7 +90,9 @@ static int add_line(struct concept *c, enum concept_kind kind, const char *file,
 	char *what = xasprintf("'%s', line %llu,", file, (unsigned long long)number);
 	const char *s;
 	json_t *o = json_parse(line, n, what, e);
-	int bad = !o || json_get_str(o, "text", &s, what, e) || concept_add(c, kind, s, strlen(s), e);
+	bool other = kind == CONCEPT_POSITIVE && o && !json_opt_bool(o, "positive", true);
+	int bad = !o || json_get_str(o, "text", &s, what, e) ||
+		  concept_add(c, other ? CONCEPT_NEGATIVE : kind, s, strlen(s), e);
 	json_decref(o);
 	free(what);
 	return bad ? -1 : 0;

@@ -31,7 +31,8 @@ void concept_copy(const struct concept *c, struct concept *out);
 int concept_add(struct concept *c, enum concept_kind kind, const char *text, size_t n, struct err *e);
 void concept_remove(struct concept *c, size_t i);
 void concept_forget(struct concept *c); /* what has been read: the template, say, has changed */
-/* A line a text, plain or {"text": ...}; blank lines are passed over. */
+/* A line a text, plain or {"text": ...}; blank lines are passed over.  In a file of positive texts a line with
+ * "positive": false is a negative one, so that one file may hold a concept. */
 int concept_add_file(struct concept *c, enum concept_kind kind, const char *path, struct err *e);
 
 struct concept_place {

@@ -31,6 +31,9 @@ is "is a query" "$(printf '%s\n' "$out" | sed 's/^#\([0-9]*\).*/\1/' | sort -n)"
 run "$FEATLAS" find "$atlas" --backend fake --plain --pos "$tmp/pos" --neg "$tmp/neg" --limit 2 --tag rivers
 run "$FEATLAS" search "$atlas" --query tag:rivers --count
 is "that a second time leaves as it is" "$out" 2
+printf '{"text": "a boat on the river", "positive": true}\n{"text": "bread and butter", "positive": false}\n' >"$tmp/both"
+check "one file of both kinds" 0 "$FEATLAS" find "$SAMPLE" --backend fake --plain --pos "$tmp/both" --json
+has "is enough" "$out" '^\{"positive":1,"negative":1,'
 check "without --neg" 2 "$FEATLAS" find "$SAMPLE" --backend fake --pos "$tmp/pos"
 has "is refused" "$err" '^featlas find: --pos and --neg name files of texts'
 : >"$tmp/neg"

@@ -35,7 +35,7 @@ tests/cli/text.t \
 tests/cli/train.t \
 tests/cli/verify.t
 TESTS += $(cli_suites)
-EXTRA_DIST += tests/lib.sh $(cli_suites)
+EXTRA_DIST += tests/lib.sh tests/cli/chat_server.py $(cli_suites)
 
 check_PROGRAMS += tests/cli/tool
 tests_cli_tool_LDADD = $(CORE_LIBS)
