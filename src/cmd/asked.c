@@ -126,6 +126,6 @@ void asked_print(void *context, json_t *body)
 
 void asked_say_dry(const struct cmd_args *a, const struct chat *c, const struct asked_dry *d)
 {
-	fprintf(stderr, "featlas %s: %llu requests would go to %s, %llu bytes, about %llu tokens; nothing was sent\n", a->command,
-		(unsigned long long)d->n, c->url, (unsigned long long)d->bytes, (unsigned long long)d->bytes / 4);
+	fprintf(stderr, "featlas %s: %llu requests would go to %s, %llu bytes, about %llu tokens; nothing was sent\n",
+		a->command, (unsigned long long)d->n, c->url, (unsigned long long)d->bytes, (unsigned long long)d->bytes / 4);
 }

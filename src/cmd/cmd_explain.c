@@ -101,8 +101,8 @@ static size_t print_all(const struct job *j, bool json)
 	if (silent)
 		fprintf(stderr, "featlas explain: %zu have no context to show\n", silent);
 	if (j->n - n - silent)
-		fprintf(stderr, "featlas explain: %zu of %zu got no label%s%s\n", j->n - n - silent, j->n, *j->chat.why ? ": " : "",
-			j->chat.why);
+		fprintf(stderr, "featlas explain: %zu of %zu got no label%s%s\n", j->n - n - silent, j->n,
+			*j->chat.why ? ": " : "", j->chat.why);
 	return n;
 }
 

@@ -185,7 +185,8 @@ static json_t *summary(const struct job *j, int kind)
 		all.n_assumed += x->score.n_assumed;
 	}
 	qsort(v, n, sizeof *v, by_value);
-	json_t *o = json_pack("{s:s, s:I}", "kind", kind < 0 ? "all" : kinds[kind], "labels", (json_int_t)n), *levels = json_array();
+	const char *name = kind < 0 ? "all" : kinds[kind];
+	json_t *o = json_pack("{s:s, s:I}", "kind", name, "labels", (json_int_t)n), *levels = json_array();
 	static const struct {
 		const char *name;
 		f64 p;
@@ -218,9 +219,12 @@ static void print_summary_line(const json_t *o)
 	for (size_t l = 0; l < json_array_size(levels); l++)
 		printf("%s%.2f", l ? " " : " (from the weakest: ",
 		       json_is_real(json_array_get(levels, l)) ? json_real_value(json_array_get(levels, l)) : (f64)NAN);
-	printf("), %.3f where it is silent, %.3f at neighbours; silence assumed in %.0f %%\n",
-	       json_opt_f64(o, "right_where_silent", (f64)NAN), json_opt_f64(o, "right_at_neighbours", (f64)NAN),
-	       100 * json_opt_f64(o, "assumed_silent", 0));
+	printf("), %.3f where it is silent", json_opt_f64(o, "right_where_silent", (f64)NAN));
+	if (json_is_real(json_object_get(o, "right_at_neighbours")))
+		printf(", %.3f at neighbours", json_opt_f64(o, "right_at_neighbours", 0));
+	if (json_opt_f64(o, "assumed_silent", 0) > 0)
+		printf("; silence assumed in %.0f %%", 100 * json_opt_f64(o, "assumed_silent", 0));
+	puts("");
 }
 
 static void print_summary(const struct job *j, bool json)
@@ -249,8 +253,8 @@ static void say_rest(const struct job *j)
 	if (n[JUDGE_NO_TEXTS])
 		fprintf(stderr, "featlas judge: %zu have too few contexts to ask about\n", n[JUDGE_NO_TEXTS]);
 	if (n[JUDGE_FAILED] + n[JUDGE_WAITING])
-		fprintf(stderr, "featlas judge: %zu of %zu labels were not judged%s%s\n", n[JUDGE_FAILED] + n[JUDGE_WAITING], j->n,
-			*j->chat.why ? ": " : "", j->chat.why);
+		fprintf(stderr, "featlas judge: %zu of %zu labels were not judged%s%s\n",
+			n[JUDGE_FAILED] + n[JUDGE_WAITING], j->n, *j->chat.why ? ": " : "", j->chat.why);
 	if (parts)
 		fprintf(stderr, "featlas judge: of %zu labels some texts were not judged\n", parts);
 }
@@ -290,7 +294,8 @@ static int judge(struct job *j, struct err *e)
 static int run(struct job *j, const struct cmd_args *a, struct err *e)
 {
 	const struct atlas *at = j->s->atlas;
-	const char *lacks = !at->store ? "store" : !at->vocab ? "vocab" : j->judge.method == JUDGE_TOPIC && !at->scores ? "scores" : NULL;
+	const char *lacks = !at->store ? "store" : !at->vocab ? "vocab"
+			  : j->judge.method == JUDGE_TOPIC && !at->scores ? "scores" : NULL;
 	if (lacks)
 		return err_set(e, ERR_UNAVAILABLE, "%s", atlas_missing(at, lacks));
 	j->judge.atlas = at;

@@ -216,13 +216,24 @@ static void ask_neighbours(struct maker *m, u32 want, size_t n_firing)
 	free(c);
 }
 
+/* Where silence is assumed, near features are those that make the assumption wrong. */
+static bool is_too_near(const struct maker *m, u32 f, const struct atlas_neighbour *near, size_t n)
+{
+	for (size_t i = 0; i < n && !m->complete; i++)
+		if (near[i].id == f)
+			return true;
+	return f == m->feature;
+}
+
 static void ask_others(struct maker *m, u32 want, size_t n_firing)
 {
 	struct store_context c[64];
+	struct atlas_neighbour near[64];
+	size_t n_near = MIN(atlas_neighbours(m->a, m->feature, near, ARRAY_LEN(near)), ARRAY_LEN(near));
 	u64 tries = (u64)want * TRIES;
 	for (u64 i = 0, got = 0; i < tries && got < want; i++) {
 		u32 f = (u32)(rand_u64(m->seed ^ 0x07e5, 2 * i) % m->a->n_features);
-		size_t n = f == m->feature ? 0 : strongest(m->a->store, f, c, ARRAY_LEN(c));
+		size_t n = is_too_near(m, f, near, n_near) ? 0 : strongest(m->a->store, f, c, ARRAY_LEN(c));
 		if (!n)
 			continue;
 		u64 draw = rand_u64(m->seed ^ 0x07e5, 2 * i + 1);
@@ -256,7 +267,8 @@ i64 evidence_make(const struct atlas *a, u32 feature, const struct evidence_ask 
 	size_t n_firing = m.n;
 	if (n_firing < 2)
 		return err_set(e, ERR_FAILED, "#%u has too few contexts to ask about", feature);
-	ask_neighbours(&m, ask->n_near, n_firing);
+	if (m.complete)
+		ask_neighbours(&m, ask->n_near, n_firing);
 	ask_others(&m, ask->n_other + ask->n_near - (u32)(m.n - n_firing), n_firing);
 	if (m.n - n_firing < 2)
 		return err_set(e, ERR_FAILED, "there are too few contexts in which #%u is silent", feature);

@@ -9,10 +9,10 @@
  * (fifths of its maximum).  Those that do not are contexts of other features, drawn from all of them, and of
  * its ten nearest neighbours (the hard ones), in whose windows it has no activation in the store.  What that
  * means depends on the store: with full coverage, or where every token on which the feature fires is at
- * hand, it is silent there.  With coverage examples only what is near a feature's own contexts is kept,
- * so silence in another feature's context is assumed, and each such question says so (`known` false): a
- * feature of density p fires in a drawn window of 32 tokens with a chance of at most 32 p, near a neighbour's
- * contexts with a larger one.
+ * hand, it is silent there.  With coverage examples only what is near a feature's own contexts is kept, so
+ * silence in another feature's context is assumed, and each such question says so (`known` false): a feature
+ * of density p fires in a drawn window of 32 tokens with a chance of at most 32 p.  Near its neighbours'
+ * contexts the chance is several times that (docs/science.md), so there neighbours' contexts are not asked about.
  *
  * Marks of fuzzing: where the feature fires by 0.3 of its most in the text or more; in a neighbour's context where
  * the neighbour does; in another feature's the places of a context that activates, moved over.
@@ -52,7 +52,8 @@ struct evidence_ask {
 };
 
 /* Fills out and returns how many, -1 on error: no store, no vocabulary, or too little to ask (fewer than two
- * texts of either kind).  What neighbours lack comes from other features. */
+ * texts of either kind).  What neighbours lack comes from
+ * other features, and so does all of it where silence is assumed. */
 i64 evidence_make(const struct atlas *a, u32 feature, const struct evidence_ask *ask,
 		  struct evidence_question out[EVIDENCE_MOST], struct err *e);
 /* Whether every activation of the feature is in the store. */

@@ -267,10 +267,11 @@ static char *methods_text(const struct judged_method *const *methods, size_t n)
 	json_t *list = json_array();
 	for (size_t i = 0; i < n; i++) {
 		const struct judged_method *m = methods[i];
-		json_array_append_new(list, json_pack("{s:o, s:o, s:I, s:I, s:I, s:I}", "name", json_text(m->name, strlen(m->name)),
-						      "model", json_text(m->model, strlen(m->model)), "fires",
-						      (json_int_t)m->ask.n_fires, "other", (json_int_t)m->ask.n_other, "near",
-						      (json_int_t)m->ask.n_near, "seed", (json_int_t)m->ask.seed));
+		json_t *name = json_text(m->name, strlen(m->name)), *model = json_text(m->model, strlen(m->model));
+		json_t *o = json_pack("{s:o, s:o, s:I, s:I, s:I, s:I}", "name", name, "model", model, "fires",
+				      (json_int_t)m->ask.n_fires, "other", (json_int_t)m->ask.n_other, "near",
+				      (json_int_t)m->ask.n_near, "seed", (json_int_t)m->ask.seed);
+		json_array_append_new(list, o);
 	}
 	json_add_line(&b, list);
 	json_decref(list);

@@ -139,7 +139,9 @@ static void explain_one(void *context, size_t task, unsigned thread)
 	struct err why = {0};
 	if (x->label || progress_cancelled(w->progress) || w->c->given_up)
 		return;
-	char *user = user_text(w->a, x->feature), *text = user ? chat_ask(w->c, w->http[thread], system_text, user, &why) : NULL;
+	char *user = user_text(w->a, x->feature), *text = NULL;
+	if (user)
+		text = chat_ask(w->c, w->http[thread], system_text, user, &why);
 	x->no_texts = !user;
 	x->label = text ? explain_clean(text) : NULL;
 	free(text);
@@ -201,7 +203,9 @@ int explain_keep(const struct atlas *a, const char *model, const struct explain_
 	for (u64 i = 0; i < n_base; i++) {
 		struct label x;
 		labels_at(a->labels, i, &x);
-		const struct explain_item *new = is_ours(&x, model) ? bsearch(&x.feature, items, n, sizeof *items, by_feature) : NULL;
+		const struct explain_item *new = NULL;
+		if (is_ours(&x, model))
+			new = bsearch(&x.feature, items, n, sizeof *items, by_feature);
 		if (!new || !new->label)
 			label_list_add(all, &x);
 	}

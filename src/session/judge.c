@@ -117,8 +117,9 @@ int judge_requests(struct judge *j, const struct judge_item *x, void (*send)(voi
 
 static void ask_words(const struct judge *j, const struct judge_item *x, const struct evidence_question *q, size_t n, u8 *answer)
 {
-	struct evidence_words *w = j->method == JUDGE_TOPIC ? evidence_words_of_topic(j->atlas, x->feature)
-							    : evidence_words_of_label(x->label, strlen(x->label));
+	struct evidence_words *w = j->method == JUDGE_TOPIC
+					   ? evidence_words_of_topic(j->atlas, x->feature)
+					   : evidence_words_of_label(x->label, strlen(x->label));
 	for (size_t i = 0; i < n; i++) {
 		struct buf text = BUF_INIT;
 		evidence_add_text(j->atlas, &q[i], NULL, NULL, &text, NULL);

@@ -35,6 +35,8 @@ src/view/view_features.c \
 src/view/view_features.h \
 src/view/view_features_draw.c \
 src/view/view_find.c \
+src/view/view_find.h \
+src/view/view_find_draw.c \
 src/view/view_graph.c \
 src/view/view_graph.h \
 src/view/view_graph_draw.c \

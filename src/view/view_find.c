@@ -7,28 +7,15 @@
 
 #include "backend/steer.h"
 #include "base/mem.h"
-#include "session/concept.h"
 #include "view/list_act.h"
+#include "view/view_find.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { RANKED = 1000, FOLDS = 5, PANES = 2 };
+enum { RANKED = 1000, FOLDS = 5 };
 static const struct find_filter on_and_not_on = {1, 0};
-
-enum focus { ON_POSITIVE, ON_NEGATIVE, ON_RANKING, N_FOCUSES };
-
-struct find_view {
-	struct concept c;
-	struct list texts[PANES], ranking;
-	enum focus focus;
-	bool plain, strict;
-	struct concept_result r;
-	bool ranked;       /* r is of the texts that are here */
-	char trouble[512]; /* why there is no ranking, or "" */
-	int ranking_y;
-};
 
 struct find_job {
 	struct backend *backend;
@@ -116,8 +103,7 @@ static void start(struct view *v)
 
 /* ---- the texts ---- */
 
-/* The text in a row of a pane, as an index; SIZE_MAX if there is none. */
-static size_t text_at(const struct find_view *s, int pane, u64 row)
+size_t find_text_at(const struct find_view *s, int pane, u64 row)
 {
 	for (size_t i = 0; i < s->c.n; i++)
 		if ((int)s->c.text[i].kind == pane && !row--)
@@ -127,13 +113,13 @@ static size_t text_at(const struct find_view *s, int pane, u64 row)
 
 static size_t text_here(const struct find_view *s)
 {
-	return s->focus == ON_RANKING ? SIZE_MAX : text_at(s, (int)s->focus, s->texts[s->focus].at);
+	return s->focus == ON_RANKING ? SIZE_MAX : find_text_at(s, (int)s->focus, s->texts[s->focus].at);
 }
 
 static void texts_changed(struct view *v)
 {
 	struct find_view *s = view_state(v);
-	for (int k = 0; k < PANES; k++)
+	for (int k = 0; k < FIND_PANES; k++)
 		list_resize(&s->texts[k], s->c.count[k], s->texts[k].h);
 	start(v);
 }
@@ -216,7 +202,7 @@ static void edit(struct view *v)
 	struct find_view *s = view_state(v);
 	int kind = pane_of(s);
 	struct buf b = BUF_INIT;
-	for (size_t i = 0, k; (k = text_at(s, kind, i)) != SIZE_MAX; i++) {
+	for (size_t i = 0, k; (k = find_text_at(s, kind, i)) != SIZE_MAX; i++) {
 		size_t from = b.n;
 		buf_adds(&b, s->c.text[k].text);
 		for (size_t c = from; c < b.n; c++)
@@ -227,7 +213,7 @@ static void edit(struct view *v)
 	buf_release(&b);
 	if (!text)
 		return;
-	for (size_t k; (k = text_at(s, kind, 0)) != SIZE_MAX;)
+	for (size_t k; (k = find_text_at(s, kind, 0)) != SIZE_MAX;)
 		concept_remove(&s->c, k);
 	for (char *save, *line = strtok_r(text, "\r\n", &save); line; line = strtok_r(NULL, "\r\n", &save))
 		concept_add(&s->c, (enum concept_kind)kind, line, strlen(line), NULL);
@@ -240,110 +226,6 @@ static void remove_text(struct view *v)
 	struct find_view *s = view_state(v);
 	concept_remove(&s->c, text_here(s));
 	texts_changed(v);
-}
-
-/* ---- drawing ---- */
-
-static void draw_pane(struct view *v, struct rect r, int pane)
-{
-	static const char *const names[PANES] = {"texts of the concept", "other texts"};
-	struct find_view *s = view_state(v);
-	bool here = (int)s->focus == pane;
-	struct buf b = BUF_INIT;
-	buf_addf(&b, r.w < 30 && !pane ? "%.5s  %zu" : "%s  %zu", names[pane], s->c.count[pane]);
-	rect_put_cut(r, 1, 0, r.w - 1, here ? STYLE_PROMPT : STYLE_DIM, b.s, b.n);
-	buf_release(&b);
-	list_resize(&s->texts[pane], s->c.count[pane], r.h - 1);
-	if (!s->c.count[pane])
-		rect_puts(r, 2, 1, STYLE_DIM, here ? "a adds one" : "-");
-	for (int y = 1; y < r.h && s->texts[pane].top + (u64)y - 1 < s->texts[pane].n; y++) {
-		u64 row = s->texts[pane].top + (u64)y - 1;
-		const struct concept_text *t = &s->c.text[text_at(s, pane, row)];
-		rect_put_cut(r, 2, y, r.w - 2, t->read ? STYLE_NORMAL : STYLE_DIM, t->text, strlen(t->text));
-		if (here && row == s->texts[pane].at) {
-			rect_puts(r, 0, y, STYLE_MARK, ">");
-			rect_cursor(r, 0, y);
-		}
-	}
-}
-
-static void add_verdict(struct view *v, struct buf *b)
-{
-	struct find_view *s = view_state(v);
-	const struct progress *p = app_job_progress(v);
-	const struct find_held_out *h = &s->r.held_out;
-	char value[16];
-	if (*s->trouble) {
-		buf_adds(b, s->trouble);
-	} else if (p) {
-		buf_addf(b, "reading %llu of %llu texts\xe2\x80\xa6", (unsigned long long)atomic_load(&p->done),
-			 (unsigned long long)atomic_load(&p->total));
-	} else if (!s->ranked) {
-		buf_adds(b, v->w < 60 ? "texts of both kinds are wanted"
-				      : "texts of both kinds are wanted: a adds one, Tab goes to the other side");
-	} else {
-		view_format_score(value, h->auroc);
-		buf_addf(b, "%lld %s; ", (long long)s->r.n_features,
-			 s->strict ? "fire on all of these, none of those" : "fire");
-		buf_addf(b, v->w < 60 ? "held out %s" : "held out AUROC %s", value);
-		if (h->times)
-			buf_addf(b, v->w < 60 ? ", #%u" : ", #%u in %u of %u folds", h->chosen, h->times, h->folds);
-	}
-}
-
-static void draw_found(struct view *v, struct rect r, int y, u64 row)
-{
-	struct find_view *s = view_state(v);
-	const struct find_score *x = &s->r.best[row];
-	char value[16];
-	int at = 8;
-	view_format_score(value, x->auroc);
-	rect_puts_right(r, 7, y, STYLE_NUMBER, value);
-	if (r.w >= 60) {
-		struct buf b = BUF_INIT;
-		view_format_value(value, x->mean_difference);
-		rect_puts_right(r, 16, y, STYLE_NUMBER, value);
-		buf_addf(&b, "%u %u", x->n_positive, x->n_negative);
-		rect_puts_right(r, 25, y, STYLE_NUMBER, b.s);
-		buf_release(&b);
-		at = 27;
-	}
-	if (app_is_marked(v->app, x->feature))
-		rect_puts(r, 1, y, STYLE_MARK, "*");
-	view_put_feature(v, r, at, y, r.w - at - 1, x->feature);
-	if (row == s->ranking.at && s->focus == ON_RANKING) {
-		rect_puts(r, 0, y, STYLE_MARK, ">");
-		rect_cursor_row(r, y);
-		rect_cursor(r, 0, y);
-	}
-}
-
-static void draw(struct view *v, struct rect r)
-{
-	struct find_view *s = view_state(v);
-	int most = (int)MIN(MAX(s->c.count[0], s->c.count[1]), 100u), half = r.w / 2;
-	int h = 1 + MAX(MIN(most, r.h / 3), 1);
-	draw_pane(v, rect_sub(r, 0, 0, half - 1, h), 0);
-	draw_pane(v, rect_sub(r, half, 0, r.w - half, h), 1);
-	for (int y = 0; y < h; y++)
-		rect_cp(r, half - 1, y, STYLE_LINE, 0x2502);
-	struct buf b = BUF_INIT;
-	add_verdict(v, &b);
-	int y = h + (r.h >= 14);
-	rect_put_cut(r, 1, y, r.w - 2, *s->trouble ? STYLE_ERROR : STYLE_DIM, b.s, b.n);
-	buf_release(&b);
-	y++;
-	if (r.w >= 60 && s->ranked && r.h >= 14) {
-		rect_puts(r, 2, y, STYLE_HEAD, "AUROC");
-		rect_puts_right(r, 16, y, STYLE_HEAD, "differ");
-		rect_puts_right(r, 25, y, STYLE_HEAD, "fires");
-		rect_puts(r, 27, y++, STYLE_HEAD, "feature");
-	}
-	s->ranking_y = y;
-	struct rect rows = rect_sub(r, 0, y, r.w, r.h - y);
-	list_resize(&s->ranking, s->ranked ? s->r.n : 0, rows.h);
-	for (int k = 0; k < rows.h && s->ranking.top + (u64)k < s->ranking.n; k++)
-		draw_found(v, rows, k, s->ranking.top + (u64)k);
 }
 
 /* ---- acting ---- */
@@ -580,9 +462,10 @@ const struct view_class view_find = {
 	.title = "find",
 	.size = sizeof(struct find_view),
 	.hints = {{ACT_TEXT_ADD, "add"}, {ACT_TEXT_REMOVE, "remove"}, {ACT_NEXT_PANE, "side"}, {ACT_TYPE, "type"},
-		  {ACT_COMPARE, "and not"}, {ACT_MARK, "select"}, {ACT_TAG, "tag"}, {ACT_OPEN, "open"}},
+		  {ACT_COMPARE, "and not"}, {ACT_MARK, "select"}, {ACT_TAG, "tag"},
+		  {ACT_OPEN, "open"}},
 	.close = close,
-	.draw = draw,
+	.draw = find_draw,
 	.act = act,
 	.why_not = why_not,
 	.current = current,

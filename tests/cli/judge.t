@@ -46,6 +46,17 @@ X
 check "counts that do not fit" 3 "$FEATLAS" verify "$atlas"
 has "are named" "$out$err" "evidence.safetensors': judgement 0 has (counts that do not add up|more right answers than questions)"
 cp "$tmp/kept" "$atlas/evidence.safetensors"
+python3 - "$atlas/evidence.safetensors" <<'X'
+import json, struct, sys
+b = bytearray(open(sys.argv[1], "rb").read())
+n = struct.unpack("<Q", b[:8])[0]
+at = json.loads(b[8:8 + n])["balanced_accuracy"]["data_offsets"][0] + 8 + n
+b[at:at + 4] = struct.pack("<f", 0.99)
+open(sys.argv[1], "wb").write(b)
+X
+check "a figure that does not follow" 3 "$FEATLAS" verify "$atlas"
+has "is named" "$out$err" "judgement 0 has another balanced accuracy than its counts"
+cp "$tmp/kept" "$atlas/evidence.safetensors"
 
 "$FEATLAS" judge "$atlas" 1 --endpoint http://127.0.0.1:1/v1 --model m --retries 0 --no-keep >"$tmp/out" 2>"$tmp/err"
 if grep -q 'without libcurl' "$tmp/err"; then
@@ -141,6 +152,12 @@ else
 	is "is seen before anything is sent" "$(cat "$tmp/log")" ""
 fi
 chmod u+w "$atlas"
+
+# a store with examples only
+"$FEATLAS" prune "$atlas" "$tmp/pruned.atlas" --window 8 >/dev/null
+check "where silence is assumed" 0 "$FEATLAS" judge "$tmp/pruned.atlas" 0 --method lexical --again --json
+has "it is said, and no neighbour is asked about" "$out" '"neighbours":\{"asked":0,"right":0\},.*"assumed":10,'
+check "verify" 0 "$FEATLAS" verify "$tmp/pruned.atlas"
 
 # labels
 explain() { # mode, arguments
