@@ -376,6 +376,13 @@ static void interventions_are_their_formulas(void)
 	kind_is_its_formula(v, NULL, "clamp is x + (c - f) d");
 	v.kind = INTERVENE_PIN;
 	kind_is_its_formula(v, NULL, "pin is x + (c - p) / (w.d) d");
+	v.kind = INTERVENE_ORTHOGONAL;
+	v.amount = -1;
+	kind_is_its_formula(v, NULL, "orthogonal scales the part along d");
+	v.kind = INTERVENE_CAP;
+	v.amount = -size;
+	kind_is_its_formula(v, NULL, "cap brings the part along d down");
+	v.amount = size;
 	v.kind = INTERVENE_CLAMP;
 	v.feature = 2;
 	v.direction = v.encoder = w + 2 * (size_t)d;

@@ -187,10 +187,9 @@ static void add_vector(struct frame_out *f, json_t *j, const char *key, size_t r
 static json_t *intervention_json(const struct backend *b, struct frame_out *f, size_t run, size_t at,
 				 const struct intervention *v)
 {
-	static const char *const kinds[] = {"add", "clamp", "scale", "pin", "replace"};
 	static const char *const wheres[] = {"reply", "prompt", "both"};
 	u64 d = b->info.d_model;
-	json_t *j = json_pack("{s:s, s:s, s:s, s:f, s:f, s:f}", "kind", kinds[v->kind], "hook", v->hook,
+	json_t *j = json_pack("{s:s, s:s, s:s, s:f, s:f, s:f}", "kind", intervention_kinds[v->kind], "hook", v->hook,
 			      "where", wheres[v->where], "amount", (f64)v->amount, "bias", (f64)v->bias,
 			      "threshold", (f64)v->threshold);
 	if (v->feature != NO_FEATURE)

@@ -49,34 +49,49 @@ static int make_encoder(struct steering *s, struct err *e)
 	return c->w && c->bias && !bad ? 0 : -1;
 }
 
-static bool needs_encoder(const struct steering *s, const struct steer_spec *spec)
+/* Reads f, or p, of the feature; the others know directions only. */
+static bool reads_f(enum steer_method m)
 {
-	return dict_info(s->a->dict)->arch == DICT_TOPK && spec->method != STEER_ADD &&
-	       spec->method != STEER_PIN;
+	return m == STEER_CLAMP || m == STEER_SCALE || m == STEER_ABLATE;
 }
 
-/* What the dictionary can be asked for: everything but add reads f or p where it is written. */
+static bool needs_encoder(const struct steering *s, const struct steer_spec *spec)
+{
+	return dict_info(s->a->dict)->arch == DICT_TOPK && reads_f(spec->method);
+}
+
+/* What the dictionary can be asked for: some methods read f or p where the feature is written. */
 static int check_method(const struct steering *s, const struct steer_spec *spec, struct err *e)
 {
 	const struct dict_info *i = dict_info(s->a->dict);
 	const char *method = steer_spec_method(spec->method);
-	bool reads = spec->method != STEER_ADD, reads_f = reads && spec->method != STEER_PIN;
+	bool reads = reads_f(spec->method) || spec->method == STEER_PIN;
 	if (i->d_out != s->a->d_model)
 		return err_set(e, ERR_UNAVAILABLE, "cannot steer: the dictionary writes rows of %u numbers, the model's have %u",
 			       i->d_out, s->a->d_model);
 	if (reads && i->is_transcoder)
 		return err_set(e, ERR_UNAVAILABLE, "cannot %s feature %u: the dictionary reads one place and writes another; "
-			       "only add is possible", method, spec->feature);
-	if (reads_f && (i->arch == DICT_GROUPMAX || i->arch == DICT_IDENTITY))
+			       "only add, orthogonal and cap are possible", method, spec->feature);
+	if (reads_f(spec->method) && (i->arch == DICT_GROUPMAX || i->arch == DICT_IDENTITY))
 		return err_set(e, ERR_UNAVAILABLE, "cannot %s feature %u: with %s its activation is no function of its own "
 			       "pre-activation that a model can be told", method, spec->feature, i->arch_name);
 	return 0;
 }
 
+/* A cap counts the feature's own unit, the model its own: how far a decoder row of f = 1 reaches. */
+static f32 length_of(const f32 *v, size_t d)
+{
+	f64 square = 0;
+	for (size_t k = 0; k < d; k++)
+		square += (f64)v[k] * (f64)v[k];
+	return (f32)sqrt(square);
+}
+
 static int make_intervention(struct steering *s, size_t i, struct err *e)
 {
 	static const enum intervention_kind kinds[N_STEER_METHODS] = {
-		INTERVENE_ADD, INTERVENE_CLAMP, INTERVENE_SCALE, INTERVENE_CLAMP, INTERVENE_PIN};
+		INTERVENE_ADD, INTERVENE_CLAMP,      INTERVENE_SCALE, INTERVENE_CLAMP,
+		INTERVENE_PIN, INTERVENE_ORTHOGONAL, INTERVENE_CAP};
 	const struct steer_spec *spec = &s->q->specs[i];
 	struct intervention *v = &s->list[i];
 	size_t d = s->a->d_model;
@@ -88,20 +103,25 @@ static int make_intervention(struct steering *s, size_t i, struct err *e)
 		return -1;
 	v->kind = kinds[spec->method];
 	dict_direction(s->a->dict, spec->feature, decoder);
-	if (v->kind != INTERVENE_ADD && dict_linear(s->a->dict, spec->feature, encoder, &v->bias, e))
+	bool reads = reads_f(spec->method) || spec->method == STEER_PIN;
+	if (reads && dict_linear(s->a->dict, spec->feature, encoder, &v->bias, e))
 		return err_wrap(e, "cannot %s feature %u", steer_spec_method(spec->method), spec->feature);
 	/* a transcoder's features are written where it writes */
 	const char *own = dict_info(s->a->dict)->is_transcoder ? dict_info(s->a->dict)->hook_out : s->a->hook;
 	v->hook = spec->hook[0] ? spec->hook : own;
 	v->direction = decoder;
-	v->encoder = v->kind == INTERVENE_ADD ? NULL : encoder;
+	v->encoder = reads ? encoder : NULL;
 	v->threshold = dict_threshold(s->a->dict, spec->feature);
 	v->feature = needs_encoder(s, spec) ? spec->feature : NO_FEATURE;
 	v->where = spec->where >= 0 ? (enum intervention_where)spec->where : s->q->where;
 	if (v->feature != NO_FEATURE && strcmp(v->hook, s->a->hook))
 		return err_set(e, ERR_USAGE, "%s of feature %u reads the dictionary's own hook, %s",
 			       steer_spec_method(spec->method), spec->feature, s->a->hook);
-	return steer_spec_coefficient(spec, s->a, &v->amount, e);
+	if (steer_spec_coefficient(spec, s->a, &v->amount, e))
+		return -1;
+	if (v->kind == INTERVENE_CAP)
+		v->amount *= length_of(decoder, d);
+	return 0;
 }
 
 static int make_interventions(struct steering *s, struct err *e)

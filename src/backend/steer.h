@@ -11,22 +11,27 @@
 #include "backend/backend.h"
 #include "core/atlas.h"
 
-enum steer_method { STEER_ADD, STEER_CLAMP, STEER_SCALE, STEER_ABLATE, STEER_PIN, N_STEER_METHODS };
+enum steer_method {
+	STEER_ADD, STEER_CLAMP, STEER_SCALE, STEER_ABLATE, STEER_PIN, STEER_ORTHOGONAL, STEER_CAP, N_STEER_METHODS
+};
 
 struct steer_spec {
 	u32 feature;
 	enum steer_method method;
-	f32 strength;    /* of scale: the factor; of ablate: not used */
+	f32 strength;    /* of scale and orthogonal: the factor; of ablate: not used */
 	bool times_max;  /* strength counts the feature's maximum; else it is the coefficient */
 	int where;       /* enum intervention_where, or -1: the request's */
 	char hook[64];   /* "" : the atlas' */
 };
 
 const char *steer_spec_method(enum steer_method m); /* "add" */
-/* [NAME#]ID[:STRENGTH[:METHOD[:key=value,...]]]: STRENGTH "2x" or "5", 2x by default; METHOD may
- * stand in its place; keys on (reply, prompt, both) and hook.  Checked against the atlas. */
+/* Whether the strength is a bare factor, which no maximum multiplies: scale, orthogonal. */
+bool steer_is_factor(enum steer_method m);
+/* [NAME#]ID[:STRENGTH[:METHOD[:key=value,...]]]: STRENGTH "2x" or "5", 2x by default, 0 for
+ * orthogonal, 1x for cap; METHOD may stand in its place; keys on (reply, prompt, both) and hook.  Checked against the atlas. */
 int steer_spec_parse(const char *text, const struct atlas *a, struct steer_spec *out, struct err *e);
-/* The number the method works with: the coefficient, target or factor.  -1 and *e where
+/* The number the method works with: the coefficient, target, factor or cap, in the feature's own
+ * unit.  -1 and *e where
  * "Nx" is asked and the maximum is not known or 0. */
 int steer_spec_coefficient(const struct steer_spec *s, const struct atlas *a, f32 *out, struct err *e);
 

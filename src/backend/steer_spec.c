@@ -10,12 +10,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const methods[N_STEER_METHODS] = {"add", "clamp", "scale", "ablate", "pin"};
+static const char *const methods[N_STEER_METHODS] = {"add", "clamp",      "scale", "ablate",
+						      "pin", "orthogonal", "cap"};
 static const char *const wheres[] = {"reply", "prompt", "both"};
 
 const char *steer_spec_method(enum steer_method m)
 {
 	return methods[m];
+}
+
+bool steer_is_factor(enum steer_method m)
+{
+	return m == STEER_SCALE || m == STEER_ORTHOGONAL;
 }
 
 static int find(const char *const *words, size_t n, const char *s, size_t len)
@@ -87,7 +93,7 @@ static int parse_part(int part, const char *s, size_t n, struct steer_spec *out,
 		return parse_strength(s, n, out, e);
 	if (part <= 2) {
 		if (n && method < 0)
-			return err_set(e, ERR_USAGE, "'%.*s' is no method: add, clamp, scale, ablate, pin",
+			return err_set(e, ERR_USAGE, "'%.*s' is no method: add, clamp, scale, ablate, pin, orthogonal, cap",
 				       (int)n, s);
 		if (n)
 			out->method = (enum steer_method)method;
@@ -106,6 +112,7 @@ int steer_spec_parse(const char *text, const struct atlas *a, struct steer_spec 
 {
 	*out = (struct steer_spec){.strength = 2, .times_max = true, .where = -1};
 	size_t n = strcspn(text, ":");
+	bool given = false;
 	if (parse_id(text, n, a, &out->feature, e))
 		return -1;
 	const char *s = text + n;
@@ -115,8 +122,13 @@ int steer_spec_parse(const char *text, const struct atlas *a, struct steer_spec 
 		n = part < 3 ? strcspn(s, ":") : strlen(s);
 		if (parse_part(part, s, n, out, e))
 			return err_wrap(e, "--feature '%.80s'", text);
+		given |= part == 1 && n && find(methods, N_STEER_METHODS, s, n) < 0;
 		s += n;
 	}
+	if (!given && out->method == STEER_ORTHOGONAL)
+		out->strength = 0;
+	if (!given && out->method == STEER_CAP)
+		out->strength = 1;
 	f32 unused;
 	return steer_spec_coefficient(out, a, &unused, e);
 }
@@ -125,7 +137,7 @@ int steer_spec_coefficient(const struct steer_spec *s, const struct atlas *a, f3
 {
 	struct store_stats stats;
 	*out = s->method == STEER_ABLATE ? 0 : s->strength;
-	if (s->method == STEER_ABLATE || s->method == STEER_SCALE || !s->times_max)
+	if (s->method == STEER_ABLATE || steer_is_factor(s->method) || !s->times_max)
 		return 0;
 	if (!a->store)
 		return err_set(e, ERR_UNAVAILABLE,
@@ -152,7 +164,7 @@ json_t *steer_features_json(const struct atlas *a, const struct steer_request *q
 		f32 c = NAN;
 		steer_spec_coefficient(s, a, &c, NULL);
 		snprintf(strength, sizeof strength, "%g%s", (f64)s->strength,
-			 s->times_max && s->method != STEER_SCALE ? "x" : "");
+			 s->times_max && !steer_is_factor(s->method) ? "x" : "");
 		json_t *j = json_pack("{s:I, s:s, s:s, s:o}", "id", (json_int_t)s->feature, "method",
 				      methods[s->method], "strength", strength, "coefficient", json_f32(c));
 		if (s->where >= 0)

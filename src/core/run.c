@@ -10,6 +10,9 @@
 /* A change of this size is far beyond any model's rows, and its square still is an f32. */
 #define MOST_CHANGE 1e9f
 
+const char *const intervention_kinds[N_INTERVENTION_KINDS] = {"add", "clamp",      "scale", "pin",
+							       "replace", "orthogonal", "cap"};
+
 static f32 dot(const f32 *a, const f32 *b, u32 d)
 {
 	/* eight lanes: a fixed order of addition that the compiler can keep in vectors */
@@ -32,19 +35,32 @@ static bool finite_all(const f32 *v, u32 d)
 	return true;
 }
 
+static bool follows(const struct intervention *v)
+{
+	return v->kind == INTERVENE_ORTHOGONAL || v->kind == INTERVENE_CAP;
+}
+
+static bool reads_feature(const struct intervention *v)
+{
+	return v->kind == INTERVENE_CLAMP || v->kind == INTERVENE_SCALE || v->kind == INTERVENE_PIN;
+}
+
 int run_check(const struct intervention *v, u32 d, const struct run_encoder *encoder, struct err *e)
 {
 	if (v->kind == INTERVENE_REPLACE)
 		return v->rows ? 0 : err_set(e, ERR_USAGE, "replace needs rows");
-	bool reads = v->kind != INTERVENE_ADD;
+	bool reads = reads_feature(v);
 	if (!v->direction || (reads && !v->encoder))
 		return err_set(e, ERR_USAGE, "an intervention lacks its %s vector",
 			       v->direction ? "encoder" : "decoder");
 	if (!isfinite(v->amount) || !isfinite(v->bias) || !isfinite(v->threshold) ||
 	    !finite_all(v->direction, d) || (reads && !finite_all(v->encoder, d)))
 		return err_set(e, ERR_USAGE, "an intervention holds a number that is not finite");
+	f32 length = sqrtf(dot(v->direction, v->direction, d));
+	if (follows(v) && !(length > 0 && isfinite(length)))
+		return err_set(e, ERR_USAGE, "%s needs a direction that has a length", intervention_kinds[v->kind]);
 	/* the norm of what comes out must be a number: its square is in f32 */
-	f32 size = fabsf(v->amount) * sqrtf(dot(v->direction, v->direction, d));
+	f32 size = fabsf(v->amount) * (follows(v) ? 1 : length);
 	if (!(size <= MOST_CHANGE))
 		return err_set(e, ERR_USAGE, "strength %g is too large: a change of size %g, and %g is the most",
 			       (f64)v->amount, (f64)size, (f64)MOST_CHANGE);
@@ -116,6 +132,36 @@ static bool needs_encoder(const struct intervention *v)
 	return (v->kind == INTERVENE_CLAMP || v->kind == INTERVENE_SCALE) && v->feature != NO_FEATURE;
 }
 
+/* What takes the place of the part of x along d: its size along the unit direction is part. */
+static f32 new_part(const struct intervention *v, f32 part)
+{
+	return v->kind == INTERVENE_CAP ? MIN(part, v->amount) : v->amount * part;
+}
+
+/* x after the sum; false where nothing changes. */
+static bool follow(const struct intervention *v, u32 d, f32 *x)
+{
+	f32 square = dot(v->direction, v->direction, d), length = sqrtf(square);
+	f32 part = dot(v->direction, x, d) / length, c = (new_part(v, part) - part) / length;
+	if (c == 0)
+		return false;
+	for (u32 k = 0; k < d; k++)
+		x[k] += c * v->direction[k];
+	return true;
+}
+
+/* Orthogonal and cap, in list order. */
+static bool follow_all(const struct run *r, const char *hook, size_t n_prompt, size_t position, u32 d, f32 *x)
+{
+	bool changed = false;
+	for (size_t i = 0; i < r->n_list; i++) {
+		const struct intervention *v = &r->list[i];
+		if (follows(v) && !strcmp(v->hook, hook) && run_touches(v, r, n_prompt, position))
+			changed |= follow(v, d, x);
+	}
+	return changed;
+}
+
 bool run_apply(const struct run *r, const char *hook, const struct run_encoder *encoder, size_t n_prompt,
 	       size_t position, u32 d, f32 *x, f32 *work)
 {
@@ -125,7 +171,7 @@ bool run_apply(const struct run *r, const char *hook, const struct run_encoder *
 	memset(change, 0, d * sizeof *change);
 	for (size_t i = 0; i < r->n_list; i++) {
 		const struct intervention *v = &r->list[i];
-		if (strcmp(v->hook, hook) || !run_touches(v, r, n_prompt, position))
+		if (follows(v) || strcmp(v->hook, hook) || !run_touches(v, r, n_prompt, position))
 			continue;
 		if (v->kind == INTERVENE_REPLACE) {
 			const f32 *given = v->rows + position * d;
@@ -148,5 +194,5 @@ bool run_apply(const struct run *r, const char *hook, const struct run_encoder *
 	if (changed)
 		for (u32 k = 0; k < d; k++)
 			x[k] += change[k];
-	return changed || row;
+	return follow_all(r, hook, n_prompt, position, d, x) || changed || row;
 }

@@ -45,13 +45,12 @@ static int find_word(const json_t *j, const char *key, const char *const *words,
 static int get_intervention(const struct module_request *r, const json_t *j, struct intervention *v,
 			    struct err *e)
 {
-	static const char *const kinds[] = {"add", "clamp", "scale", "pin", "replace"};
 	static const char *const wheres[] = {"reply", "prompt", "both"};
 	int kind, where;
 	u32 layer;
 	enum hook_place place;
 	memset(v, 0, sizeof *v);
-	if (find_word(j, "kind", kinds, ARRAY_LEN(kinds), NULL, &kind, e) ||
+	if (find_word(j, "kind", intervention_kinds, N_INTERVENTION_KINDS, NULL, &kind, e) ||
 	    find_word(j, "where", wheres, ARRAY_LEN(wheres), "reply", &where, e) ||
 	    json_get_str(j, "hook", &v->hook, "an intervention", e) ||
 	    hook_parse(v->hook, r->s->info.n_layers, &layer, &place, e) ||

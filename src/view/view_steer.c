@@ -93,6 +93,8 @@ static void next_method(struct view *v)
 	struct steer_spec *row = &s->ask.row[s->row];
 	f32 units = row->strength / steer_unit(v, row);
 	row->method = (row->method + 1) % N_STEER_METHODS;
+	/* what these two are for, as in --feature */
+	units = row->method == STEER_ORTHOGONAL ? 0 : row->method == STEER_CAP ? 1 : units;
 	row->strength = units * steer_unit(v, row);
 	steer_changed(v);
 }
@@ -421,7 +423,7 @@ static void command(struct view *v, struct buf *out)
 		buf_addf(out, " --feature %u", (unsigned)row->feature);
 		if (row->method != STEER_ABLATE)
 			buf_addf(out, ":%g%s", (double)row->strength,
-				 row->times_max && row->method != STEER_SCALE ? "x" : "");
+				 row->times_max && !steer_is_factor(row->method) ? "x" : "");
 		buf_addf(out, ":%s", steer_spec_method(row->method));
 	}
 	buf_addf(out, " -n %u --seed %llu --temperature %g", (unsigned)s->ask.n_tokens,

@@ -42,7 +42,7 @@ static void strength_words(struct view *v, const struct steer_spec *row, bool ty
 		snprintf(out, 48, "to 0");
 		return;
 	}
-	bool times = row->times_max && row->method != STEER_SCALE;
+	bool times = row->times_max && !steer_is_factor(row->method);
 	int n = typing ? snprintf(out, 48, "%s%s", s->typed, times ? "x" : "")
 		       : snprintf(out, 48, "%.1f%s", (double)row->strength, times ? "x" : "");
 	if (brief || !times)
@@ -71,14 +71,15 @@ static void draw_row(struct view *v, struct rect r, int y, size_t i)
 	struct steer_view *s = view_state(v);
 	const struct steer_spec *row = &s->ask.row[i];
 	bool here = i == s->row && !s->in_list, slider = r.w >= 72, brief = r.w < 56;
-	int tail = (slider ? 27 : 0) + (brief ? 6 : 14) + 8;
+	const char *method = steer_spec_method(row->method);
+	int n = MAX((int)strlen(method) + 2, 8), tail = (slider ? 27 : 0) + (brief ? 6 : 14) + n;
 	char words[48];
 	strength_words(v, row, here && s->n_typed, brief, words);
 	rect_puts(r, 0, y, STYLE_MARK, i == s->row ? ">" : " ");
 	view_put_feature(v, r, 2, y, MAX(r.w - 2 - tail, 6), row->feature);
 	int x = r.w - tail;
-	rect_puts(r, x + 1, y, STYLE_NORMAL, steer_spec_method(row->method));
-	rect_puts(r, x + 8, y, STYLE_NUMBER, words);
+	rect_puts(r, x + 1, y, STYLE_NORMAL, method);
+	rect_puts(r, x + n, y, STYLE_NUMBER, words);
 	if (slider && row->method != STEER_ABLATE)
 		draw_slider(r, r.w - 26, y, row->strength / steer_unit(v, row), here ? STYLE_MARK : STYLE_NUMBER);
 	if (here) {

@@ -14,7 +14,7 @@ f32 steer_coefficient(struct view *v, const struct steer_spec *row)
 f32 steer_unit(struct view *v, const struct steer_spec *row)
 {
 	f32 tenth = app_session(v->app)->atlas->norm_median / 10.0f;
-	if (row->times_max || row->method == STEER_SCALE || !(tenth > 0))
+	if (row->times_max || steer_is_factor(row->method) || !(tenth > 0))
 		return 1.0f;
 	f32 power = powf(10.0f, floorf(log10f(tenth)));
 	return roundf(tenth / power) * power;

@@ -82,6 +82,83 @@ static void each_kind_is_its_formula(void **state)
 	assert_true(2 * x[0] + x[1] - 4 == -7);
 }
 
+/* By hand: x = (3, 4), d = (0, 2), so u = (0, 1) and u.x = 4. */
+static void orthogonal_and_cap_follow(void **state)
+{
+	(void)state;
+	static const f32 along[2] = {0, 2}, slant[2] = {0.6f, 0.8f};
+	struct intervention v = make(INTERVENE_ORTHOGONAL, 0.25f);
+	f32 x[2] = {3, 4}, y[2] = {3, 4}, before[2] = {3, 4};
+	v.direction = along;
+	assert_true(apply(&v, 1, NULL, 1, x));
+	assert_true(x[0] == 3 && x[1] == 1); /* 4 + (0.25 - 1) 4 */
+	v.amount = 1; /* the part times 1 */
+	assert_false(apply(&v, 1, NULL, 1, y));
+	assert_memory_equal(y, before, sizeof y);
+	v = make(INTERVENE_CAP, 4.5f);
+	v.direction = along;
+	assert_false(apply(&v, 1, NULL, 1, y)); /* 4 is below */
+	assert_memory_equal(y, before, sizeof y);
+	v.amount = -1;
+	assert_true(apply(&v, 1, NULL, 1, y));
+	assert_true(y[0] == 3 && y[1] == -1);
+	/* after the sum, wherever in the list: (3, 4) + 5 (1, 0) = (8, 4), of which (0.6, 0.8).x = 8
+	 * goes: (8 - 4.8, 4 - 6.4); the add that stands last is part of the sum */
+	f32 z[2] = {3, 4};
+	struct intervention list[2] = {make(INTERVENE_ORTHOGONAL, 0), make(INTERVENE_ADD, 5)};
+	list[0].direction = slant;
+	assert_true(apply(list, 2, NULL, 1, z));
+	assert_true(fabsf(z[0] - 3.2f) < 1e-6f && fabsf(z[1] + 2.4f) < 1e-6f);
+	/* in list order: capped at 0 along (1, 0) it is (0, 4), of which 3.2 (0.6, 0.8) goes; the other
+	 * way round nothing is left, for (3, 4) is 5 (0.6, 0.8) */
+	struct intervention two_of[2] = {make(INTERVENE_CAP, 0), make(INTERVENE_ORTHOGONAL, 0)};
+	two_of[1].direction = slant;
+	f32 a[2] = {3, 4}, b[2] = {3, 4};
+	assert_true(apply(two_of, 2, NULL, 1, a));
+	assert_true(fabsf(a[0] + 1.92f) < 1e-6f && fabsf(a[1] - 1.44f) < 1e-6f);
+	struct intervention turned[2] = {two_of[1], two_of[0]};
+	apply(turned, 2, NULL, 1, b);
+	assert_true(fabsf(b[0]) < 1e-6f && fabsf(b[1]) < 1e-6f);
+	/* after replace too */
+	f32 rows[4] = {NAN, NAN, 10, 20}, w_[2] = {3, 4};
+	struct intervention given[2] = {two_of[0], {.kind = INTERVENE_REPLACE, .hook = "h", .rows = rows, .n_rows = 2}};
+	assert_true(apply(given, 2, NULL, 1, w_));
+	assert_true(w_[0] == 0 && w_[1] == 20);
+}
+
+/* x' - x of long rows against float64. */
+static void parts_are_exact(void **state)
+{
+	(void)state;
+	enum { N = 577 };
+	f32 x[N], d[N], before[N], work[N];
+	u64 seed = 3;
+	for (int kind = 0; kind < 2; kind++)
+		for (int trial = 0; trial < 20; trial++) {
+			f64 dd = 0, dx = 0, worst = 0, most = 0;
+			for (int k = 0; k < N; k++) {
+				seed = seed * 6364136223846793005u + 1442695040888963407u;
+				x[k] = before[k] = (f32)((f64)(seed >> 40) / (1 << 24) - 0.4) * 50;
+				d[k] = (f32)((f64)(seed >> 20 & 0xffffff) / (1 << 24) - 0.3);
+				dd += (f64)d[k] * (f64)d[k];
+				dx += (f64)d[k] * (f64)x[k];
+			}
+			f64 part = dx / sqrt(dd), amount = kind ? part - 7 : 0.3;
+			struct intervention v = {.kind = kind ? INTERVENE_CAP : INTERVENE_ORTHOGONAL, .hook = "h",
+						 .direction = d, .amount = (f32)amount, .feature = NO_FEATURE,
+						 .where = WHERE_BOTH};
+			struct run r = {.tokens = (u32[]){1, 2}, .n_tokens = 2, .list = &v, .n_list = 1};
+			assert_int_equal(run_check(&v, N, NULL, NULL), 0);
+			assert_true(run_apply(&r, "h", NULL, 2, 1, N, x, work));
+			for (int k = 0; k < N; k++) {
+				f64 want = ((kind ? amount : amount * part) - part) / sqrt(dd) * (f64)d[k];
+				worst = fmax(worst, fabs((f64)x[k] - (f64)before[k] - want));
+				most = fmax(most, fabs((f64)before[k]));
+			}
+			assert_true(worst <= 1e-6 * most);
+		}
+}
+
 static void a_silent_feature_has_nothing_to_lose(void **state)
 {
 	(void)state;
@@ -179,6 +256,15 @@ static void what_cannot_be_done_is_refused(void **state)
 	assert_non_null(strstr(e.msg, "nearly orthogonal (0.090)"));
 	v = make(INTERVENE_CLAMP, NAN);
 	assert_int_equal(run_check(&v, 2, NULL, &e), -1);
+	static const f32 none[2] = {0, 0};
+	v = make(INTERVENE_ORTHOGONAL, 0);
+	v.encoder = NULL;
+	assert_int_equal(run_check(&v, 2, NULL, &e), 0);
+	v.direction = none;
+	assert_int_equal(run_check(&v, 2, NULL, &e), -1);
+	assert_non_null(strstr(e.msg, "orthogonal needs a direction"));
+	v = make(INTERVENE_CAP, 2e9f);
+	assert_int_equal(run_check(&v, 2, NULL, &e), -1);
 	v = make(INTERVENE_CLAMP, 1);
 	v.feature = 3;
 	assert_int_equal(run_check(&v, 2, NULL, &e), -1);
@@ -209,6 +295,8 @@ static void specs_are_read(void **state)
 		{"12:-1.5x", STEER_ADD, -1.5f, true, -1},    {"12:3x:clamp", STEER_CLAMP, 3, true, -1},
 		{"12:ablate", STEER_ABLATE, 2, true, -1},    {"12::ablate", STEER_ABLATE, 2, true, -1},
 		{"12:0.5:scale:on=both", STEER_SCALE, 0.5f, false, WHERE_BOTH},
+		{"12:orthogonal", STEER_ORTHOGONAL, 0, true, -1}, {"12:0.5:orthogonal", STEER_ORTHOGONAL, 0.5f, false, -1},
+		{"12:cap", STEER_CAP, 1, true, -1},	     {"12:0.5x:cap", STEER_CAP, 0.5f, true, -1},
 		{"12:1:pin:on=prompt,hook=blocks.3.hook_resid_post", STEER_PIN, 1, false, WHERE_PROMPT},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
@@ -319,6 +407,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_kind_is_its_formula),
+		cmocka_unit_test(orthogonal_and_cap_follow),
+		cmocka_unit_test(parts_are_exact),
 		cmocka_unit_test(a_silent_feature_has_nothing_to_lose),
 		cmocka_unit_test(all_read_the_unmodified_row),
 		cmocka_unit_test(masked_tokens_and_places),
