@@ -285,6 +285,7 @@ static int read_info(struct backend *b, const json_t *result, struct err *e)
 	i->n_layers = (u32)layers;
 	i->n_vocab = (u32)vocab;
 	i->n_ctx = (u32)ctx;
+	b->minor = (unsigned)strtoul(protocol + 2, NULL, 10);
 	u64 bos = json_opt_u64(model, "bos", UINT32_MAX);
 	i->bos = bos < vocab ? (u32)bos : UINT32_MAX;
 	get_field(model, "name", i->name, sizeof i->name);
@@ -317,7 +318,7 @@ int backend_connect(struct backend *b, struct progress *p, struct err *e)
 	set_busy(b, BACKEND_LOADING);
 	progress_start(p, "loading the model", "%", 0);
 	struct listener l = {.b = b, .progress = p};
-	json_t *params = json_pack("{s:s, s:s}", "protocol", "1.0", "client", "featlas " PACKAGE_VERSION);
+	json_t *params = json_pack("{s:s, s:s}", "protocol", "1.1", "client", "featlas " PACKAGE_VERSION);
 	if (rpc_call(b->rpc, "initialize", params, NULL, 0, listen, &l, &reply, e))
 		return settle(b, -1);
 	int bad = read_info(b, json_object_get(reply.line, "result"), e);
@@ -326,15 +327,27 @@ int backend_connect(struct backend *b, struct progress *p, struct err *e)
 	return settle(b, bad);
 }
 
+bool backend_can(const struct backend *b, const char *method)
+{
+	for (size_t i = 0; i < json_array_size(b->capabilities); i++) {
+		const char *s = json_string_value(json_array_get(b->capabilities, i));
+		if (s && !strcmp(s, method))
+			return true;
+	}
+	return false;
+}
+
+bool backend_is_1_1(const struct backend *b)
+{
+	return b->minor >= 1;
+}
+
 int client_ready(struct backend *b, const char *method, struct err *e)
 {
 	if (backend_connect(b, NULL, e))
 		return -1;
-	for (size_t i = 0; i < json_array_size(b->capabilities); i++) {
-		const char *s = json_string_value(json_array_get(b->capabilities, i));
-		if (s && !strcmp(s, method))
-			return 0;
-	}
+	if (backend_can(b, method))
+		return 0;
 	return err_set(e, ERR_UNAVAILABLE, "backend '%s' cannot do '%s'", b->name, method);
 }
 

@@ -28,6 +28,14 @@ extern const char *const intervention_kinds[N_INTERVENTION_KINDS]; /* "add", as 
 enum intervention_where { WHERE_REPLY, WHERE_PROMPT, WHERE_BOTH };
 #define NO_FEATURE UINT32_MAX
 
+/* Holds at a token where f of the row as it came is above an amount. */
+struct run_condition {
+	const f32 *encoder;  /* [d]; NULL: always */
+	f32 bias, threshold; /* as of an intervention */
+	u32 feature;         /* of a TopK dictionary: id in the loaded encoder, else NO_FEATURE */
+	f32 above;
+};
+
 struct intervention {
 	enum intervention_kind kind;
 	const char *hook;
@@ -40,6 +48,8 @@ struct intervention {
 	const f32 *rows;      /* replace: [n_rows][d]; a row that begins with NaN is left alone */
 	size_t n_rows;        /* tokens from n_rows on are left alone */
 	enum intervention_where where; /* not for replace, whose rows say it */
+	struct run_condition when;     /* only where it holds; all zero: always */
+	bool off;                      /* touches nothing, until an update turns it on */
 };
 
 struct run {
@@ -53,6 +63,7 @@ struct run {
 	u64 seed;
 	const u32 *want_tokens;           /* score: log-probabilities of these after the last position */
 	size_t n_want;
+	bool paced;                       /* generate: no token before the reader of the last one has said so */
 };
 
 struct generate_options {
@@ -78,18 +89,21 @@ struct run_encoder {
 };
 
 /* Everything finite, the vectors its kind needs there, pin's |w.d| at least 0.1, orthogonal's and
- * cap's d not 0; feature below encoder's n (encoder may be NULL: ERR_UNAVAILABLE where one is needed). */
+ * cap's d not 0; features below encoder's n (encoder may be NULL: ERR_UNAVAILABLE where one is needed). */
 int run_check(const struct intervention *v, u32 d, const struct run_encoder *encoder, struct err *e);
 
-/* Whether v touches a position.  The reply is the last prompt token and all after it, the
+/* An amount that v may be given instead of its own. */
+int run_check_amount(const struct intervention *v, f32 amount, u32 d, struct err *e);
+
+/* Whether v may touch a position; one that is off touches none.  The reply is the last prompt token and all after it, the
  * prompt all before.  Masked tokens are left alone, but never the last prompt token, and
  * replace obeys only its rows.  n_prompt: of a generate run its n_tokens. */
 bool run_touches(const struct intervention *v, const struct run *r, size_t n_prompt, size_t position);
 
 /* Applies the interventions of run r at one hook to the row of one position, in place: replace,
  * then the summed changes, then orthogonal and cap in list order.  A change with coefficient 0
- * leaves x's bits alone.
- * work: [d + encoder's n] f32 of scratch.  Returns whether x was written. */
+ * leaves x's bits alone.  work: [d + encoder's n] f32 of scratch.  Conditions read x as it came.
+ * Returns whether x was written. */
 bool run_apply(const struct run *r, const char *hook, const struct run_encoder *encoder, size_t n_prompt,
 	       size_t position, u32 d, f32 *x, f32 *work);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_steer.c - interventions in numbers, specs in words, and steering the made-up model. */
-#include "backend/steer.h"
+#include "backend/steer_impl.h"
 #include "base/mem.h"
 #include "module/fake_world.h"
 
@@ -244,6 +244,50 @@ static void topk_needs_all_of_them(void **state)
 	assert_true(x[0] == 1 + 2);
 }
 
+/* By hand as above: w.x - 4 = 6 at (3, 4). */
+static void conditions_read_the_row_as_it_came(void **state)
+{
+	(void)state;
+	struct intervention v = make(INTERVENE_ADD, 2);
+	v.when = (struct run_condition){.encoder = w, .bias = -4, .feature = NO_FEATURE, .above = 5.9f};
+	f32 x[2] = {3, 4};
+	assert_true(apply(&v, 1, NULL, 1, x) && x[0] == 5);
+	v.when.above = 6; /* above, not at */
+	f32 y[2] = {3, 4};
+	assert_false(apply(&v, 1, NULL, 1, y));
+	v.when.above = 0;
+	v.when.threshold = 6; /* silent by its own threshold */
+	assert_false(apply(&v, 1, NULL, 1, y));
+	v.when.threshold = 5;
+	v.off = true;
+	assert_false(apply(&v, 1, NULL, 1, y));
+	assert_true(y[0] == 3 && y[1] == 4);
+	/* the add does not light the condition of the one after it, nor of one that follows the sum */
+	struct intervention list[3] = {make(INTERVENE_ADD, 10), make(INTERVENE_ADD, 100), make(INTERVENE_ORTHOGONAL, 0)};
+	list[1].when = list[2].when =
+		(struct run_condition){.encoder = w, .bias = -4, .feature = NO_FEATURE, .above = 7};
+	f32 z[2] = {3, 4};
+	assert_true(apply(list, 3, NULL, 1, z));
+	assert_true(z[0] == 13 && z[1] == 4);
+	/* TopK: p = (6, 6, 5) for (1, 1); the third is not among two */
+	f32 rows[6] = {6, 0, 3, 3, 0, 5}, bias[3] = {0};
+	struct run_encoder c = {.w = rows, .bias = bias, .n = 3, .d = 2, .k = 2};
+	struct intervention t = make(INTERVENE_ADD, 2);
+	t.when = (struct run_condition){.encoder = rows + 4, .feature = 2};
+	f32 a[2] = {1, 1};
+	assert_false(apply(&t, 1, &c, 1, a));
+	c.k = 3;
+	assert_true(apply(&t, 1, &c, 1, a) && a[0] == 3);
+	struct err e = {0};
+	assert_int_equal(run_check(&t, 2, &c, &e), 0);
+	assert_int_equal(run_check(&t, 2, NULL, &e), -1);
+	assert_non_null(strstr(e.msg, "no encoder"));
+	t.when.feature = 3;
+	assert_int_equal(run_check(&t, 2, &c, &e), -1);
+	t.when = (struct run_condition){.encoder = w, .feature = NO_FEATURE, .above = NAN};
+	assert_int_equal(run_check(&t, 2, NULL, &e), -1);
+}
+
 static void what_cannot_be_done_is_refused(void **state)
 {
 	(void)state;
@@ -318,7 +362,11 @@ static void specs_are_read(void **state)
 		{"x", "not a feature's number"},	{"512", "the atlas has 512, from 0 on"},
 		{"12:2y", "is not a strength"},		{"12:nan", "is not a strength"},
 		{"12:2x:sing", "is no method"},		{"12:2x:add:on=never", "not 'never'"},
-		{"12:2x:add:if=3", "no key 'if'"},	{"other#3", "is not the atlas"},
+		{"12:2x:add:of=3", "no key 'of'"},
+		{"12:2x:add:if=#600", "no feature 600"},	{"12:2x:add:if=#3>", "is not what a feature"},
+		{"12:2x:add:if=#3>-1", "is not what a feature"}, {"12:2x:add:if=river", "not a feature's number"},
+		{"12:2x:add:if=/a(/", "if=/a(/"},		{"12:2x:add:if=/ab", "is not /regex/"},
+		{"12:2x:add:if=//", "is not /regex/"},		{"12:2x:add:if=#500>0.5x", "never fired"},	{"other#3", "is not the atlas"},
 		{"500:2x", "never fired"},		{"-1", "not a feature's number"},
 		{"", "not a feature's number"},		{"99999999999999999999", "not a feature's number"},
 	};
@@ -332,6 +380,41 @@ static void specs_are_read(void **state)
 	assert_int_equal(steer_spec_parse("12:2x", &bare, &s, &e), -1);
 	assert_non_null(strstr(e.msg, "'2x' of feature 12"));
 	assert_int_equal(steer_spec_parse("12:2", &bare, &s, &e), 0);
+}
+
+/* What a spec says of its condition, and that it reads back as the same. */
+static void conditions_are_read(void **state)
+{
+	(void)state;
+	struct err e = {0};
+	static const struct {
+		const char *text, *spec, *condition;
+	} cases[] = {
+		{"12:2x:add:if=#3", "12:2x:add:if=#3", "#3"},
+		{"12:2x:add:if=3>1.5", "12:2x:add:if=#3>1.5", "#3>1.5"},
+		{"12:ablate:on=both,if=#3>0.5x", NULL, "#3>0.5x"},
+		{"12:2x:add:if=/a,b:c\\/d/,on=prompt,hook=blocks.1.hook_resid_post",
+		 "12:2x:add:on=prompt,hook=blocks.1.hook_resid_post,if=/a,b:c\\/d/", "/a,b:c\\/d/"},
+		{"12:-0.1x:clamp:on=reply", "12:-0.1x:clamp:on=reply", ""},
+		{"12:0.5:orthogonal", "12:0.5:orthogonal", ""},
+		{"12:ablate", "12:ablate", ""},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct steer_spec s, again;
+		struct buf out = BUF_INIT, when = BUF_INIT;
+		if (steer_spec_parse(cases[i].text, atlas, &s, &e))
+			fail_msg("%s", e.msg);
+		steer_spec_add(&s, &out);
+		steer_if_add(&s, &when);
+		if (cases[i].spec)
+			assert_string_equal(out.s, cases[i].spec);
+		assert_string_equal(when.n ? when.s : "", cases[i].condition);
+		if (steer_spec_parse(out.s, atlas, &again, &e))
+			fail_msg("%s", e.msg);
+		assert_memory_equal(&s, &again, sizeof s);
+		buf_release(&out);
+		buf_release(&when);
+	}
 }
 
 static size_t words_of_topic(const struct steer_result *r, int stream, int topic)
@@ -393,6 +476,124 @@ static void a_feature_turned_up_is_written_about(void **state)
 	backend_free(b);
 }
 
+static void steer_text(struct backend *b, const char *text, u32 n, struct steer_result *out)
+{
+	struct err e = {0};
+	struct steer_spec spec;
+	if (steer_spec_parse(text, atlas, &spec, &e))
+		fail_msg("%s", e.msg);
+	struct steer_request q = {.prompt = "Tell me about the garden", .chat = true, .specs = &spec, .n_specs = 1,
+				  .seed = 1, .n_tokens = n};
+	if (steer_generate(b, atlas, &q, NULL, NULL, out, &e))
+		fail_msg("%s", e.msg);
+}
+
+/* The prompt's reply says "river" late: nothing differs up to it, and from the next token on all is
+ * as if the rivers had been turned up there. */
+static void a_regex_turns_on_and_off(void **state)
+{
+	(void)state;
+	struct err e = {0};
+	struct backend *b = backend_new("fake", &e);
+	struct steer_result r, again;
+	steer_text(b, "1:3x:add:if=/ river/", 120, &r);
+	size_t at = (size_t)r.first_difference, end = 0;
+	u8 *blob, *special;
+	u64 *offsets;
+	u32 v;
+	assert_true(r.first_difference > 2);
+	assert_int_equal(backend_vocab(b, &blob, &offsets, &special, &v, &e), 0);
+	for (size_t i = 0; i < at; i++)
+		end += offsets[r.tokens[1][i] + 1] - offsets[r.tokens[1][i]];
+	assert_true(end >= 6 && !memcmp(r.text[1].s + end - 6, " river", 6));
+	/* exact, however fast the other side is */
+	for (int i = 0; i < 3; i++) {
+		steer_text(b, "1:3x:add:if=/ river/", 120, &again);
+		assert_int_equal(again.n[1], r.n[1]);
+		assert_memory_equal(again.tokens[1], r.tokens[1], r.n[1] * sizeof(u32));
+		steer_result_release(&again);
+	}
+	steer_result_release(&r);
+	/* what never matches is the baseline */
+	steer_text(b, "1:3x:add:if=/xyzzy/", 40, &r);
+	assert_int_equal(r.first_difference, -1);
+	assert_true(r.change_over_norm == 0);
+	steer_result_release(&r);
+	/* what always does is no condition */
+	steer_text(b, "1:3x:add:if=/$/", 40, &r);
+	steer_text(b, "1:3x", 40, &again);
+	assert_int_equal(again.n[1], r.n[1]);
+	assert_memory_equal(again.tokens[1], r.tokens[1], r.n[1] * sizeof(u32));
+	steer_result_release(&r);
+	steer_result_release(&again);
+	free(blob);
+	free(offsets);
+	free(special);
+	backend_free(b);
+}
+
+static void count(void *context, size_t i)
+{
+	((int *)context)[i]++;
+}
+
+static void said(struct steer_set *s, const char *reply, size_t blanks, int turns[2])
+{
+	struct buf b = BUF_INIT;
+	buf_adds(&b, reply);
+	for (size_t i = 0; i < blanks; i++)
+		buf_adds(&b, "\xc2\xb7"); /* one character of two bytes */
+	buf_addc(&b, (char)0xe2); /* the beginning of another */
+	turns[0] = turns[1] = 0;
+	steer_set_text(s, &b, count, turns);
+	buf_release(&b);
+}
+
+static void a_regex_sees_200_characters(void **state)
+{
+	(void)state;
+	struct err e = {0};
+	struct backend *b = backend_new("fake", &e);
+	struct steer_spec specs[2];
+	assert_int_equal(steer_spec_parse("1:3x:add:if=/river/", atlas, &specs[0], &e), 0);
+	assert_int_equal(steer_spec_parse("2:3x:add:if=/^(?!.*river)/", atlas, &specs[1], &e), 0);
+	struct steer_request q = {.prompt = "x", .specs = specs, .n_specs = 2, .n_tokens = 1};
+	struct steer_set s;
+	int turns[2];
+	if (steer_set_make(&s, b, atlas, &q, &e))
+		fail_msg("%s", e.msg);
+	assert_true(s.list[0].off && !s.list[1].off); /* as the empty reply says */
+	said(&s, "the sea", 0, turns);
+	assert_true(s.list[0].off && !turns[0] && !turns[1]);
+	said(&s, "the river", 0, turns);
+	assert_true(!s.list[0].off && s.list[1].off && turns[0] == 1 && turns[1] == 1);
+	/* 5 + 194 + the broken one are 200 */
+	said(&s, "the river", 194, turns);
+	assert_true(!s.list[0].off && !turns[0]);
+	said(&s, "the river", 195, turns);
+	assert_true(s.list[0].off && turns[0] == 1 && !s.list[1].off);
+	steer_set_release(&s);
+	backend_free(b);
+}
+
+static void a_feature_turns_another_on(void **state)
+{
+	(void)state;
+	struct err e = {0};
+	struct backend *b = backend_new("fake", &e);
+	struct steer_result r, always;
+	steer_text(b, "1:3x", 40, &always);
+	steer_text(b, "1:3x:add:if=#2", 40, &r);
+	assert_true(r.change_over_norm > 0 && r.change_over_norm < always.change_over_norm);
+	assert_true(r.first_difference > always.first_difference);
+	steer_result_release(&r);
+	steer_text(b, "1:3x:add:if=#2>1000", 40, &r);
+	assert_int_equal(r.first_difference, -1);
+	steer_result_release(&r);
+	steer_result_release(&always);
+	backend_free(b);
+}
+
 static void repetition_is_counted(void **state)
 {
 	(void)state;
@@ -413,6 +614,11 @@ int main(void)
 		cmocka_unit_test(all_read_the_unmodified_row),
 		cmocka_unit_test(masked_tokens_and_places),
 		cmocka_unit_test(topk_needs_all_of_them),
+		cmocka_unit_test(conditions_read_the_row_as_it_came),
+		cmocka_unit_test(conditions_are_read),
+		cmocka_unit_test(a_regex_turns_on_and_off),
+		cmocka_unit_test(a_regex_sees_200_characters),
+		cmocka_unit_test(a_feature_turns_another_on),
 		cmocka_unit_test(what_cannot_be_done_is_refused),
 		cmocka_unit_test(specs_are_read),
 		cmocka_unit_test(a_feature_turned_up_is_written_about),
