@@ -240,6 +240,8 @@ static int settle(struct backend *b, int bad)
 		rpc_free(b->rpc);
 		b->rpc = NULL;
 		b->ready = false;
+		b->verdict_key[0] = 0;
+		atomic_store(&b->foreign, false);
 		forget_encoders(b);
 	}
 	atomic_store(&b->state, !b->rpc ? BACKEND_DIED : b->ready ? BACKEND_READY : BACKEND_OFF);
@@ -335,6 +337,26 @@ bool backend_can(const struct backend *b, const char *method)
 			return true;
 	}
 	return false;
+}
+
+bool backend_verdict(const struct backend *b, const char *key, char *out, size_t size)
+{
+	if (!b->ready || strcmp(b->verdict_key, key))
+		return false;
+	snprintf(out, size, "%s", b->verdict);
+	return true;
+}
+
+void backend_keep_verdict(struct backend *b, const char *key, const char *verdict)
+{
+	snprintf(b->verdict_key, sizeof b->verdict_key, "%s", key);
+	snprintf(b->verdict, sizeof b->verdict, "%s", verdict);
+	atomic_store(&b->foreign, *verdict != 0);
+}
+
+bool backend_is_foreign(const struct backend *b)
+{
+	return atomic_load(&b->foreign);
 }
 
 bool backend_is_1_1(const struct backend *b)

@@ -47,6 +47,12 @@ struct backend_info {
 };
 const struct backend_info *backend_info(const struct backend *b); /* valid after connect */
 
+/* What was found out about the model that runs, by a key; forgotten when the module restarts.  false:
+ * nothing is kept under this key.  The owner. */
+bool backend_verdict(const struct backend *b, const char *key, char *out, size_t size);
+void backend_keep_verdict(struct backend *b, const char *key, const char *verdict /* "": it is the right one */);
+bool backend_is_foreign(const struct backend *b); /* any thread: the last verdict was not "" */
+
 bool backend_can(const struct backend *b, const char *method); /* valid after connect */
 /* Whether it knows what protocol 1.1 brought: conditions, off, paced, update, orthogonal and cap. */
 bool backend_is_1_1(const struct backend *b);

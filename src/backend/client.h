@@ -21,6 +21,8 @@ struct backend {
 	unsigned minor;  /* of the module's protocol 1 */
 	struct { char *hook; const void *key; } encoders[CLIENT_MAX_ENCODERS];
 	size_t n_encoders;
+	char verdict_key[96], verdict[256]; /* "": none yet */
+	atomic_bool foreign;
 
 	atomic_int state;
 	atomic_uint restarts;

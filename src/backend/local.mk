@@ -12,4 +12,5 @@ src/backend/steer.h \
 src/backend/steer_if.c \
 src/backend/steer_impl.h \
 src/backend/steer_make.c \
+src/backend/steer_model.c \
 src/backend/steer_spec.c

@@ -3,7 +3,6 @@
 #include "backend/steer_impl.h"
 
 #include "base/mem.h"
-#include "core/hook.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -159,29 +158,4 @@ void steer_result_release(struct steer_result *r)
 		free(r->tokens[i]);
 		r->tokens[i] = NULL;
 	}
-}
-
-int steer_check_model(struct backend *b, const struct atlas *a, char *warning, size_t size, struct err *e)
-{
-	u32 layer;
-	enum hook_place place;
-	warning[0] = 0;
-	if (backend_connect(b, NULL, e))
-		return -1;
-	const struct backend_info *i = backend_info(b);
-	if (i->d_model != a->d_model)
-		return err_set(e, ERR_UNAVAILABLE,
-			       "the live model '%s' has %u dimensions, the atlas' model '%s' has %u", i->name,
-			       i->d_model, a->model.name, a->d_model);
-	if (hook_parse(a->hook, i->n_layers, &layer, &place, e))
-		return err_wrap(e, "the live model '%s' cannot serve this atlas", i->name);
-	bool hash = a->model.sha256[0] && i->sha256[0] && strcmp(a->model.sha256, i->sha256);
-	bool words = a->model.tokenizer[0] && i->tokenizer[0] && strcmp(a->model.tokenizer, i->tokenizer);
-	if (words || (a->model.n_vocab && a->model.n_vocab != i->n_vocab))
-		snprintf(warning, size, "the live model '%s' has another vocabulary than the atlas' '%s'",
-			 i->name, a->model.name);
-	else if (hash)
-		snprintf(warning, size, "the live model '%s' is not the file the atlas was made with, '%s'",
-			 i->name, a->model.name);
-	return 0;
 }

@@ -10,6 +10,7 @@
 
 #include "backend/backend.h"
 #include "core/atlas.h"
+#include "core/fingerprint.h"
 
 enum steer_method {
 	STEER_ADD, STEER_CLAMP, STEER_SCALE, STEER_ABLATE, STEER_PIN, STEER_ORTHOGONAL, STEER_CAP, N_STEER_METHODS
@@ -91,9 +92,13 @@ int steer_hash(const struct atlas *a, const struct steer_request *q, char hex[65
 /* [{"id", "method", "strength", "coefficient"}, ...] of a request. */
 json_t *steer_features_json(const struct atlas *a, const struct steer_request *q);
 
+/* What the live model makes of a fixed text at a hook. */
+int steer_fingerprint(struct backend *b, const char *hook, struct fingerprint *out, struct err *e);
 /* Whether the live model is the atlas' one: -1 and *e where it cannot serve at all (widths or
- * hook), else 0, with a sentence in warning where it is another by name or hash ("" if not).
- * Connects. */
+ * hook), else 0, with a sentence in warning where it has another vocabulary, computes other rows
+ * than atlas.json's fingerprint says, or, where there is none, came in another file ("" if not).
+ * Connects; the verdict is kept until the module restarts, backend_is_foreign tells it too.  Costs
+ * a pass over some thirty tokens the first time. */
 int steer_check_model(struct backend *b, const struct atlas *a, char *warning, size_t size, struct err *e);
 
 #endif

@@ -44,6 +44,8 @@ src/core/encoder.c \
 src/core/encoder.h \
 src/core/find.c \
 src/core/find.h \
+src/core/fingerprint.c \
+src/core/fingerprint.h \
 src/core/graph.c \
 src/core/graph.h \
 src/core/hook.c \

@@ -594,6 +594,83 @@ static void a_feature_turns_another_on(void **state)
 	backend_free(b);
 }
 
+/* By hand, d = 16, so that coordinate j of a fingerprint is coordinate 2 j + 1 of the row. */
+static void fingerprints_are_compared(void **state)
+{
+	(void)state;
+	struct err e = {0};
+	static f32 rows[3][16];
+	struct fingerprint f = {.hook = "blocks.1.hook_resid_post", .n = 3, .token = {5, 0, 7}}, g, back;
+	rows[0][0] = 1000;
+	rows[1][1] = 6;
+	rows[1][2] = -8;
+	rows[2][15] = 20;
+	fingerprint_reduce(&f, rows[0], 16);
+	assert_true(f.norm[0] == 1000 && f.norm[1] == 10 && f.norm[2] == 20);
+	assert_true(f.value[1][0] == 6 && f.value[1][1] == 0 && f.value[2][7] == 20);
+	assert_true(fingerprint_distance(&f, &f, 16) == 0);
+	g = f;
+	g.norm[0] = 1; /* the first token does not count */
+	g.norm[1] = 11;                            /* 0.1 */
+	g.value[2][3] = 0.5f;                      /* sqrt(16 / 8 * 0.25) / 20 = 0.0353553 */
+	assert_true(fabs(fingerprint_distance(&f, &g, 16) - (0.1 + 0.0353553390593) / 2) < 1e-9);
+	json_t *j = fingerprint_json(&f);
+	/* 6.0 is 0x40c00000, 10.0 is 0x41200000 */
+	assert_int_equal(strncmp(json_string_value(json_array_get(json_object_get(j, "rows"), 1)), "000020410000c040", 16),
+			 0);
+	assert_int_equal(fingerprint_read(j, &back, &e), 0);
+	assert_int_equal(back.n, 3);
+	assert_memory_equal(back.token, f.token, 3 * sizeof(u32));
+	assert_memory_equal(back.norm, f.norm, 3 * sizeof(f32));
+	assert_memory_equal(back.value, f.value, sizeof f.value[0] * 3);
+	static const char *const bad[] = {"{}", "{\"hook\":\"h\",\"tokens\":[1,2],\"rows\":[\"00\",\"00\"]}",
+					  "{\"hook\":\"h\",\"tokens\":[1],\"rows\":[]}", "7"};
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		json_t *b = json_loads(bad[i], JSON_DECODE_ANY, NULL);
+		assert_int_equal(fingerprint_read(b, &back, &e), -1);
+		json_decref(b);
+	}
+	json_array_set_new(json_object_get(j, "rows"), 2, json_string("0000c07f0000c040"));
+	assert_int_equal(fingerprint_read(j, &back, &e), -1);
+	json_decref(j);
+}
+
+/* What the model says of itself is believed only as far as its rows go. */
+static void another_model_is_told(void **state)
+{
+	(void)state;
+	struct err e = {0};
+	struct backend *b = backend_new("fake", &e);
+	struct atlas a = *atlas;
+	struct fingerprint f;
+	char warning[256];
+	a.json = json_deep_copy(atlas->json);
+	snprintf(a.build_id, sizeof a.build_id, "1");
+	if (steer_fingerprint(b, a.hook, &f, &e))
+		fail_msg("%s", e.msg);
+	json_object_set_new(a.json, "fingerprint", fingerprint_json(&f));
+	assert_int_equal(steer_check_model(b, &a, warning, sizeof warning, &e), 0);
+	assert_string_equal(warning, "");
+	assert_false(backend_is_foreign(b));
+	/* a little is rounding, more is another model; a verdict stands as long as the build */
+	for (int i = 0; i < 2; i++) {
+		struct fingerprint g = f;
+		for (size_t t = 1; t < g.n; t++)
+			g.norm[t] *= i ? 1.0075f : 1.0065f;
+		json_object_set_new(a.json, "fingerprint", fingerprint_json(&g));
+		assert_int_equal(steer_check_model(b, &a, warning, sizeof warning, &e), 0);
+		assert_string_equal(warning, "");
+		snprintf(a.build_id, sizeof a.build_id, "%d", i + 2);
+		assert_int_equal(steer_check_model(b, &a, warning, sizeof warning, &e), 0);
+		assert_int_equal(!!warning[0], i);
+		assert_int_equal(backend_is_foreign(b), i);
+	}
+	assert_non_null(strstr(warning, "computes other rows"));
+	assert_non_null(strstr(warning, "0.74"));
+	json_decref(a.json);
+	backend_free(b);
+}
+
 static void repetition_is_counted(void **state)
 {
 	(void)state;
@@ -622,6 +699,8 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_done_is_refused),
 		cmocka_unit_test(specs_are_read),
 		cmocka_unit_test(a_feature_turned_up_is_written_about),
+		cmocka_unit_test(fingerprints_are_compared),
+		cmocka_unit_test(another_model_is_told),
 		cmocka_unit_test(repetition_is_counted),
 	};
 	return cmocka_run_group_tests_name("steer", tests, open_sample, close_sample);
