@@ -357,6 +357,33 @@ static void kind_is_its_formula(struct intervention v, const struct run_encoder 
 	free(work);
 }
 
+/* Steered where a feature that fires at some of the tokens does. */
+static void conditions(struct intervention v, f32 size)
+{
+	const char *hooks[] = {hook};
+	f32 *x = rows_of(hooks, 1, n_tokens), most = -INFINITY, least = INFINITY;
+	for (size_t i = 1; i < n_tokens && x; i++) {
+		f32 p = 0;
+		for (u32 k = 0; k < d; k++)
+			p += v.direction[k] * x[i * d + k];
+		most = fmaxf(most, p);
+		least = fminf(least, p);
+	}
+	v.kind = INTERVENE_ADD;
+	v.amount = size;
+	/* p is positive at the upper half of its range */
+	v.when = (struct run_condition){.encoder = v.direction, .bias = -(most + least) / 2, .feature = NO_FEATURE};
+	kind_is_its_formula(v, NULL, "a condition holds at the tokens where its feature fires");
+	v.when.above = most;
+	struct run runs[] = {run_of(1, NULL, 0), run_of(1, &v, 1)};
+	struct score s[2];
+	runs[0].n_prompt = runs[1].n_prompt = 2;
+	v.where = WHERE_BOTH;
+	ok(!backend_score(b, runs, 2, s, &e) && near(s[0].nll, s[1].nll) && s[1].kl < 1e-6,
+	   "... and never where it is not above the amount");
+	free(x);
+}
+
 static void interventions_are_their_formulas(void)
 {
 	f32 *w = xcalloc(4 * (size_t)d, sizeof *w), bias[4] = {0}, size = norm_of_last_row();
@@ -376,6 +403,14 @@ static void interventions_are_their_formulas(void)
 	kind_is_its_formula(v, NULL, "clamp is x + (c - f) d");
 	v.kind = INTERVENE_PIN;
 	kind_is_its_formula(v, NULL, "pin is x + (c - p) / (w.d) d");
+	v.kind = INTERVENE_ORTHOGONAL;
+	v.amount = -1;
+	kind_is_its_formula(v, NULL, "orthogonal scales the part along d");
+	v.kind = INTERVENE_CAP;
+	v.amount = -size;
+	kind_is_its_formula(v, NULL, "cap brings the part along d down");
+	conditions(v, size);
+	v.amount = size;
 	v.kind = INTERVENE_CLAMP;
 	v.feature = 2;
 	v.direction = v.encoder = w + 2 * (size_t)d;
@@ -385,6 +420,86 @@ static void interventions_are_their_formulas(void)
 	   "a feature without its encoder is refused");
 	ok(!backend_load_encoder(b, hook, w, bias, 4, d, 2, w, &e), "an encoder is taken");
 	kind_is_its_formula(v, &c, "clamp of a TopK dictionary reads all of it");
+	free(w);
+}
+
+/* Turns an intervention of run 1 at given tokens. */
+struct turning {
+	struct heard heard;
+	size_t at;
+	int on;
+	const f32 *amount;
+};
+
+static bool turn(void *context, size_t run, u32 token, const char *s, size_t n, const f32 *row)
+{
+	struct turning *t = context;
+	bool more = hear(&t->heard, run, token, s, n, row);
+	if (run == 1 && t->heard.n[1] == t->at)
+		backend_update(b, 1, 0, t->amount, t->on);
+	return more;
+}
+
+static bool generate_turning(const struct run *runs, struct turning *t)
+{
+	struct generate_options o = {.n_tokens = N_NEW};
+	memset(&t->heard, 0, sizeof t->heard);
+	return !backend_generate(b, runs, 2, &o, turn, t, &e);
+}
+
+static void running_requests_can_be_changed(void)
+{
+	enum { AT = 4 };
+	f32 *w = xcalloc(d, sizeof *w);
+	u32 longer[64], *said;
+	if (!backend_can(b, "update")) {
+		ok(true, "update # SKIP the module has none");
+		free(w);
+		return;
+	}
+	fill(w, 21);
+	struct intervention v = {.kind = INTERVENE_ADD, .hook = hook, .direction = w, .feature = NO_FEATURE,
+				 .amount = 2 * norm_of_last_row()}, plain = v;
+	v.off = true;
+	struct run runs[] = {run_of(1, NULL, 0), run_of(1, &v, 1)};
+	runs[1].paced = true;
+	struct turning t = {.at = SIZE_MAX, .on = -1};
+	ok(generate_turning(runs, &t) && !memcmp(t.heard.token[0], t.heard.token[1], sizeof t.heard.token[0]),
+	   "an intervention that is off does nothing");
+	t.at = AT;
+	t.on = 1;
+	bool good = generate_turning(runs, &t);
+	ok(good && !memcmp(t.heard.token[0], t.heard.token[1], AT * sizeof(u32)),
+	   "turned on while the text is written it changes no token before");
+	/* from there on it is the text that goes on from the longer prompt, steered */
+	said = t.heard.token[1];
+	memcpy(longer, tokens, n_tokens * sizeof *longer);
+	memcpy(longer + n_tokens, said, AT * sizeof *longer);
+	struct run rest = {.name = "run", .tokens = longer, .n_tokens = n_tokens + AT, .seed = 1, .list = &plain,
+			   .n_list = 1};
+	struct heard h = {0};
+	struct generate_options o = {.n_tokens = N_NEW - AT};
+	for (size_t i = 0; i < 3; i++)
+		h.row[i] = NULL;
+	good = good && !backend_generate(b, &rest, 1, &o, hear, &h, &e);
+	ok(good && memcmp(h.token[0], t.heard.token[0] + AT, (N_NEW - AT) * sizeof(u32)),
+	   "the text is another one from there on");
+	ok(good && !memcmp(h.token[0], said + AT, (N_NEW - AT) * sizeof(u32)),
+	   "... from the very next token, as a prompt of all before it goes on");
+	u32 turned[N_NEW];
+	memcpy(turned, said, sizeof turned);
+	v = plain;
+	v.amount = 0;
+	t.on = -1;
+	t.amount = &plain.amount;
+	ok(generate_turning(runs, &t) && !memcmp(turned, t.heard.token[1], sizeof turned),
+	   "from 0 to an amount is the same");
+	t.at = 1;
+	t.on = 0;
+	v = plain;
+	runs[1].paced = false; /* nobody waits, and it may come too late: it must not stop anything */
+	ok(generate_turning(runs, &t) && t.heard.n[0] && backend_state(b) == BACKEND_READY,
+	   "a run that does not wait can be changed too");
 	free(w);
 }
 
@@ -459,6 +574,7 @@ int main(int argc, char **argv)
 		strength_0_is_nothing();
 		scores_are_probabilities();
 		interventions_are_their_formulas();
+		running_requests_can_be_changed();
 		lenses_mirror();
 		requests_can_be_cancelled();
 	}

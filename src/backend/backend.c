@@ -240,6 +240,8 @@ static int settle(struct backend *b, int bad)
 		rpc_free(b->rpc);
 		b->rpc = NULL;
 		b->ready = false;
+		b->verdict_key[0] = 0;
+		atomic_store(&b->foreign, false);
 		forget_encoders(b);
 	}
 	atomic_store(&b->state, !b->rpc ? BACKEND_DIED : b->ready ? BACKEND_READY : BACKEND_OFF);
@@ -285,6 +287,7 @@ static int read_info(struct backend *b, const json_t *result, struct err *e)
 	i->n_layers = (u32)layers;
 	i->n_vocab = (u32)vocab;
 	i->n_ctx = (u32)ctx;
+	b->minor = (unsigned)strtoul(protocol + 2, NULL, 10);
 	u64 bos = json_opt_u64(model, "bos", UINT32_MAX);
 	i->bos = bos < vocab ? (u32)bos : UINT32_MAX;
 	get_field(model, "name", i->name, sizeof i->name);
@@ -317,7 +320,7 @@ int backend_connect(struct backend *b, struct progress *p, struct err *e)
 	set_busy(b, BACKEND_LOADING);
 	progress_start(p, "loading the model", "%", 0);
 	struct listener l = {.b = b, .progress = p};
-	json_t *params = json_pack("{s:s, s:s}", "protocol", "1.0", "client", "featlas " PACKAGE_VERSION);
+	json_t *params = json_pack("{s:s, s:s}", "protocol", "1.1", "client", "featlas " PACKAGE_VERSION);
 	if (rpc_call(b->rpc, "initialize", params, NULL, 0, listen, &l, &reply, e))
 		return settle(b, -1);
 	int bad = read_info(b, json_object_get(reply.line, "result"), e);
@@ -326,15 +329,47 @@ int backend_connect(struct backend *b, struct progress *p, struct err *e)
 	return settle(b, bad);
 }
 
+bool backend_can(const struct backend *b, const char *method)
+{
+	for (size_t i = 0; i < json_array_size(b->capabilities); i++) {
+		const char *s = json_string_value(json_array_get(b->capabilities, i));
+		if (s && !strcmp(s, method))
+			return true;
+	}
+	return false;
+}
+
+bool backend_verdict(const struct backend *b, const char *key, char *out, size_t size)
+{
+	if (!b->ready || strcmp(b->verdict_key, key))
+		return false;
+	snprintf(out, size, "%s", b->verdict);
+	return true;
+}
+
+void backend_keep_verdict(struct backend *b, const char *key, const char *verdict)
+{
+	snprintf(b->verdict_key, sizeof b->verdict_key, "%s", key);
+	snprintf(b->verdict, sizeof b->verdict, "%s", verdict);
+	atomic_store(&b->foreign, *verdict != 0);
+}
+
+bool backend_is_foreign(const struct backend *b)
+{
+	return atomic_load(&b->foreign);
+}
+
+bool backend_is_1_1(const struct backend *b)
+{
+	return b->minor >= 1;
+}
+
 int client_ready(struct backend *b, const char *method, struct err *e)
 {
 	if (backend_connect(b, NULL, e))
 		return -1;
-	for (size_t i = 0; i < json_array_size(b->capabilities); i++) {
-		const char *s = json_string_value(json_array_get(b->capabilities, i));
-		if (s && !strcmp(s, method))
-			return 0;
-	}
+	if (backend_can(b, method))
+		return 0;
 	return err_set(e, ERR_UNAVAILABLE, "backend '%s' cannot do '%s'", b->name, method);
 }
 

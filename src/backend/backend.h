@@ -47,6 +47,16 @@ struct backend_info {
 };
 const struct backend_info *backend_info(const struct backend *b); /* valid after connect */
 
+/* What was found out about the model that runs, by a key; forgotten when the module restarts.  false:
+ * nothing is kept under this key.  The owner. */
+bool backend_verdict(const struct backend *b, const char *key, char *out, size_t size);
+void backend_keep_verdict(struct backend *b, const char *key, const char *verdict /* "": it is the right one */);
+bool backend_is_foreign(const struct backend *b); /* any thread: the last verdict was not "" */
+
+bool backend_can(const struct backend *b, const char *method); /* valid after connect */
+/* Whether it knows what protocol 1.1 brought: conditions, off, paced, update, orthogonal and cap. */
+bool backend_is_1_1(const struct backend *b);
+
 /* Tokens of a text; plain, or a user's message put into the chat template.  *tokens and
  * *flags (enum token_flag, may be NULL) are owned by the caller. */
 int backend_tokenize(struct backend *b, const char *text, bool chat, u32 **tokens, u8 **flags, size_t *n,
@@ -75,6 +85,10 @@ int backend_load_encoder(struct backend *b, const char *hook, const f32 *w_enc /
 typedef bool (*generate_fn)(void *context, size_t run, u32 token, const char *text, size_t n, const f32 *row);
 int backend_generate(struct backend *b, const struct run *runs, size_t n_runs,
 		     const struct generate_options *o, generate_fn fn, void *context, struct err *e);
+
+/* In a generate_fn only: from the next token on an intervention of a run has another amount (NULL: as it
+ * is), or is on (1), off (0), or as it is (-1).  Of a paced run it is the very next one. */
+void backend_update(struct backend *b, size_t run, size_t intervention, const f32 *amount, int on);
 
 int backend_score(struct backend *b, const struct run *runs, size_t n_runs, struct score *out, struct err *e);
 

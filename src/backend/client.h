@@ -18,8 +18,11 @@ struct backend {
 	struct rpc_stop stop;
 	struct backend_info info;
 	json_t *capabilities;
+	unsigned minor;  /* of the module's protocol 1 */
 	struct { char *hook; const void *key; } encoders[CLIENT_MAX_ENCODERS];
 	size_t n_encoders;
+	char verdict_key[96], verdict[256]; /* "": none yet */
+	atomic_bool foreign;
 
 	atomic_int state;
 	atomic_uint restarts;

@@ -187,14 +187,27 @@ static void add_vector(struct frame_out *f, json_t *j, const char *key, size_t r
 static json_t *intervention_json(const struct backend *b, struct frame_out *f, size_t run, size_t at,
 				 const struct intervention *v)
 {
-	static const char *const kinds[] = {"add", "clamp", "scale", "pin", "replace"};
 	static const char *const wheres[] = {"reply", "prompt", "both"};
 	u64 d = b->info.d_model;
-	json_t *j = json_pack("{s:s, s:s, s:s, s:f, s:f, s:f}", "kind", kinds[v->kind], "hook", v->hook,
+	json_t *j = json_pack("{s:s, s:s, s:s, s:f, s:f, s:f}", "kind", intervention_kinds[v->kind], "hook", v->hook,
 			      "where", wheres[v->where], "amount", (f64)v->amount, "bias", (f64)v->bias,
 			      "threshold", (f64)v->threshold);
 	if (v->feature != NO_FEATURE)
 		json_object_set_new(j, "feature", json_integer((json_int_t)v->feature));
+	if (v->off)
+		json_object_set_new(j, "on", json_false());
+	if (v->when.encoder) {
+		const struct run_condition *c = &v->when;
+		json_t *when = json_pack("{s:f, s:f, s:f}", "bias", (f64)c->bias, "threshold", (f64)c->threshold,
+					 "above", (f64)c->above);
+		if (c->feature != NO_FEATURE)
+			json_object_set_new(when, "feature", json_integer((json_int_t)c->feature));
+		char name[48];
+		snprintf(name, sizeof name, "r%zu.v%zu.if", run, at);
+		frame_out_add(f, name, DTYPE_F32, 1, &d, c->encoder);
+		json_object_set_new(when, "encoder", json_string(name));
+		json_object_set_new(j, "if", when);
+	}
 	add_vector(f, j, "direction", run, at, v->direction, 1, &d);
 	add_vector(f, j, "encoder", run, at, v->encoder, 1, &d);
 	add_vector(f, j, "rows", run, at, v->rows, 2, (u64[]){v->n_rows, d});
@@ -221,6 +234,8 @@ static json_t *runs_json(const struct backend *b, struct frame_out *f, const str
 							   "seed", (json_int_t)(r->seed & INT64_MAX));
 		if (r->n_prompt)
 			json_object_set_new(j, "n_prompt", json_integer((json_int_t)r->n_prompt));
+		if (r->paced)
+			json_object_set_new(j, "paced", json_true());
 		add_ids(f, j, "tokens", i, r->tokens, DTYPE_U32, r->n_tokens);
 		add_ids(f, j, "flags", i, r->flags, DTYPE_U8, r->n_tokens);
 		add_ids(f, j, "want", i, r->want_tokens, DTYPE_U32, r->n_want);
@@ -232,21 +247,37 @@ static json_t *runs_json(const struct backend *b, struct frame_out *f, const str
 	return list;
 }
 
-/* JSON has no word for a number that is not one. */
-static int check_runs(const struct run *runs, size_t n, struct err *e)
+/* A module of protocol 1.0 would not know that it leaves something out. */
+static bool is_new(const struct intervention *v)
 {
-	for (size_t i = 0; i < n; i++)
+	return v->off || v->when.encoder || v->kind == INTERVENE_ORTHOGONAL || v->kind == INTERVENE_CAP;
+}
+
+/* JSON has no word for a number that is not one. */
+static int check_runs(const struct backend *b, const struct run *runs, size_t n, struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		bool newer = runs[i].paced;
 		for (size_t k = 0; k < runs[i].n_list; k++) {
 			const struct intervention *v = &runs[i].list[k];
-			if (!isfinite(v->amount) || !isfinite(v->bias) || !isfinite(v->threshold))
+			newer = newer || is_new(v);
+			if (!isfinite(v->amount) || !isfinite(v->bias) || !isfinite(v->threshold) ||
+			    !isfinite(v->when.bias) || !isfinite(v->when.threshold) || !isfinite(v->when.above))
 				return err_set(e, ERR_USAGE,
 					       "an intervention holds a number that is not finite");
 		}
+		if (newer && !backend_is_1_1(b))
+			return err_set(e, ERR_UNAVAILABLE,
+				       "backend '%s' speaks protocol 1.0, which has no conditions, no orthogonal and no "
+				       "cap; they came with 1.1", b->name);
+	}
 	return 0;
 }
 
 struct generation {
-	const struct backend *b;
+	struct backend *b;
+	const struct run *runs;
+	u64 *n; /* tokens of each run so far */
 	generate_fn fn;
 	void *context;
 	size_t n_runs;
@@ -296,7 +327,21 @@ static int on_token(void *context, const char *method, const json_t *params, con
 	if (!r && g->fn)
 		r = g->fn(g->context, run, (u32)id, text.s, text.n, row ? row->data : NULL) ? 0 : 1;
 	buf_release(&text);
+	g->n[run]++;
+	if (!r && g->runs[run].paced)
+		rpc_notify(g->b->rpc, "update", json_pack("{s:I, s:I}", "run", (json_int_t)run, "seen",
+							  (json_int_t)g->n[run]));
 	return r;
+}
+
+void backend_update(struct backend *b, size_t run, size_t intervention, const f32 *amount, int on)
+{
+	json_t *params = json_pack("{s:I, s:I}", "run", (json_int_t)run, "intervention", (json_int_t)intervention);
+	if (amount && isfinite(*amount))
+		json_object_set_new(params, "amount", json_real((f64)*amount));
+	if (on >= 0)
+		json_object_set_new(params, "on", json_boolean(on));
+	rpc_notify(b->rpc, "update", params);
 }
 
 int backend_generate(struct backend *b, const struct run *runs, size_t n_runs,
@@ -304,8 +349,9 @@ int backend_generate(struct backend *b, const struct run *runs, size_t n_runs,
 {
 	struct frame reply;
 	struct frame_out f;
-	struct generation g = {b, fn, context, n_runs, (u64)o->n_tokens * n_runs, o->rows_hook};
-	if (client_ready(b, "generate", e) || check_runs(runs, n_runs, e))
+	struct generation g = {.b = b, .runs = runs, .fn = fn, .context = context, .n_runs = n_runs,
+			       .left = (u64)o->n_tokens * n_runs, .wants_rows = o->rows_hook};
+	if (client_ready(b, "generate", e) || check_runs(b, runs, n_runs, e))
 		return -1;
 	if (!isfinite(o->temperature) || !isfinite(o->top_p))
 		return err_set(e, ERR_USAGE, "a temperature or top-p is not finite");
@@ -318,10 +364,12 @@ int backend_generate(struct backend *b, const struct run *runs, size_t n_runs,
 		json_object_set_new(params, "top_p", json_real((f64)o->top_p));
 	if (o->rows_hook)
 		json_object_set_new(params, "rows_hook", json_string(o->rows_hook));
-	if (client_call(b, "generate", params, &f, b->info.d_model * sizeof(f32), on_token, &g, &reply, e))
-		return -1;
-	frame_release(&reply);
-	return 0;
+	g.n = xcalloc(n_runs + 1, sizeof *g.n);
+	int bad = client_call(b, "generate", params, &f, b->info.d_model * sizeof(f32), on_token, &g, &reply, e);
+	if (!bad)
+		frame_release(&reply);
+	free(g.n);
+	return bad;
 }
 
 static int read_score(const struct frame *reply, size_t i, const struct run *run, struct score *out,
@@ -345,7 +393,7 @@ int backend_score(struct backend *b, const struct run *runs, size_t n_runs, stru
 	struct frame_out f;
 	u64 most = 0;
 	int bad = 0;
-	if (client_ready(b, "score", e) || check_runs(runs, n_runs, e))
+	if (client_ready(b, "score", e) || check_runs(b, runs, n_runs, e))
 		return -1;
 	memset(out, 0, n_runs * sizeof *out);
 	frame_out_init(&f, json_object());

@@ -30,6 +30,7 @@ struct call {
 	struct buf head;      /* what is still to be sent: this, then the pieces */
 	struct span *pieces;
 	size_t n_pieces, piece, sent;
+	struct buf notes;     /* notifications to send after it */
 	bool cancel_sent, stopped;
 	u64 heard; /* when the last byte came */
 	u64 grace; /* when patience with a cancelled request ends; 0: not cancelled */
@@ -71,6 +72,32 @@ static int send_some(struct call *c)
 		c->heard = rpc_now_ms();
 	}
 	return 0;
+}
+
+/* What was to be sent is: goes on with the notifications. */
+static void send_notes(struct call *c)
+{
+	if (sending(c) || !c->notes.n || c->grace)
+		return;
+	struct buf head = c->head;
+	c->head = c->notes;
+	c->notes = head;
+	buf_clear(&c->notes);
+	c->piece = c->sent = 0;
+	c->n_pieces = 0;
+}
+
+void rpc_notify(struct rpc *r, const char *method, json_t *params)
+{
+	struct call *c = r->call;
+	if (c)
+		json_object_set_new(params, "id", json_integer(c->id));
+	json_t *line = json_pack("{s:s, s:s, s:o}", "jsonrpc", "2.0", "method", method, "params", params);
+	if (c) {
+		json_add_line(&c->notes, line);
+		buf_addc(&c->notes, '\n');
+	}
+	json_decref(line);
 }
 
 /* Asks the module to end this request, once; the reply is still waited for. */
@@ -235,7 +262,9 @@ static int turn(struct call *c, struct err *e)
 	struct pollfd fds[4] = {{r->out, POLLIN, 0},
 				{r->err, POLLIN, 0},
 				{r->stop->fd, POLLIN, 0},
-				{sending(c) ? r->in : -1, POLLOUT, 0}};
+				{-1, POLLOUT, 0}};
+	send_notes(c);
+	fds[3].fd = sending(c) ? r->in : -1;
 	u64 now = rpc_now_ms(), end = c->grace ? c->grace : c->heard + r->timeout_ms;
 	if (now >= end)
 		return out_of_patience(c, e);
@@ -267,6 +296,7 @@ int rpc_call(struct rpc *r, const char *method, json_t *params, struct frame_out
 			 .fn = fn,
 			 .context = context,
 			 .head = BUF_INIT,
+			 .notes = BUF_INIT,
 			 .reply = reply,
 			 .heard = rpc_now_ms()};
 	struct frame_out none;
@@ -286,9 +316,12 @@ int rpc_call(struct rpc *r, const char *method, json_t *params, struct frame_out
 	if (c.head.n > FRAME_MAX_LINE)
 		bad = err_set(e, ERR_USAGE, "the text is too long for one request (%zu bytes, at most 1 MiB)",
 			      c.head.n);
+	r->call = &c;
+	bool too_long = bad;
 	while (!bad && !c.done)
 		bad = turn(&c, e);
-	if (bad && !c.done && c.head.n <= FRAME_MAX_LINE)
+	r->call = NULL;
+	if (bad && !c.done && !too_long)
 		rpc_kill_child(r); /* in the middle of something: it cannot be gone on with */
 	if (!bad && c.stopped) {
 		frame_release(reply);
@@ -297,5 +330,6 @@ int rpc_call(struct rpc *r, const char *method, json_t *params, struct frame_out
 	frame_release(&c.in);
 	frame_out_release(f);
 	buf_release(&c.head);
+	buf_release(&c.notes);
 	return bad;
 }

@@ -39,6 +39,10 @@ bool rpc_is_dead(const struct rpc *r);
 typedef int (*rpc_notify_fn)(void *context, const char *method, const json_t *params, const struct frame *f,
 			     struct err *e);
 
+/* In a rpc_notify_fn: sends a notification about the request that runs, whose id becomes a member of
+ * params (taken).  Nothing is sent of a request that is being cancelled. */
+void rpc_notify(struct rpc *r, const char *method, json_t *params);
+
 /* Sends {"method", "params"} with f's arrays (f's line is made here; f is released) and waits.
  * max_bytes: of arrays in one message of the answer.  0 and *reply (the caller's to release;
  * its "result" is an object), or -1: ERR_CANCELLED where stop was wanted or fn returned 1. */

@@ -17,6 +17,7 @@ struct rpc {
 	json_int_t next_id;
 	struct buf line;       /* what has come of a line */
 	struct buf errors;     /* the end of stderr */
+	struct call *call;     /* that runs, or NULL */
 };
 
 u64 rpc_now_ms(void); /* of a clock that only goes on */

@@ -10,25 +10,51 @@
 
 #include "backend/backend.h"
 #include "core/atlas.h"
+#include "core/fingerprint.h"
 
-enum steer_method { STEER_ADD, STEER_CLAMP, STEER_SCALE, STEER_ABLATE, STEER_PIN, N_STEER_METHODS };
+enum steer_method {
+	STEER_ADD, STEER_CLAMP, STEER_SCALE, STEER_ABLATE, STEER_PIN, STEER_ORTHOGONAL, STEER_CAP, N_STEER_METHODS
+};
+
+/* When a feature is steered. */
+enum steer_if {
+	STEER_ALWAYS,
+	STEER_IF_FEATURE, /* at tokens where another feature's f is above an amount */
+	STEER_IF_TEXT,    /* while a regex matches in the last STEER_IF_WINDOW characters of the reply so far */
+};
+enum { STEER_IF_WINDOW = 200, STEER_IF_MOST = 120 /* bytes of a regex */ };
 
 struct steer_spec {
 	u32 feature;
 	enum steer_method method;
-	f32 strength;    /* of scale: the factor; of ablate: not used */
+	f32 strength;    /* of scale and orthogonal: the factor; of ablate: not used */
 	bool times_max;  /* strength counts the feature's maximum; else it is the coefficient */
 	int where;       /* enum intervention_where, or -1: the request's */
 	char hook[64];   /* "" : the atlas' */
+	enum steer_if condition;
+	u32 if_feature;
+	f32 if_above;       /* f, or with if_times_max a multiple of that feature's maximum */
+	bool if_times_max;
+	char if_regex[STEER_IF_MOST + 1];
 };
 
 const char *steer_spec_method(enum steer_method m); /* "add" */
-/* [NAME#]ID[:STRENGTH[:METHOD[:key=value,...]]]: STRENGTH "2x" or "5", 2x by default; METHOD may
- * stand in its place; keys on (reply, prompt, both) and hook.  Checked against the atlas. */
+/* Whether the strength is a bare factor, which no maximum multiplies: scale, orthogonal. */
+bool steer_is_factor(enum steer_method m);
+/* [NAME#]ID[:STRENGTH[:METHOD[:key=value,...]]]: STRENGTH "2x" or "5", 2x by default, 0 for
+ * orthogonal, 1x for cap; METHOD may stand in its place; keys on (reply, prompt, both), hook and if (steer_if_parse).  Checked against the atlas. */
 int steer_spec_parse(const char *text, const struct atlas *a, struct steer_spec *out, struct err *e);
-/* The number the method works with: the coefficient, target or factor.  -1 and *e where
+/* The number the method works with: the coefficient, target, factor or cap, in the feature's own
+ * unit.  -1 and *e where
  * "Nx" is asked and the maximum is not known or 0. */
 int steer_spec_coefficient(const struct steer_spec *s, const struct atlas *a, f32 *out, struct err *e);
+
+/* The same as text, which parses to the same. */
+void steer_spec_add(const struct steer_spec *s, struct buf *out);
+/* "#12" (fires at all), "#12>3.5", "#12>0.5x" (of its maximum), "/regex/", or "" for always; sets the
+ * condition of *out, or leaves it alone with -1 and *e. */
+int steer_if_parse(const char *text, size_t n, const struct atlas *a, struct steer_spec *out, struct err *e);
+void steer_if_add(const struct steer_spec *s, struct buf *out); /* the same as text; nothing for always */
 
 struct steer_request {
 	const char *prompt;
@@ -66,9 +92,13 @@ int steer_hash(const struct atlas *a, const struct steer_request *q, char hex[65
 /* [{"id", "method", "strength", "coefficient"}, ...] of a request. */
 json_t *steer_features_json(const struct atlas *a, const struct steer_request *q);
 
+/* What the live model makes of a fixed text at a hook. */
+int steer_fingerprint(struct backend *b, const char *hook, struct fingerprint *out, struct err *e);
 /* Whether the live model is the atlas' one: -1 and *e where it cannot serve at all (widths or
- * hook), else 0, with a sentence in warning where it is another by name or hash ("" if not).
- * Connects. */
+ * hook), else 0, with a sentence in warning where it has another vocabulary, computes other rows
+ * than atlas.json's fingerprint says, or, where there is none, came in another file ("" if not).
+ * Connects; the verdict is kept until the module restarts, backend_is_foreign tells it too.  Costs
+ * a pass over some thirty tokens the first time. */
 int steer_check_model(struct backend *b, const struct atlas *a, char *warning, size_t size, struct err *e);
 
 #endif

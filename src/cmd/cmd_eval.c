@@ -2,6 +2,7 @@
 /* cmd_eval.c - eval ATLAS OUT.acts: how good the dictionary is on held-out text. */
 #include "cmd/cmd.h"
 
+#include "backend/steer.h"
 #include "base/mem.h"
 #include "core/atlas.h"
 #include "session/eval.h"
@@ -78,6 +79,15 @@ static json_t *result_json(const struct job *j)
 	return o;
 }
 
+/* What the model makes of a fixed text, where the atlas does not say it yet; no matter if it cannot. */
+static void add_fingerprint(const struct job *j, json_t *json)
+{
+	struct fingerprint f;
+	if (j->backend && !json_object_get(json, "fingerprint") &&
+	    !steer_fingerprint(j->backend, j->atlas->hook, &f, NULL))
+		json_object_set_new(json, "fingerprint", fingerprint_json(&f));
+}
+
 static int write_result(const struct job *j, struct err *e)
 {
 	json_t *json = atlas_json_read(j->atlas->folder, e), *training, *result = result_json(j);
@@ -90,6 +100,7 @@ static int write_result(const struct job *j, struct err *e)
 		json_object_set_new(json, "training", training);
 	}
 	json_object_update_new(training, result);
+	add_fingerprint(j, json);
 	int bad = atlas_commit(json, j->atlas->folder, e);
 	json_decref(json);
 	return bad;

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum part { STORE, VOCAB, LOGITS, LABELS, SCORES, N_PARTS };
-static const char *const names[N_PARTS] = {"store", "vocab", "logits", "labels", "scores"};
+enum part { STORE, VOCAB, FINGERPRINT, LOGITS, LABELS, SCORES, N_PARTS };
+static const char *const names[N_PARTS] = {"store", "vocab", "fingerprint", "logits", "labels", "scores"};
 
 struct job {
 	const char *folder, *tsv;
@@ -48,15 +48,15 @@ static int read_options(struct job *j, const struct cmd_args *a, struct err *e)
 			p++;
 		if (p == N_PARTS)
 			return err_set(e, ERR_USAGE,
-				       "--only wants store, vocab, logits, labels or scores, not '%s'",
+				       "--only wants store, vocab, fingerprint, logits, labels or scores, not '%s'",
 				       only[i]);
 		j->wanted[p] = true;
 	}
-	if (arg_flag(a, "no-model") && (n_only && (j->wanted[VOCAB] || j->wanted[LOGITS])))
-		return err_set(e, ERR_USAGE,
-			       "vocab and logits come from the model, so --no-model leaves nothing of them");
+	if (arg_flag(a, "no-model") && n_only && (j->wanted[VOCAB] || j->wanted[FINGERPRINT] || j->wanted[LOGITS]))
+		return err_set(e, ERR_USAGE, "vocab, fingerprint and logits come from the model, so --no-model leaves "
+			       "nothing of them");
 	if (arg_flag(a, "no-model"))
-		j->wanted[VOCAB] = j->wanted[LOGITS] = false;
+		j->wanted[VOCAB] = j->wanted[FINGERPRINT] = j->wanted[LOGITS] = false;
 	if (j->wanted[STORE] && a->n_positional < 2)
 		return err_set(e, ERR_USAGE,
 			       "the store is made from a harvest: featlas index ATLAS OUT.acts");
@@ -76,7 +76,8 @@ static int open_all(struct job *j, const struct cmd_args *a, struct err *e)
 			return -1;
 	}
 	p->pool = pool_new(0);
-	bool live = j->wanted[VOCAB] || j->wanted[LOGITS] || (j->wanted[SCORES] && !arg_flag(a, "no-model"));
+	bool live = j->wanted[VOCAB] || j->wanted[FINGERPRINT] || j->wanted[LOGITS] ||
+		     (j->wanted[SCORES] && !arg_flag(a, "no-model"));
 	if (!live)
 		return 0;
 	/* told at once, not after the store is built */
@@ -94,6 +95,8 @@ static int make_part(struct job *j, enum part part, struct err *e)
 		return parts_store(p, j->acts, j->hook, &j->options, j->append, &j->report, e);
 	case VOCAB:
 		return parts_vocab(p, e);
+	case FINGERPRINT:
+		return parts_fingerprint(p, e);
 	case LOGITS:
 		return parts_logits(p, e);
 	case LABELS:
@@ -116,7 +119,15 @@ static int make_all(struct job *j, struct err *e)
 				names[i]);
 			continue;
 		}
-		if (make_part(j, i, e) || atlas_commit(p->json, j->folder, e))
+		if (make_part(j, i, e)) {
+			/* not asked for by name, and nothing else needs it */
+			if (i != FINGERPRINT || j->chosen || e->code == ERR_CANCELLED)
+				return -1;
+			fprintf(stderr, "featlas index: no fingerprint of the model: %s\n", e->msg);
+			*e = (struct err){0};
+			continue;
+		}
+		if (atlas_commit(p->json, j->folder, e))
 			return -1;
 		atlas_free(p->atlas);
 		if (!(p->atlas = atlas_open(j->folder, e)))

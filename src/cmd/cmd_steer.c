@@ -139,6 +139,14 @@ static void print_plain(struct session *s, const struct steer_request *q, const 
 		steer_spec_coefficient(&q->specs[i], s->atlas, &c, NULL);
 		buf_addf(&out, "#%u %s %.4g  ", q->specs[i].feature, steer_spec_method(q->specs[i].method),
 			 (f64)c);
+		if (q->specs[i].condition) {
+			struct buf when = BUF_INIT;
+			steer_if_add(&q->specs[i], &when);
+			buf_adds(&out, "if ");
+			cmd_add_text(&out, when.s, when.n);
+			buf_adds(&out, "  ");
+			buf_release(&when);
+		}
 		cmd_add_text(&out, label, strlen(label));
 		buf_addc(&out, '\n');
 		free(label);

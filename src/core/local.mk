@@ -48,6 +48,8 @@ src/core/evidence_score.c \
 src/core/evidence_words.c \
 src/core/find.c \
 src/core/find.h \
+src/core/fingerprint.c \
+src/core/fingerprint.h \
 src/core/graph.c \
 src/core/graph.h \
 src/core/hook.c \

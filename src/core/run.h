@@ -12,22 +12,35 @@
 #include "base/err.h"
 
 /* Interventions carry vectors, not features.  Several at one hook all read the unmodified x
- * and their changes are summed. */
+ * and their changes are summed; orthogonal and cap come after the sum, each reading what the
+ * one before it in the list left.  u is d at length 1. */
 enum intervention_kind {
 	INTERVENE_ADD,     /* x + c d */
 	INTERVENE_CLAMP,   /* x + (c - f) d; ablate is a clamp to 0 */
 	INTERVENE_SCALE,   /* x + (s - 1) f d */
 	INTERVENE_PIN,     /* x + (c - p) / (w.d) d, so that p = c exactly */
 	INTERVENE_REPLACE, /* the given row instead of x */
+	INTERVENE_ORTHOGONAL, /* x + (c - 1) (u.x) u: the part along d is scaled by c, 0 takes it away */
+	INTERVENE_CAP,     /* x - (u.x - c) u where u.x > c: the part along d is brought down to c */
+	N_INTERVENTION_KINDS,
 };
+extern const char *const intervention_kinds[N_INTERVENTION_KINDS]; /* "add", as in featlas-backend(7) */
 enum intervention_where { WHERE_REPLY, WHERE_PROMPT, WHERE_BOTH };
 #define NO_FEATURE UINT32_MAX
+
+/* Holds at a token where f of the row as it came is above an amount. */
+struct run_condition {
+	const f32 *encoder;  /* [d]; NULL: always */
+	f32 bias, threshold; /* as of an intervention */
+	u32 feature;         /* of a TopK dictionary: id in the loaded encoder, else NO_FEATURE */
+	f32 above;
+};
 
 struct intervention {
 	enum intervention_kind kind;
 	const char *hook;
 	const f32 *direction; /* [d] decoder row; all but replace */
-	f32 amount;           /* add: c; clamp: target; scale: s; pin: target */
+	f32 amount;           /* add: c; clamp: target; scale: s; pin: target; orthogonal, cap: c */
 	const f32 *encoder;   /* [d] clamp, scale, pin: encoder vector */
 	f32 bias;             /* encoder bias, b_dec folded in: p = w.x + bias */
 	f32 threshold;        /* f = p where p > threshold and p > 0, else 0 (ReLU: 0) */
@@ -35,6 +48,8 @@ struct intervention {
 	const f32 *rows;      /* replace: [n_rows][d]; a row that begins with NaN is left alone */
 	size_t n_rows;        /* tokens from n_rows on are left alone */
 	enum intervention_where where; /* not for replace, whose rows say it */
+	struct run_condition when;     /* only where it holds; all zero: always */
+	bool off;                      /* touches nothing, until an update turns it on */
 };
 
 struct run {
@@ -48,6 +63,7 @@ struct run {
 	u64 seed;
 	const u32 *want_tokens;           /* score: log-probabilities of these after the last position */
 	size_t n_want;
+	bool paced;                       /* generate: no token before the reader of the last one has said so */
 };
 
 struct generate_options {
@@ -72,18 +88,22 @@ struct run_encoder {
 	u32 n, d, k;
 };
 
-/* Everything finite, the vectors its kind needs there, pin's |w.d| at least 0.1; feature
- * below encoder's n (encoder may be NULL: ERR_UNAVAILABLE where one is needed). */
+/* Everything finite, the vectors its kind needs there, pin's |w.d| at least 0.1, orthogonal's and
+ * cap's d not 0; features below encoder's n (encoder may be NULL: ERR_UNAVAILABLE where one is needed). */
 int run_check(const struct intervention *v, u32 d, const struct run_encoder *encoder, struct err *e);
 
-/* Whether v touches a position.  The reply is the last prompt token and all after it, the
+/* An amount that v may be given instead of its own. */
+int run_check_amount(const struct intervention *v, f32 amount, u32 d, struct err *e);
+
+/* Whether v may touch a position; one that is off touches none.  The reply is the last prompt token and all after it, the
  * prompt all before.  Masked tokens are left alone, but never the last prompt token, and
  * replace obeys only its rows.  n_prompt: of a generate run its n_tokens. */
 bool run_touches(const struct intervention *v, const struct run *r, size_t n_prompt, size_t position);
 
-/* Applies the interventions of run r at one hook to the row of one position, in place.
- * Every intervention reads x as it came.  A change with coefficient 0 leaves x's bits alone.
- * work: [d + encoder's n] f32 of scratch.  Returns whether x was written. */
+/* Applies the interventions of run r at one hook to the row of one position, in place: replace,
+ * then the summed changes, then orthogonal and cap in list order.  A change with coefficient 0
+ * leaves x's bits alone.  work: [d + encoder's n] f32 of scratch.  Conditions read x as it came.
+ * Returns whether x was written. */
 bool run_apply(const struct run *r, const char *hook, const struct run_encoder *encoder, size_t n_prompt,
 	       size_t position, u32 d, f32 *x, f32 *work);
 

@@ -6,6 +6,7 @@
 #include "core/atlas_impl.h"
 #include "base/sha256.h"
 #include "core/atlas.h"
+#include "core/fingerprint.h"
 #include "core/labels.h"
 #include "core/vocab.h"
 
@@ -245,6 +246,15 @@ static u64 total_bytes(const json_t *j)
 	return sum;
 }
 
+static void check_fingerprint(struct atlas_check *c)
+{
+	struct fingerprint f;
+	struct err e = {0};
+	const json_t *j = json_object_get(c->json, "fingerprint");
+	if (j && fingerprint_read(j, &f, &e))
+		verify_fault(&c->v, "'%s': %s", c->folder, e.msg);
+}
+
 int atlas_verify(const char *folder, struct progress *p, void (*say)(void *, const char *), void *context,
 		 u64 *n_faults, struct err *e)
 {
@@ -262,6 +272,7 @@ int atlas_verify(const char *folder, struct progress *p, void (*say)(void *, con
 		check_store(&c);
 		check_tables(&c);
 		check_runs(&c);
+		check_fingerprint(&c);
 	} else {
 		verify_fault(&c.v, "%s", why.msg);
 	}

@@ -42,23 +42,41 @@ static int find_word(const json_t *j, const char *key, const char *const *words,
 	return err_set(e, ERR_USAGE, "'%s' of an intervention is not a word it can be", key);
 }
 
+/* "if": {"encoder", "bias", "threshold", "above", "feature"}. */
+static int get_condition(const struct module_request *r, const json_t *j, struct run_condition *c, struct err *e)
+{
+	const json_t *when = json_object_get(j, "if");
+	if (!when)
+		return 0;
+	if (get_vector(r, when, "encoder", false, &c->encoder, NULL, e))
+		return -1;
+	if (!c->encoder)
+		return err_set(e, ERR_USAGE, "a condition lacks its 'encoder'");
+	c->bias = (f32)json_opt_f64(when, "bias", 0);
+	c->threshold = (f32)json_opt_f64(when, "threshold", 0);
+	c->above = (f32)json_opt_f64(when, "above", 0);
+	u64 feature = json_opt_u64(when, "feature", NO_FEATURE);
+	c->feature = feature < NO_FEATURE ? (u32)feature : NO_FEATURE;
+	return 0;
+}
+
 static int get_intervention(const struct module_request *r, const json_t *j, struct intervention *v,
 			    struct err *e)
 {
-	static const char *const kinds[] = {"add", "clamp", "scale", "pin", "replace"};
 	static const char *const wheres[] = {"reply", "prompt", "both"};
 	int kind, where;
 	u32 layer;
 	enum hook_place place;
 	memset(v, 0, sizeof *v);
-	if (find_word(j, "kind", kinds, ARRAY_LEN(kinds), NULL, &kind, e) ||
+	if (find_word(j, "kind", intervention_kinds, N_INTERVENTION_KINDS, NULL, &kind, e) ||
 	    find_word(j, "where", wheres, ARRAY_LEN(wheres), "reply", &where, e) ||
 	    json_get_str(j, "hook", &v->hook, "an intervention", e) ||
 	    hook_parse(v->hook, r->s->info.n_layers, &layer, &place, e) ||
 	    get_vector(r, j, "direction", false, &v->direction, NULL, e) ||
 	    get_vector(r, j, "encoder", false, &v->encoder, NULL, e) ||
-	    get_vector(r, j, "rows", true, &v->rows, &v->n_rows, e))
+	    get_vector(r, j, "rows", true, &v->rows, &v->n_rows, e) || get_condition(r, j, &v->when, e))
 		return -1;
+	v->off = !json_opt_bool(j, "on", true);
 	v->kind = (enum intervention_kind)kind;
 	v->where = (enum intervention_where)where;
 	v->amount = (f32)json_opt_f64(j, "amount", 0);
@@ -95,6 +113,7 @@ static int get_run(const struct module_request *r, const json_t *j, struct run *
 {
 	run->name = json_opt_str(j, "name", "");
 	run->seed = json_opt_u64(j, "seed", 1);
+	run->paced = json_opt_bool(j, "paced", false);
 	if (get_ids(r, j, "tokens", true, &run->tokens, &run->n_tokens, e) ||
 	    get_ids(r, j, "want", false, &run->want_tokens, &run->n_want, e))
 		return -1;

@@ -33,6 +33,7 @@ static json_t *capabilities(const struct module_ops *ops)
 		{"tokenize", ops->tokenize}, {"detokenize", true},	{"vocab", true},
 		{"template", ops->render},   {"states", ops->states},	{"generate", ops->generate},
 		{"score", ops->score},	     {"lens", ops->lens},	{"load_encoder", ops->generate},
+		{"update", ops->generate},
 	};
 	json_t *list = json_array();
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
@@ -336,6 +337,8 @@ static int call_generate(struct module_request *r, struct err *e)
 		return -1;
 	int bad = 0;
 	r->runs = json_array();
+	r->calls = &c;
+	r->n_tokens = o.n_tokens;
 	for (size_t i = 0; i < c.n && !bad; i++) {
 		json_array_append_new(r->runs, json_pack("{s:s, s:[], s:s}", "name", c.runs[i].name, "tokens",
 							 "end", "length"));
@@ -350,6 +353,7 @@ static int call_generate(struct module_request *r, struct err *e)
 		bad = err_set(e, ERR_CANCELLED, "cancelled");
 	if (!bad)
 		send_result(r, json_pack("{s:O}", "runs", r->runs));
+	r->calls = NULL;
 	calls_free_runs(&c);
 	return bad;
 }

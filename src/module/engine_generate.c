@@ -102,6 +102,7 @@ static int generate(struct engine_pass *p, struct live *live, struct module_requ
 	if (check_room(p, live, o, e) || decode_prompts(p, live, e))
 		return -1;
 	for (size_t on = p->n_runs; on;) {
+		module_step(request);
 		if (step(p, live, e))
 			return -1;
 		on = 0;

@@ -9,7 +9,8 @@ src/module/calls.c \
 src/module/calls.h \
 src/module/module.h \
 src/module/module_main.c \
-src/module/server.h
+src/module/server.h \
+src/module/update.c
 MODULE_LIBS = src/libmodule.a $(CORE_LIBS)
 
 featlaslibexec_PROGRAMS += src/featlas-fake

@@ -18,7 +18,7 @@
 #include "core/hook.h"
 #include "core/run.h"
 
-#define MODULE_PROTOCOL "1.0"
+#define MODULE_PROTOCOL "1.1"
 
 /* The request being served. */
 struct module_request;
@@ -31,6 +31,9 @@ void module_progress(struct module_request *r, const char *what, u64 done, u64 t
  * row of the token *before* this one, the position whose logits it was drawn from, as it was
  * before interventions at that hook.  Text is taken from the op vocab. */
 void module_token(struct module_request *r, size_t run, u32 token, const f32 *row);
+/* Before each step of a generate: waits for the readers of paced runs, and does what update has
+ * asked for meanwhile: amounts of the runs' interventions change, and whether they are off. */
+void module_step(struct module_request *r);
 /* A run has ended at an end-of-generation token, which is not sent.  A run that is not ended so
  * ended at its length. */
 void module_end(struct module_request *r, size_t run);
@@ -89,7 +92,7 @@ struct module_ops {
 	int (*states)(void *m, struct module_request *r, const u32 *tokens, size_t n_tokens,
 		      const char *const *hooks, size_t n_hooks, f32 *const *rows, struct err *e);
 	/* Continues every run by up to o->n_tokens (defaults are filled in), side by side, calling
-	 * module_token.  Sampling: greedy, or temperature after top-k and top-p, from the run's own
+	 * module_step before each step and module_token after it.  Sampling: greedy, or temperature after top-k and top-p, from the run's own
 	 * seed: equal runs with equal seeds give equal texts, whatever runs beside them.
 	 * Interventions are run_apply's.  The first run that is only a prompt's continuation is
 	 * no different from the others. */

@@ -371,6 +371,7 @@ static int generate(void *m, struct module_request *r, const struct run *runs, s
 		streams[i].state = runs[i].seed;
 	}
 	for (u32 t = 0; t < o->n_tokens && !module_cancelled(r); t++) {
+		module_step(r);
 		for (size_t i = 0; i < n_runs && !module_cancelled(r); i++)
 			if (!streams[i].ended)
 				step(r, &runs[i], &streams[i], i, o, work, logits, c);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* module_main.c - the transport of a module: a thread that reads, a queue, one writer at a time.
  *
- * The reader takes lines and frames off descriptor 0 and queues requests; cancel it handles
- * itself, so that it is answered while an op runs.  The main thread serves the queue in
+ * The reader takes lines and frames off descriptor 0 and queues requests; cancel and update it
+ * handles itself, so that they are answered while an op runs.  The main thread serves the queue in
  * order.  Each request ends with exactly one reply, sent by the main thread.
  */
 #include "config.h"
@@ -122,6 +122,7 @@ static bool cancel(struct server *s, const json_t *id)
 			atomic_store(&r->cancelled, true);
 			found = true;
 		}
+	pthread_cond_signal(&s->more);
 	pthread_mutex_unlock(&s->lock);
 	return found;
 }
@@ -130,6 +131,8 @@ static void request_free(struct module_request *r)
 {
 	frame_release(&r->in);
 	json_decref(r->runs);
+	free(r->updates);
+	free(r->seen);
 	free(r);
 }
 
@@ -151,6 +154,27 @@ static bool enqueue(struct server *s, struct module_request *r)
 	return room;
 }
 
+/* The reader's own methods, which are answered while a request runs. */
+static bool serve_at_once(struct server *s, const struct module_request *r)
+{
+	struct err e = {0};
+	int found;
+	if (!strcmp(r->method, "cancel"))
+		found = cancel(s, json_object_get(r->params, "id"));
+	else if (!strcmp(r->method, "update") && s->ops->generate)
+		found = server_update(s, r->params, &e);
+	else
+		return false;
+	if (r->id && found < 0) {
+		server_error(s, r->id, RPC_PARAMS, e.msg);
+	} else if (r->id) {
+		struct frame_out out;
+		server_reply(r, &out, json_pack("{s:b}", "found", found));
+		server_send(s, &out);
+	}
+	return true;
+}
+
 /* A whole message has come in; f is taken. */
 static void accept_frame(struct server *s, struct frame *f)
 {
@@ -165,14 +189,7 @@ static void accept_frame(struct server *s, struct frame *f)
 	if (!r->method || strcmp(version, "2.0") || (r->id && !good_id) ||
 	    (r->params && !json_is_object(r->params)))
 		server_error(s, good_id ? r->id : NULL, RPC_INVALID, "this is not a JSON-RPC 2.0 request");
-	else if (!strcmp(r->method, "cancel")) {
-		bool found = cancel(s, json_object_get(r->params, "id"));
-		struct frame_out out;
-		if (r->id) {
-			server_reply(r, &out, json_pack("{s:b}", "found", (int)found));
-			server_send(s, &out);
-		}
-	} else if (!r->id)
+	else if (serve_at_once(s, r) || !r->id)
 		; /* a notification that is not known is left alone */
 	else if (enqueue(s, r))
 		return;

@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { SERVER_MAX_QUEUE = 64, SERVER_MAX_ENCODERS = 64 };
+enum { SERVER_MAX_QUEUE = 64, SERVER_MAX_ENCODERS = 64, SERVER_MAX_UPDATES = 4096 };
 
 /* JSON-RPC 2.0's codes, LSP's for a cancelled request, ours below -32000. */
 enum rpc_code {
@@ -24,6 +24,15 @@ enum rpc_code {
 	RPC_BUSY = -32000,
 };
 
+struct call_runs;
+
+/* What update asked of an intervention of a generate request. */
+struct module_update {
+	size_t run, intervention;
+	bool has_amount, has_on, on;
+	f32 amount;
+};
+
 /* A request, from the reader's hands to the reply. */
 struct module_request {
 	struct server *s;
@@ -36,6 +45,10 @@ struct module_request {
 	u64 told;             /* when progress was sent, in ms */
 	json_t *runs;         /* generate: the runs of the reply */
 	u32 n_tokens;         /* generate: tokens a run */
+	struct call_runs *calls;       /* generate: what update changes, on the main thread */
+	struct module_update *updates; /* asked, not yet done; these three under the server's lock */
+	size_t n_updates;
+	u64 *seen;                     /* [runs in params] tokens whose reader has said so; NULL: none */
 };
 
 struct kept_encoder {
@@ -73,6 +86,10 @@ void server_send(struct server *s, struct frame_out *f);
 void server_reply(const struct module_request *r, struct frame_out *f, json_t *result);
 /* id may be NULL, which is sent as null. */
 void server_error(struct server *s, const json_t *id, enum rpc_code code, const char *message);
+
+/* Notes what a message update asks, for the main thread (update.c).  The reader's thread: 1, 0
+ * where no such request runs or waits, -1 where it cannot be done. */
+int server_update(struct server *s, const json_t *params, struct err *e);
 
 /* Serves one request and sends its one reply. */
 void calls_serve(struct module_request *r);

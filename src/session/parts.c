@@ -2,6 +2,7 @@
 /* parts.c - store, vocabulary, promoted tokens and scores of an atlas. */
 #include "session/parts.h"
 
+#include "backend/steer.h"
 #include "base/half.h"
 #include "base/mem.h"
 #include "core/topic.h"
@@ -59,6 +60,19 @@ int parts_store(struct parts *p, struct acts *a, size_t hook, const struct index
 			      (json_int_t)report->n_kept, "n_dead", (json_int_t)report->n_dead, "contexts",
 			      (json_int_t)o.n_top, "seed", (json_int_t)o.seed),
 		    e);
+}
+
+int parts_fingerprint(struct parts *p, struct err *e)
+{
+	struct fingerprint f;
+	const struct atlas *a = p->atlas;
+	if (backend_info(p->backend)->d_model != a->d_model)
+		return err_set(e, ERR_UNAVAILABLE, "the live model '%s' has %u dimensions, the atlas' model '%s' has %u",
+			       backend_info(p->backend)->name, backend_info(p->backend)->d_model, a->model.name,
+			       a->d_model);
+	if (steer_fingerprint(p->backend, a->hook, &f, e))
+		return -1;
+	return json_object_set_new(p->json, "fingerprint", fingerprint_json(&f));
 }
 
 int parts_vocab(struct parts *p, struct err *e)

@@ -24,6 +24,8 @@ enum { PARTS_TOKENS = 20 /* promoted and suppressed tokens of a feature */ };
 /* uuid, build_id and first_token of o are filled in here.  append: one more segment. */
 int parts_store(struct parts *p, struct acts *a, size_t hook, const struct index_options *o, bool append,
 		struct index_report *report, struct err *e);
+/* The live model's rows of a fixed text, into atlas.json itself. */
+int parts_fingerprint(struct parts *p, struct err *e);
 int parts_vocab(struct parts *p, struct err *e);
 int parts_logits(struct parts *p, struct err *e);
 /* Lexical labels of every feature with contexts, and those of a file of "id TAB text" lines

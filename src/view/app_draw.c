@@ -31,6 +31,10 @@ static void backend_state_words(struct app *a, bool narrow, char out[64])
 		size_t n = strlen(out);
 		snprintf(out + n, 64 - n, ", R restarts");
 	}
+	if (backend_is_foreign(b)) {
+		size_t n = strlen(out);
+		snprintf(out + n, 64 - n, narrow ? " !" : ", another model");
+	}
 }
 
 /* Puts text at x if all of it fits before end; returns the new x. */
@@ -51,7 +55,8 @@ static void draw_title(struct app *a, struct rect r)
 	char state[64], stamp[96];
 	rect_fill(r, 0, 0, r.w, 1, STYLE_TITLE, ' ');
 	backend_state_words(a, r.w < 60, state);
-	int end = rect_puts_right(r, r.w - 1, 0, STYLE_TITLE, state) - 2;
+	bool foreign = a->session->backend && backend_is_foreign(a->session->backend);
+	int end = rect_puts_right(r, r.w - 1, 0, foreign ? STYLE_TITLE_GUESS : STYLE_TITLE, state) - 2;
 	size_t n = strcspn(base_name(at->folder), "/");
 	int x = 1 + rect_put_cut(r, 1, 0, MIN(end - 1, 24), STYLE_TITLE_WHERE, base_name(at->folder), n);
 	if (v->class->crumb)

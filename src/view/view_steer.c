@@ -93,6 +93,8 @@ static void next_method(struct view *v)
 	struct steer_spec *row = &s->ask.row[s->row];
 	f32 units = row->strength / steer_unit(v, row);
 	row->method = (row->method + 1) % N_STEER_METHODS;
+	/* what these two are for, as in --feature */
+	units = row->method == STEER_ORTHOGONAL ? 0 : row->method == STEER_CAP ? 1 : units;
 	row->strength = units * steer_unit(v, row);
 	steer_changed(v);
 }
@@ -417,12 +419,14 @@ static void command(struct view *v, struct buf *out)
 	buf_adds(out, " --prompt ");
 	add_quoted(out, s->ask.prompt);
 	for (size_t i = 0; i < s->ask.n_rows; i++) {
-		const struct steer_spec *row = &s->ask.row[i];
-		buf_addf(out, " --feature %u", (unsigned)row->feature);
-		if (row->method != STEER_ABLATE)
-			buf_addf(out, ":%g%s", (double)row->strength,
-				 row->times_max && row->method != STEER_SCALE ? "x" : "");
-		buf_addf(out, ":%s", steer_spec_method(row->method));
+		struct buf spec = BUF_INIT;
+		steer_spec_add(&s->ask.row[i], &spec);
+		buf_adds(out, " --feature ");
+		if (s->ask.row[i].condition)
+			add_quoted(out, spec.s);
+		else
+			buf_adds(out, spec.s);
+		buf_release(&spec);
 	}
 	buf_addf(out, " -n %u --seed %llu --temperature %g", (unsigned)s->ask.n_tokens,
 		 (unsigned long long)s->ask.seed, (double)s->ask.temperature);

@@ -42,7 +42,7 @@ static void strength_words(struct view *v, const struct steer_spec *row, bool ty
 		snprintf(out, 48, "to 0");
 		return;
 	}
-	bool times = row->times_max && row->method != STEER_SCALE;
+	bool times = row->times_max && !steer_is_factor(row->method);
 	int n = typing ? snprintf(out, 48, "%s%s", s->typed, times ? "x" : "")
 		       : snprintf(out, 48, "%.1f%s", (double)row->strength, times ? "x" : "");
 	if (brief || !times)
@@ -66,19 +66,35 @@ static void draw_slider(struct rect r, int x, int y, f32 strength, enum style st
 	rect_printf(r, x + SLIDER_STEPS + 1, y, STYLE_DIM, " %dx", SLIDER_HIGH);
 }
 
+/* " if /regex/" at the right of the label's room, which gets smaller. */
+static void draw_condition(struct rect r, int x, int y, int *room, const struct steer_spec *row)
+{
+	struct buf words = BUF_INIT;
+	if (!row->condition)
+		return;
+	buf_adds(&words, "if ");
+	steer_if_add(row, &words);
+	int w = MIN(text_width(words.s, words.n), MAX(*room - 8, *room / 2));
+	rect_put_cut(r, x + *room - w, y, w, STYLE_CHANGED, words.s, words.n);
+	*room -= w + 1;
+	buf_release(&words);
+}
+
 static void draw_row(struct view *v, struct rect r, int y, size_t i)
 {
 	struct steer_view *s = view_state(v);
 	const struct steer_spec *row = &s->ask.row[i];
 	bool here = i == s->row && !s->in_list, slider = r.w >= 72, brief = r.w < 56;
-	int tail = (slider ? 27 : 0) + (brief ? 6 : 14) + 8;
+	const char *method = steer_spec_method(row->method);
+	int n = MAX((int)strlen(method) + 2, 8), tail = (slider ? 27 : 0) + (brief ? 6 : 14) + n;
 	char words[48];
 	strength_words(v, row, here && s->n_typed, brief, words);
 	rect_puts(r, 0, y, STYLE_MARK, i == s->row ? ">" : " ");
-	view_put_feature(v, r, 2, y, MAX(r.w - 2 - tail, 6), row->feature);
-	int x = r.w - tail;
-	rect_puts(r, x + 1, y, STYLE_NORMAL, steer_spec_method(row->method));
-	rect_puts(r, x + 8, y, STYLE_NUMBER, words);
+	int room = MAX(r.w - 2 - tail, 6), x = r.w - tail;
+	draw_condition(r, 2, y, &room, row);
+	view_put_feature(v, r, 2, y, room, row->feature);
+	rect_puts(r, x + 1, y, STYLE_NORMAL, method);
+	rect_puts(r, x + n, y, STYLE_NUMBER, words);
 	if (slider && row->method != STEER_ABLATE)
 		draw_slider(r, r.w - 26, y, row->strength / steer_unit(v, row), here ? STYLE_MARK : STYLE_NUMBER);
 	if (here) {
@@ -244,6 +260,14 @@ static f32 shift(struct view *v)
 	return a->norm_median > 0 ? (f32)sqrt(norm) / a->norm_median : NAN;
 }
 
+static bool is_conditional(const struct steer_ask *ask)
+{
+	for (size_t i = 0; i < ask->n_rows; i++)
+		if (!ask->row[i].condition)
+			return false;
+	return ask->n_rows > 0;
+}
+
 static void figures(struct view *v, struct buf *out)
 {
 	struct steer_view *s = view_state(v);
@@ -268,6 +292,8 @@ static void figures(struct view *v, struct buf *out)
 	view_format_value(size, x);
 	if (x > 0)
 		buf_addf(out, "change %s of the norm", size);
+	else if (measured == 0 && is_conditional(&s->ask))
+		buf_adds(out, "the condition never held");
 }
 
 /* What to say of a feature that recognises its topic and does not write about it. */

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 f32 steer_coefficient(struct view *v, const struct steer_spec *row)
 {
@@ -14,7 +15,7 @@ f32 steer_coefficient(struct view *v, const struct steer_spec *row)
 f32 steer_unit(struct view *v, const struct steer_spec *row)
 {
 	f32 tenth = app_session(v->app)->atlas->norm_median / 10.0f;
-	if (row->times_max || row->method == STEER_SCALE || !(tenth > 0))
+	if (row->times_max || steer_is_factor(row->method) || !(tenth > 0))
 		return 1.0f;
 	f32 power = powf(10.0f, floorf(log10f(tenth)));
 	return roundf(tenth / power) * power;
@@ -77,6 +78,35 @@ static bool commit_length(struct view *v, const char *text, void *context)
 	return true;
 }
 
+static bool commit_condition(struct view *v, const char *text, void *context)
+{
+	struct steer_view *s = view_state(v);
+	struct err e = {0};
+	(void)context;
+	while (*text == ' ')
+		text++;
+	if (steer_if_parse(text, strlen(text), app_session(v->app)->atlas, &s->ask.row[s->row], &e)) {
+		app_prompt_fault(v->app, 0, e.msg);
+		return false;
+	}
+	steer_changed(v);
+	return true;
+}
+
+static void ask_condition(struct view *v)
+{
+	struct steer_view *s = view_state(v);
+	struct buf now = BUF_INIT;
+	if (!s->ask.n_rows) {
+		app_message(v->app, "no feature here that could wait for something: a adds one");
+		return;
+	}
+	steer_if_add(&s->ask.row[s->row], &now);
+	app_prompt(v, &(struct app_prompt){.label = "only if: ", .initial = now.n ? now.s : NULL, .history = "if",
+					   .commit = commit_condition});
+	buf_release(&now);
+}
+
 static void option_chosen(struct view *v, size_t index)
 {
 	static const struct {
@@ -90,6 +120,10 @@ static void option_chosen(struct view *v, size_t index)
 		app_prompt(v, &(struct app_prompt){.label = asks[index].label, .commit = asks[index].commit});
 		return;
 	}
+	if (index == ARRAY_LEN(asks) + 2) {
+		ask_condition(v);
+		return;
+	}
 	if (index == ARRAY_LEN(asks))
 		s->ask.where = (enum intervention_where)((s->ask.where + 1) % 3);
 	else
@@ -101,6 +135,7 @@ void steer_options(struct view *v)
 {
 	static const struct app_menu_item items[] = {
 		{'s', "seed"}, {'t', "temperature, 0: always the likeliest token"}, {'n', "how many tokens"},
-		{'w', "where: reply, prompt, both"}, {'c', "chat template, or the bare text"}};
+		{'w', "where: reply, prompt, both"}, {'c', "chat template, or the bare text"},
+		{'i', "this feature only if #ID, #ID>0.5x or /regex/ of the reply; empty: always"}};
 	app_menu(v, "options", items, ARRAY_LEN(items), option_chosen);
 }

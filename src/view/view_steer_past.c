@@ -151,6 +151,12 @@ static struct steer_spec take_row(struct view *v, const json_t *f)
 		if (!strcmp(method, steer_spec_method((enum steer_method)m)))
 			row.method = (enum steer_method)m;
 	take_strength(v, &row, f);
+	for (int i = 0; i < 3; i++)
+		if (!strcmp(json_opt_str(f, "on", ""), wheres[i]))
+			row.where = i;
+	snprintf(row.hook, sizeof row.hook, "%s", json_opt_str(f, "hook", ""));
+	const char *when = json_opt_str(f, "if", "");
+	steer_if_parse(when, strlen(when), app_session(v->app)->atlas, &row, NULL);
 	return row;
 }
 

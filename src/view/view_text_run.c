@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* view_text_run.c - a text through the live model and the dictionary, as a job. */
 #include "view/view_text.h"
+#include "backend/steer.h"
 #include "base/mem.h"
 
 #include <math.h>
@@ -13,6 +14,7 @@ struct text_job {
 	char *text;
 	bool chat;
 	struct text_result r;
+	char warning[256];
 	struct err err;
 };
 
@@ -50,13 +52,10 @@ static int encode(struct text_job *j, f32 *x)
 static int run_job(struct text_job *j, struct progress *p)
 {
 	struct text_result *r = &j->r;
-	if (backend_connect(j->backend, p, &j->err))
+	if (backend_connect(j->backend, p, &j->err) ||
+	    steer_check_model(j->backend, j->atlas, j->warning, sizeof j->warning, &j->err))
 		return -1;
-	u32 d = backend_info(j->backend)->d_model;
-	if (d != j->atlas->d_model)
-		return err_set(&j->err, ERR_FAILED,
-			       "the model's states have %u numbers, those of this atlas %u", d,
-			       j->atlas->d_model);
+	u32 d = j->atlas->d_model;
 	if (backend_tokenize(j->backend, j->text, j->chat, &r->tokens, &r->flags, &r->n, &j->err))
 		return -1;
 	if (r->n > backend_info(j->backend)->n_ctx)
@@ -105,6 +104,8 @@ static void done(struct view *v, void *context)
 		snprintf(s->trouble, sizeof s->trouble, "%s", j->err.msg);
 		return;
 	}
+	if (j->warning[0])
+		app_message(v->app, "%s", j->warning);
 	text_result_release(&s->r);
 	s->r = j->r;
 	memset(&j->r, 0, sizeof j->r);

@@ -17,13 +17,13 @@ replies() { printf '%s\n' "$out" | grep -c "\"id\":$1,\"\(result\|error\)\""; }
 check "--help" 0 "$fake" --help
 has "says the switches" "$out" 'featlas-fake \[--delay-ms N\]'
 check "--version" 0 "$fake" --version
-has "says the protocol" "$out" '^featlas-fake [0-9.]+, protocol 1\.0$'
+has "says the protocol" "$out" '^featlas-fake [0-9.]+, protocol 1\.1$'
 
 { call 1 initialize '{"protocol":"1.0"}'; call 2 shutdown '{}'; call 3 vocab '{}'; } >"$tmp/in"
 ask
 is "shutdown ends it" "$status" 0
-has "initialize says who" "$out" '"id":1,"result":\{"protocol":"1\.0","module":"featlas-fake",.*"n_vocab":650,'
-has "... and what it can do" "$out" '"capabilities":\["tokenize","detokenize","vocab","template","states","generate","score","lens","load_encoder"\]'
+has "initialize says who" "$out" '"id":1,"result":\{"protocol":"1\.1","module":"featlas-fake",.*"n_vocab":650,'
+has "... and what it can do" "$out" '"capabilities":\["tokenize","detokenize","vocab","template","states","generate","score","lens","load_encoder","update"\]'
 lacks "nothing is served after shutdown" "$out" '"id":3'
 
 {
@@ -48,7 +48,7 @@ lacks "nothing is served after shutdown" "$out" '"id":3'
 ask
 is "bad requests do not end it" "$status" 0
 has "initialize comes first" "$out" '"id":1,"error":\{"code":-32002,"message":"initialize comes first"'
-has "a foreign protocol is refused" "$out" '"id":2,"error":\{"code":-32001,"message":"this module speaks protocol 1\.0, not 2\.0"'
+has "a foreign protocol is refused" "$out" '"id":2,"error":\{"code":-32001,"message":"this module speaks protocol 1\.1, not 2\.0"'
 has "a missing one too" "$out" '"id":3,"error":\{"code":-32602'
 has "a method that is not there" "$out" '"id":4,"error":\{"code":-32601,"message":"there is no method .nonsense.'
 is "what is no JSON object" "$(printf '%s\n' "$out" | grep -c '"id":null,"error":{"code":-32700')" 2
@@ -120,6 +120,41 @@ has "a waiting one too" "$out" '"id":3,"error":\{"code":-32800'
 has "cancel says what it found" "$out" '"id":5,"result":\{"found":true\}'
 has "... or not" "$out" '"id":6,"result":\{"found":false\}'
 is "cancel is answered before what it ends" "$(printf '%s\n' "$out" | grep -nE '"id":(2|5),"(result|error)"' | sed 's/.*"id":\([0-9]\).*/\1/' | tr -d '\n')" 52
+
+# update, while the request runs: a run that waits for its reader goes on when it has said so
+rm "$tmp/to"
+mkfifo "$tmp/to"
+"$fake" <"$tmp/to" >"$tmp/raw" 2>/dev/null &
+pid=$!
+exec 4>"$tmp/to"
+paced='{"runs":[{"name":"a","tokens":"t","paced":true,"interventions":[{"kind":"add","hook":"blocks.1.hook_resid_post","direction":"d","amount":1,"on":false}]}],"n_tokens":3}'
+call 1 initialize '{"protocol":"1.1"}' >&4
+call 2 update '{"id":9,"run":0,"seen":1}' >&4
+printf '{"jsonrpc":"2.0","id":9,"method":"generate","params":%s,"arrays":[{"name":"t","dtype":"U32","shape":[2]},{"name":"d","dtype":"F32","shape":[48]}],"bytes":200}\n' "$paced" >&4
+{ printf '\000\000\000\000\020\001\000\000'; head -c 192 /dev/zero; } >&4
+ok "the first token comes" await grep -aq -e '"method":"token","params":{"id":9' "$tmp/raw"
+call 3 update '{"id":9,"run":1,"seen":1}' >&4
+call 4 update '{"id":9,"run":0,"intervention":1,"on":true}' >&4
+call 5 update '{"id":9,"run":0,"intervention":0,"on":7}' >&4
+call 6 update '{"id":9,"run":0,"on":true}' >&4
+call 7 update '{"id":9,"run":0,"intervention":0,"amount":1e300}' >&4
+call 8 update '{"id":9,"run":0,"intervention":0,"on":true,"amount":2}' >&4
+ok "updates are answered while it waits" await grep -aq -e '"id":8,"result"' "$tmp/raw"
+is "... and it waits" "$(grep -ac '"method":"token"' "$tmp/raw")" 1
+printf '{"jsonrpc":"2.0","method":"update","params":{"id":9,"run":0,"seen":1}}\n' >&4
+call 10 update '{"id":9,"run":0,"seen":2}' >&4
+ok "then it ends" await grep -aq -e '"id":9,"result"' "$tmp/raw"
+exec 4>&-
+wait $pid
+out=$(tr -d '\000' <"$tmp/raw" | LC_ALL=C sed -n '/{"jsonrpc"/p')
+has "what does not run is not found" "$out" '"id":2,"result":\{"found":false\}'
+has "a run that is not there" "$out" '"id":3,"error":\{"code":-32602,"message":"update: .run. is'
+has "an intervention that is not there" "$out" '"id":4,"error":\{"code":-32602,"message":"update: run 0 has 1 interventions, from 0 on"'
+has "on is a truth" "$out" '"id":5,"error":\{"code":-32602'
+has "of which intervention" "$out" '"id":6,"error":\{"code":-32602,"message":"update: .intervention. is missing"'
+has "an amount beyond numbers" "$out" '"id":7,"error":\{"code":-32602'
+has "an update is found" "$out" '"id":8,"result":\{"found":true\}'
+is "all tokens came" "$(printf '%s\n' "$out" | grep -c '"method":"token"')" 3
 
 # a token that is half a character has its bytes
 {

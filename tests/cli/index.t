@@ -31,6 +31,31 @@ run "$FEATLAS" search "$atlas" . --count
 ok "every feature that fires has a label" [ "$out" -ge 500 ]
 has "a feature that writes about its topic scores" "$(number "$atlas" 0 topic_score | awk '{ print ($1 > 0.01) ? "yes" : "no " $1 }')" yes
 
+ok "the model has left its fingerprint" grep -q '"fingerprint"' "$atlas/atlas.json"
+find "$SAMPLE"/ -type f ! -name atlas.json -exec cksum {} + | sed 's/ [^ ]*\/ */ /' | sort >"$tmp/sums"
+cp -r "$SAMPLE" "$tmp/f.atlas"; chmod -R u+w "$tmp/f.atlas"
+check "a fingerprint alone" 0 "$FEATLAS" index "$tmp/f.atlas" --only fingerprint --backend fake
+find "$tmp/f.atlas"/ -type f ! -name atlas.json -exec cksum {} + | sed 's/ [^ ]*\/ */ /' | sort >"$tmp/sums2"
+ok "changes nothing but atlas.json" cmp "$tmp/sums" "$tmp/sums2"
+check "... and has no faults" 0 "$FEATLAS" verify "$tmp/f.atlas"
+steered() { "$FEATLAS" steer "$tmp/f.atlas" --backend "$1" --prompt x --feature 1 -n 4 --json; }
+check "the same model" 0 steered fake
+is "is told nothing" "$err" ""
+# the norm of the second token, and so all of it, of another sign and size
+sed '/"rows"/,/\]/{ /"[0-9a-f]\{72\}"/ s/"\(..\)\(..\)\(..\)../"\1\2\345/; }' "$tmp/f.atlas/atlas.json" >"$tmp/j"
+cp "$tmp/j" "$tmp/f.atlas/atlas.json"
+check "another model" 0 steered fake
+has "is told" "$err" "^featlas steer: warning: the live model 'fake world' computes other rows than the atlas' model did \([0-9.e+]+ % apart, 0\.7 % is allowed\)"
+has "... in the JSON too" "$out" '"warning":"the live model'
+printf 'keys #\ntype 1\nkeys <Enter> gs <Enter>\nwait\nkeys j k <Esc>\ndump steered\nkeys gf\ndump features\n' >"$tmp/keys"
+check "on screen" 0 "$FEATLAS" open --backend fake --script "$tmp/keys" "$tmp/f.atlas"
+is "it stands in the first line of every screen" "$(printf '%s\n' "$out" | grep -c 'fake ready, another model *$')" 2
+sed 's/"text": "In 1904/"text": "/; /"rows"/,/\]/s/"[0-9a-f]\{72\}"/"00"/' "$tmp/j" >"$tmp/f.atlas/atlas.json"
+check "a damaged fingerprint" 3 "$FEATLAS" verify "$tmp/f.atlas"
+has "is told" "$out$err" 'the fingerprint in atlas\.json makes no sense'
+check "a fingerprint is the model's" 2 "$FEATLAS" index "$tmp/f.atlas" --only fingerprint --no-model
+has "... it says" "$err" 'come from the model'
+
 cp "$atlas/labels.safetensors" "$tmp/before"
 check "labels alone need no model" 0 "$FEATLAS" index "$atlas" --only labels --no-model
 run "$FEATLAS" show "$atlas" 3 --json

@@ -68,4 +68,9 @@ check "... tokenizes them into 37" says out '"dtype":"U32","shape":[37]'
 check "... refuses what is not whole" says out '"id":4,"error"'
 check "... replies to each once" [ "$(grep -aoE '"id":[0-9]+,"(result|error)"' "$dir/out" | sort -u | wc -l)" -eq 6 ]
 check "... and prints nothing else" [ ! -s "$dir/err" ]
+demo=$TESTS_DIR/../share/featlas/demo.atlas
+: >"$dir/in"
+check "the demo atlas takes its own model" status 0 "$FEATLAS" text "$demo" planets --backend "featlas-llama -t 2 -m '$model'" --json
+check "... without a warning, on any number of threads" eval '! says err warning'
+
 echo "1..$n"

@@ -46,6 +46,20 @@ is "the same seed, the same text" "$out" "$drawn"
 check "another seed" 0 steer --feature 1:1x --temperature 1 --seed 6 --json
 ok "another text" test "$(part baseline)" != "$(printf '%s\n' "$drawn" | sed 's/.*"baseline":"\([^"]*\)".*/\1/')"
 
+check "only if a feature fires" 0 steer --feature '1:3x:add:if=#2>0.2x' --json
+has "is told" "$out" '"features":\[\{"id":1,"method":"add","strength":"3x","coefficient":[0-9.]+,"if":"#2>0.2x"'
+check "... in words" 0 steer --feature '1:3x:add:if=#2>0.2x'
+has "before the label" "$out" '^#1 add [0-9.]+  if #2>0.2x  words about rivers$'
+check "only while a regex matches" 0 steer --feature '1:3x:add:if=/ river/' --json
+has "nothing differs before it does" "$out" '"baseline":"([^"]* river)[^"]*","steered":"\1'
+ok "and something after it" test "$(part steered)" != "$(part baseline)"
+check "never" 0 steer --feature '1:3x:add:if=/xyzzy/' --json
+has "is nothing" "$out" '"first_difference":null,"change_over_norm":0\.0'
+check "the part along a feature" 0 steer --feature 1:orthogonal --json
+has "is taken away" "$out" '"method":"orthogonal","strength":"0","coefficient":0\.0'
+check "a cap" 0 steer --feature 1:0.1x:cap:on=both --json
+has "is one" "$out" '"method":"cap","strength":"0.1x",'
+
 refused() { # name, regex, command ...
 	name_r=$1 regex_r=$2
 	shift 2
@@ -58,6 +72,12 @@ refused "a word for a feature" "'river' is not a feature's number" steer --featu
 refused "a strength beyond numbers" "strength 1e\+30 is too large: a change of size 1e\+30, and 1e\+09 is the most" steer --feature 1:1e30
 refused "a strength that is none" "'2y' is not a strength" steer --feature 1:2y
 refused "a method that is none" "'sing' is no method" steer --feature 1:2x:sing
+refused "a condition that is none" "if=/a" steer --feature '1:2x:add:if=/a'
+refused "a regex that is none" 'if=/a\(/' steer --feature '1:2x:add:if=/a(/'
+refused "a module that has no update" "cannot steer on a regex of the text: the backend has no 'update'; a condition on a feature, if=#ID, needs none" \
+	"$FEATLAS" steer "$SAMPLE" --backend "featlas-fake | sed -u 's/,\"update\"//'" --prompt x --feature '1:2x:add:if=/a/'
+refused "a module of protocol 1.0" "speaks protocol 1\.0, which has no conditions, no orthogonal and no cap; they came with 1\.1" \
+	"$FEATLAS" steer "$SAMPLE" --backend "featlas-fake | sed -u 's/\"protocol\":\"1.1\"/\"protocol\":\"1.0\"/'" --prompt x --feature '1:orthogonal'
 refused "a dead feature's 2x" 'feature 505 never fired' steer --feature 505
 refused "no feature" '--feature is missing' "$FEATLAS" steer "$SAMPLE" --backend fake --prompt x
 refused "no prompt" '--prompt is missing' "$FEATLAS" steer "$SAMPLE" --backend fake --feature 1
