@@ -684,6 +684,15 @@ def learning_cases():
         "encoder.weight", "encoder.bias", "decoder.weight", None))}))
     simple(name, name, values(w), relu, True)
 
+    name = "dl-autoencoder-free"  # its decoder was left free: from_pretrained makes it unit, and scales the encoder
+    seed(name)
+    w = weights()
+    config(name, "AutoEncoder", "StandardTrainerAprilUpdate", l1_penalty=0.1)
+    torch_save(path(name, "ae.pt"), state_dict({"bias": w["b_dec"], **linear(w, order="F", names=(
+        "encoder.weight", "encoder.bias", "decoder.weight", None))}))
+    v = values(w)
+    simple(name, name, v, relu, True, size=np.linalg.norm(v["W_dec"], axis=1), f_times_size=True)
+
     name = "dl-autoencoder-new"
     seed(name)
     w = weights(unit=True)
