@@ -6,6 +6,7 @@
 #include "core/dict_impl.h"
 #include "core/vec.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,9 @@ struct out {
 	struct safetensors_writer *w;
 	struct progress *progress;
 	f32 *rows;         /* [DICT_BLOCK][the wider of the two] */
+	f32 *norm;         /* [F] of decoder rows, or NULL */
 	bool fold_bias;    /* what is taken from the input goes into b_enc */
+	bool fold_norm;    /* decoder norms go into the encoder: only SAELens' topk scales by them */
 	bool transcoder;   /* one of SAELens' transcoders */
 	const char *arch;
 };
@@ -55,6 +58,7 @@ static void choose(struct out *o)
 			(p->info.is_transcoder && can && p->info.norm == DICT_NORM_NONE);
 	o->arch = o->transcoder ? transcoders[p->info.arch == DICT_JUMPRELU][p->skip.t != NULL] : plain[p->info.arch];
 	o->fold_bias = p->subtract.t && (o->transcoder || p->subtract.t != p->b_dec.t);
+	o->fold_norm = p->info.rescale_by_decoder_norm && p->info.arch != DICT_TOPK;
 }
 
 static json_t *metadata(const struct dict_info *i)
@@ -74,7 +78,8 @@ static json_t *metadata(const struct dict_info *i)
 static const char *dtype_of(const struct out *o)
 {
 	const struct dict_plan *p = o->p;
-	bool as_stored = p->enc_scale == 1 && p->dec_scale == 1 && p->bias_scale == 1 && !p->unit_decoder && !o->fold_bias;
+	bool as_stored = p->enc_scale == 1 && p->dec_scale == 1 && p->bias_scale == 1 && !p->unit_decoder && !o->fold_bias &&
+			 !o->fold_norm;
 	return !as_stored		? "float32" :
 	       p->round == DTYPE_F16	? "float16" :
 	       p->round == DTYPE_BF16	? "bfloat16" :
@@ -110,6 +115,22 @@ static int add(struct out *o, const f32 *x, size_t n, struct err *e)
 	return safetensors_writer_add(o->w, x, n * sizeof *x, e);
 }
 
+static bool make_norms(struct out *o, struct err *e)
+{
+	const struct dict_info *i = &o->p->info;
+	o->norm = mem_try(i->n_features, sizeof *o->norm, "decoder norms", e);
+	for (u32 f = 0; o->norm && f < i->n_features; f += DICT_BLOCK) {
+		u32 n = MIN((u32)DICT_BLOCK, i->n_features - f);
+		if (dict_matrix_rows(o->d, &o->p->dec, f, n, o->rows, e))
+			return false;
+		for (u32 k = 0; k < n; k++) {
+			const f32 *row = o->rows + (size_t)k * i->d_out;
+			o->norm[f + k] = sqrtf(vec_dot(row, row, i->d_out));
+		}
+	}
+	return o->norm;
+}
+
 /* The encoder of features first .. first + n, with its factor. */
 static int encoder_rows(struct out *o, u32 first, u32 n, struct err *e)
 {
@@ -117,6 +138,8 @@ static int encoder_rows(struct out *o, u32 first, u32 n, struct err *e)
 		return -1;
 	if (o->p->enc_scale != 1)
 		vec_scale(o->rows, (f32)o->p->enc_scale, (size_t)n * o->p->enc.width);
+	for (u32 i = 0; o->norm && i < n; i++)
+		vec_scale(o->rows + (size_t)i * o->p->enc.width, o->norm[first + i], o->p->enc.width);
 	return 0;
 }
 
@@ -149,7 +172,10 @@ static int add_decoder(struct out *o, struct err *e)
 {
 	u32 n_features = o->p->info.n_features;
 	for (u32 f = 0; f < n_features; f++) {
-		dict_decoder_row(o->d, f, o->rows);
+		if (o->fold_norm)
+			dict_direction(o->d, f, o->rows);
+		else
+			dict_decoder_row(o->d, f, o->rows);
 		if (add(o, o->rows, o->p->info.d_out, e))
 			return -1;
 	}
@@ -168,6 +194,8 @@ static int add_bias(struct out *o, const struct dict_array *a, bool fold, struct
 		tensor_get_f32(t, 0, n_features, out);
 	for (u32 f = 0; !bad && f < n_features && p->round != N_DTYPES; f++)
 		out[f] = dict_round(p->round, out[f]);
+	for (u32 f = 0; !bad && f < n_features && o->norm; f++)
+		out[f] *= o->norm[f];
 	if (!bad && fold) {
 		const struct tensor *s = dict_array_data(&p->subtract, e);
 		bad = s ? 0 : -1;
@@ -279,7 +307,8 @@ int dict_export(struct dict *d, const char *folder, struct progress *progress, s
 	u64 widest = MAX(o.p->info.d_in, o.p->info.d_out);
 	progress_start(progress, "exporting", "rows", o.p->info.d_in);
 	o.rows = mem_try(DICT_BLOCK * widest, sizeof *o.rows, "rows of weights", e);
-	o.w = o.rows ? safetensors_writer_new(weights, e) : NULL;
+	bool room = o.rows && (!o.fold_norm || make_norms(&o, e));
+	o.w = room ? safetensors_writer_new(weights, e) : NULL;
 	int bad = !o.w || write_all(&o, e) ? -1 : 0;
 	if (!bad) {
 		bad = safetensors_writer_commit(o.w, e);
@@ -289,6 +318,7 @@ int dict_export(struct dict *d, const char *folder, struct progress *progress, s
 	safetensors_writer_abandon(o.w);
 	json_decref(j);
 	free(o.rows);
+	free(o.norm);
 	free(weights);
 	free(cfg);
 	return bad;

@@ -287,8 +287,9 @@ int dict_read_saelens(struct dict_plan *p, const struct dict_found *f, struct er
 		return -1;
 	if (s.a->arch == DICT_NONE ? read_none(&s, e) : read_weights(&s, e))
 		return -1;
-	p->info.rescale_by_decoder_norm =
-		s.a->arch == DICT_TOPK && json_opt_bool(s.cfg, "rescale_acts_by_decoder_norm", false);
+	/* of BatchTopK while it trains: the norm is folded in when it is saved as JumpReLU */
+	p->info.rescale_by_decoder_norm = (s.a->arch == DICT_TOPK || strstr(s.a->name, "batchtopk")) &&
+					  json_opt_bool(s.cfg, "rescale_acts_by_decoder_norm", false);
 	read_dtype(&s);
 	read_about(&s);
 	return 0;

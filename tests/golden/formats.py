@@ -306,6 +306,14 @@ def saelens_cases():
     w = saelens(name, v6("jumprelu"), w)
     simple(name, name, w, jump(w["threshold"]), True, lambda: x)
 
+    # checkpoints of a training: not yet made JumpReLU, their threshold is one number and norms are not folded
+    for name, arch, rescale in (("saelens-batchtopk", "batchtopk", True), ("saelens-matryoshka", "matryoshka_batchtopk", False)):
+        seed(name)
+        w = {**weights(), "topk_threshold": A(0.4)}
+        w = saelens(name, v6(arch, k=K, rescale_acts_by_decoder_norm=rescale), w)
+        size = np.linalg.norm(w["W_dec"], axis=1) if rescale else None
+        simple(name, name, w, jump(w["topk_threshold"]), True, size=size, f_times_size=rescale)
+
     name = "saelens-gated"
     seed(name)
     w = weights(grid=32)
@@ -675,6 +683,15 @@ def learning_cases():
     torch_save(path(name, "ae.pt"), state_dict({"bias": w["b_dec"], **linear(w, order="F", names=(
         "encoder.weight", "encoder.bias", "decoder.weight", None))}))
     simple(name, name, values(w), relu, True)
+
+    name = "dl-autoencoder-free"  # its decoder was left free: from_pretrained makes it unit, and scales the encoder
+    seed(name)
+    w = weights()
+    config(name, "AutoEncoder", "StandardTrainerAprilUpdate", l1_penalty=0.1)
+    torch_save(path(name, "ae.pt"), state_dict({"bias": w["b_dec"], **linear(w, order="F", names=(
+        "encoder.weight", "encoder.bias", "decoder.weight", None))}))
+    v = values(w)
+    simple(name, name, v, relu, True, size=np.linalg.norm(v["W_dec"], axis=1), f_times_size=True)
 
     name = "dl-autoencoder-new"
     seed(name)
