@@ -77,6 +77,16 @@ int utf8_width(i32 cp)
 	return w < 0 ? 0 : w > 2 ? 2 : w;
 }
 
+char utf8_base_letter(i32 cp)
+{
+	utf8proc_int32_t part[8]; /* canonical ones are never longer */
+	int state = 0;
+	utf8proc_ssize_t n = utf8proc_decompose_char(cp, part, ARRAY_LEN(part), UTF8PROC_DECOMPOSE, &state);
+	bool letter = n > 0 && n <= (utf8proc_ssize_t)ARRAY_LEN(part) &&
+		      ((part[0] >= 'A' && part[0] <= 'Z') || (part[0] >= 'a' && part[0] <= 'z'));
+	return letter ? (char)part[0] : 0;
+}
+
 bool utf8_grapheme_break(i32 before, i32 after, i32 *state)
 {
 	return utf8proc_grapheme_break_stateful(before, after, state);

@@ -72,13 +72,14 @@ int atlas_check_file(const json_t *atlas_json, const json_t *entry, const struct
 static void set_absent(struct atlas *a, int part, const char *file)
 {
 	struct buf b = BUF_INIT;
+	size_t what = strcspn(remedies[part].before, ";");
+	buf_addf(&b, "%.*s", (int)what, remedies[part].before);
 	if (file)
-		buf_addf(&b, "'%s' is named but not there; ", file);
+		buf_addf(&b, ": '%s' is not there", file);
 	if (a->bare) /* nothing can be put beside it */
-		buf_addf(&b, "%.*smake an atlas of this dictionary first, with 'featlas import %s OUT.atlas'",
-			 (int)(strcspn(remedies[part].before, ";") + 2), remedies[part].before, a->folder);
+		buf_addf(&b, "; make an atlas of this dictionary first, with 'featlas import %s OUT.atlas'", a->folder);
 	else
-		buf_addf(&b, "%s%s%s", remedies[part].before, a->folder, remedies[part].after);
+		buf_addf(&b, "%s%s%s", remedies[part].before + what, a->folder, remedies[part].after);
 	free(a->absent[part]);
 	a->absent[part] = buf_take(&b);
 }

@@ -281,7 +281,7 @@ void layout_graph(const struct graph *g, const i32 *label_width, i32 width, i32 
 		return;
 	u8 *taken = xmalloc((size_t)width * (size_t)height);
 	/* The widest labels for which all find room without being narrowed one by one. */
-	for (i32 cap = MIN(36, width);; cap = cap * 4 / 5) {
+	for (i32 cap = MIN(MAX(36, width / 4), width);; cap = cap * 4 / 5) {
 		struct plan p = {.g = g, .n = n, .width = width, .height = height};
 		bool last = cap * 4 / 5 < 10;
 		i64 cells = 0;

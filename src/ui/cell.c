@@ -203,11 +203,13 @@ static char ascii_of(u32 cp)
 	} table[] = {
 		{0xa0, ' '},	{0xb7, '.'},   {0xd7, 'x'},    {0x2013, '-'}, {0x2014, '-'}, {0x2018, '\''},
 		{0x2019, '\''}, {0x201c, '"'}, {0x201d, '"'},  {0x2022, '*'}, {0x2026, '~'}, {0x203a, '>'},
-		{0x2190, '<'},	{0x2191, '^'}, {0x2192, '>'},  {0x2193, 'v'}, {0x21b5, '$'}, {0x2212, '-'},
+		{0x2190, '<'},	{0x2191, '+'}, {0x2192, '>'},  {0x2193, '-'}, {0x21b5, '$'}, {0x2212, '-'},
 		{0x25cb, 'o'},	{0x25cf, '@'}, {0x25cc, 'o'},  {0x2605, '*'}, {0x2606, '.'}, {0x27e6, '['},
 		{0x27e7, ']'},	{0x25b8, '>'}, {0x25be, 'v'},  {0x2713, '+'}, {0x2588, '#'}, {0x258c, '|'},
 		{0x2590, '|'},	{0x2571, '/'}, {0x2572, '\\'},
 	};
+	if (cp >= 0x20 && cp < 0x7f) /* under marks */
+		return (char)cp;
 	if (cp >= 0x2581 && cp <= 0x2588)
 		return "_.-=+*%#"[cp - 0x2581];
 	if (cp >= 0x2800 && cp <= 0x28ff)
@@ -223,7 +225,8 @@ static char ascii_of(u32 cp)
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		if (table[i].cp == cp)
 			return table[i].c;
-	return '?';
+	char letter = utf8_base_letter((i32)cp);
+	return letter ? letter : '?';
 }
 
 /* ---- drawing ---- */

@@ -85,6 +85,9 @@ size_t text_cluster(const char *s, size_t n);
 void grid_dump(const struct grid *g, struct buf *out, bool marks);
 /* Runs of styles other than normal: "@row,first-last name[+underline][+bold][+reverse]". */
 void grid_dump_attrs(const struct grid *g, struct buf *out);
+/* Runs of looks other than the terminal's own, a line a row that has any:
+ * "@row first-last foreground/background[+underline][+bold][+reverse] ...", colours of the 256 or "-". */
+void grid_dump_looks(const struct grid *g, enum theme t, struct buf *out);
 /* The grid as an SVG picture in a theme's colours. */
 void grid_dump_svg(const struct grid *g, enum theme t, struct buf *out);
 void grid_dump_ansi(const struct grid *g, enum theme t, struct buf *out); /* escape sequences, 256 colours */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* cell_dump.c - the grid as text, as runs of styles, as a picture. */
+/* cell_dump.c - the grid as text, as runs of styles and looks, as a picture. */
 #include "ui/cell.h"
 
 #include "base/utf8.h"
@@ -50,9 +50,16 @@ static bool same_style(const struct cell *a, const struct cell *b)
 	return a->style == b->style && a->attr == b->attr;
 }
 
-void grid_dump_attrs(const struct grid *g, struct buf *out)
+static void add_attrs(struct buf *out, u8 attr)
 {
 	static const char *const names[] = {"underline", "bold", "reverse", "cursor"};
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (attr & 1u << i)
+			buf_addf(out, "+%s", names[i]);
+}
+
+void grid_dump_attrs(const struct grid *g, struct buf *out)
+{
 	for (int y = 0; y < g->h; y++)
 		for (int x = 0; x < g->w;) {
 			const struct cell *c = grid_at(g, x, y);
@@ -62,13 +69,56 @@ void grid_dump_attrs(const struct grid *g, struct buf *out)
 			if (c->style == STYLE_NORMAL && !c->attr)
 				continue;
 			buf_addf(out, "@%d,%d-%d %s", y, from, x - 1, style_name(c->style));
-			for (size_t i = 0; i < ARRAY_LEN(names); i++)
-				if (c->attr & 1u << i)
-					buf_addf(out, "+%s", names[i]);
+			add_attrs(out, c->attr);
 			buf_addc(out, '\n');
 		}
 	if (g->cursor_shown)
 		buf_addf(out, "cursor %d,%d\n", g->cursor_y, g->cursor_x);
+}
+
+static bool same_look(struct look a, struct look b)
+{
+	return a.fg == b.fg && a.bg == b.bg && a.attr == b.attr;
+}
+
+static struct look look_at(const struct grid *g, int x, int y, enum theme t)
+{
+	const struct cell *c = grid_at(g, x, y);
+	return style_cell_look(c->style, c->attr, t);
+}
+
+static void add_colour(struct buf *out, int colour)
+{
+	if (colour < 0)
+		buf_addc(out, '-');
+	else
+		buf_addf(out, "%d", colour);
+}
+
+void grid_dump_looks(const struct grid *g, enum theme t, struct buf *out)
+{
+	const struct look plain = {-1, -1, 0};
+	for (int y = 0; y < g->h; y++) {
+		bool begun = false;
+		for (int x = 0; x < g->w;) {
+			struct look l = look_at(g, x, y, t);
+			int from = x;
+			while (x < g->w && same_look(look_at(g, x, y, t), l))
+				x++;
+			if (same_look(l, plain))
+				continue;
+			if (!begun)
+				buf_addf(out, "@%d", y);
+			begun = true;
+			buf_addf(out, " %d-%d ", from, x - 1);
+			add_colour(out, l.fg);
+			buf_addc(out, '/');
+			add_colour(out, l.bg);
+			add_attrs(out, l.attr);
+		}
+		if (begun)
+			buf_addc(out, '\n');
+	}
 }
 
 /* ---- a picture ---- */
@@ -170,15 +220,8 @@ void grid_dump_svg(const struct grid *g, enum theme t, struct buf *out)
 
 /* ---- with colours: for terminals, for browsers ---- */
 
-static bool same_look(const struct cell *a, const struct cell *b, enum theme t)
+static void add_sgr(struct buf *out, struct look l)
 {
-	struct look x = style_cell_look(a->style, a->attr, t), y = style_cell_look(b->style, b->attr, t);
-	return x.fg == y.fg && x.bg == y.bg && x.attr == y.attr;
-}
-
-static void add_sgr(struct buf *out, const struct cell *c, enum theme t)
-{
-	struct look l = style_cell_look(c->style, c->attr, t);
 	buf_adds(out, "\033[0");
 	if (l.attr & ATTR_BOLD)
 		buf_adds(out, ";1");
@@ -195,15 +238,12 @@ static void add_sgr(struct buf *out, const struct cell *c, enum theme t)
 
 void grid_dump_ansi(const struct grid *g, enum theme t, struct buf *out)
 {
-	struct cell plain = {.style = STYLE_NORMAL};
 	for (int y = 0; y < g->h; y++) {
-		const struct cell *before = &plain;
 		for (int x = 0; x < g->w; x++) {
-			const struct cell *c = grid_at(g, x, y);
-			if (!x || !same_look(before, c, t))
-				add_sgr(out, c, t);
-			add_cell(out, c);
-			before = c;
+			struct look l = look_at(g, x, y, t);
+			if (!x || !same_look(look_at(g, x - 1, y, t), l))
+				add_sgr(out, l);
+			add_cell(out, grid_at(g, x, y));
 		}
 		buf_adds(out, "\033[0m\n");
 	}

@@ -71,6 +71,7 @@ static int add_line(struct script *s, char *line)
 	} words[] = {{"wait", SCRIPT_WAIT},
 		     {"dump", SCRIPT_DUMP},
 		     {"attrs", SCRIPT_ATTRS},
+		     {"looks", SCRIPT_LOOKS},
 		     {"shot", SCRIPT_SHOT},
 		     {"expect", SCRIPT_EXPECT},
 		     {"say", SCRIPT_SAY}};

@@ -8,6 +8,7 @@
  *	wait                 until nothing runs (as before every key anyway)
  *	dump [NAME]          print the screen as text
  *	attrs [NAME]         print its runs of styles
+ *	looks [NAME]         print its runs of colours and attributes, as the theme has them
  *	shot FILE.svg        save it: as a picture, or .html, .ans (escape sequences), .txt
  *	expect text          the screen must show the text, or the script fails
  *	size COLSxROWS       resize
@@ -25,6 +26,7 @@ enum script_kind {
 	SCRIPT_WAIT,
 	SCRIPT_DUMP,
 	SCRIPT_ATTRS,
+	SCRIPT_LOOKS,
 	SCRIPT_SHOT,
 	SCRIPT_EXPECT,
 	SCRIPT_SIZE,

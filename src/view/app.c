@@ -233,8 +233,10 @@ static void print_dump(struct app *a, const struct script_step *s)
 		buf_addf(&b, "--- %s\n", s->text);
 	if (s->kind == SCRIPT_DUMP)
 		grid_dump(&a->grid, &b, true);
-	else
+	else if (s->kind == SCRIPT_ATTRS)
 		grid_dump_attrs(&a->grid, &b);
+	else
+		grid_dump_looks(&a->grid, a->theme, &b);
 	fwrite(b.s, 1, b.n, stdout);
 	buf_release(&b);
 }
@@ -260,7 +262,7 @@ static int run_script(struct app *a, struct err *e)
 			return -1;
 		else if (s.kind == SCRIPT_EXPECT && check_shown(a, s.text, e))
 			return -1;
-		else if (s.kind == SCRIPT_DUMP || s.kind == SCRIPT_ATTRS)
+		else if (s.kind == SCRIPT_DUMP || s.kind == SCRIPT_ATTRS || s.kind == SCRIPT_LOOKS)
 			print_dump(a, &s);
 	}
 }
@@ -426,6 +428,7 @@ void app_popup(struct app *a, const char *title, const char *lines)
 	free(a->popup_lines);
 	a->popup_title = xstrdup(title);
 	a->popup_lines = xstrdup(lines);
+	a->popup_top = 0;
 	a->dirty = true;
 }
 

@@ -51,7 +51,7 @@ void app_message(struct app *a, const char *fmt, ...) FORMAT_PRINTF(2, 3);
 void app_error(struct app *a, const struct err *e); /* the same, in the colour of errors */
 /* After an edit that note has made: shows "WHAT   u undo" and tells all views. */
 void app_undo_note(struct app *a, const char *fmt, ...) FORMAT_PRINTF(2, 3);
-/* Lines in a pop-up that any key closes. */
+/* Lines in a pop-up: j and k read on where there are more than it can hold, any other key closes it. */
 void app_popup(struct app *a, const char *title, const char *lines);
 
 /* ---- jobs ---- */

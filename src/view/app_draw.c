@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* app_draw.c - the frame around a view: title, messages, footer, pop-ups. */
+/* app_draw.c - the frame around a view: title, messages, footer. */
 #include "view/app_private.h"
 
 #include "ui/words.h"
@@ -105,8 +105,11 @@ static void draw_message(struct app *a, struct rect r, int y)
 		prompt_draw(&a->prompt.p, r, y, a->prompt.label);
 		return;
 	}
-	rect_put_cut(r, 1, y, r.w - 2, a->message_bad ? STYLE_ERROR : STYLE_MESSAGE, a->message.s,
-		     a->message.n);
+	struct words w = {a->message.s, a->message.n, NULL, a->message_bad ? STYLE_ERROR : STYLE_MESSAGE};
+	int rows = MIN((int)words_lines(&w, r.w - 2), MAX(r.h / 6, 3));
+	if (a->message.n && rows > 1) /* a long one takes rows of the body */
+		rect_fill(r, 0, y - rows + 1, r.w, rows, STYLE_NORMAL, ' ');
+	words_draw(&w, rect_sub(r, 1, y - rows + 1, r.w - 2, rows), 0);
 	draw_typed(a, r, y);
 }
 
@@ -158,7 +161,7 @@ static void draw_footer(struct app *a, struct rect r, int y)
 		draw_prompt_footer(r, y);
 		return;
 	}
-	int x = r.w - 23, end = x - 1;
+	int x = r.w - 23, end = x - 2;
 	for (size_t i = 0; i < ARRAY_LEN(always); i++) {
 		x += rect_puts(r, x, y, STYLE_FOOTER_KEY, always[i].key) + 1;
 		x += rect_puts(r, x, y, STYLE_FOOTER, always[i].word) + 2;
@@ -166,140 +169,6 @@ static void draw_footer(struct app *a, struct rect r, int y)
 	x = 1;
 	for (size_t i = 0; i < VIEW_MAX_HINTS && v->class->hints[i].action; i++)
 		x = draw_hint(a, r, x, y, end, v->class->hints[i].action, v->class->hints[i].word);
-}
-
-/* ---- boxes over the body ---- */
-
-static struct rect box(struct rect body, int w, int h, bool low)
-{
-	w = MIN(w, body.w);
-	h = MIN(h, body.h);
-	struct rect in = rect_sub(body, (body.w - w) / 2, low ? body.h - h : (body.h - h) / 2, w, h);
-	rect_fill(in, 0, 0, in.w, in.h, STYLE_POPUP, ' ');
-	for (int x = 0; x < in.w; x++) {
-		rect_cp(in, x, 0, STYLE_POPUP, 0x2500);
-		rect_cp(in, x, in.h - 1, STYLE_POPUP, 0x2500);
-	}
-	for (int y = 0; y < in.h; y++) {
-		bool top = y == 0, bottom = y == in.h - 1;
-		rect_cp(in, 0, y, STYLE_POPUP, top ? 0x250c : bottom ? 0x2514 : 0x2502);
-		rect_cp(in, in.w - 1, y, STYLE_POPUP, top ? 0x2510 : bottom ? 0x2518 : 0x2502);
-	}
-	return in;
-}
-
-static void box_title(struct rect in, const char *title)
-{
-	rect_puts(in, 2, 0, STYLE_POPUP_KEY, " ");
-	int w = rect_put_cut(in, 3, 0, in.w - 6, STYLE_POPUP_KEY, title, strlen(title));
-	rect_puts(in, 3 + w, 0, STYLE_POPUP_KEY, " ");
-}
-
-static void draw_popup(struct app *a, struct rect body)
-{
-	int w = text_width(a->popup_title, strlen(a->popup_title)) + 4, h = 0;
-	for (const char *s = a->popup_lines; *s; h++) {
-		size_t n = strcspn(s, "\n");
-		w = MAX(w, text_width(s, n));
-		s += n + (s[n] == '\n');
-	}
-	struct rect in = box(body, w + 4, h + 2, false);
-	int y = 1;
-	box_title(in, a->popup_title);
-	for (const char *s = a->popup_lines; *s && y < in.h - 1; y++) {
-		size_t n = strcspn(s, "\n");
-		rect_put_cut(in, 2, y, in.w - 4, STYLE_POPUP, s, n);
-		s += n + (s[n] == '\n');
-	}
-}
-
-static void draw_menu(struct app *a, struct rect body)
-{
-	int w = text_width(a->menu.title, strlen(a->menu.title)) + 4, h = (int)a->menu.n;
-	for (size_t i = 0; i < a->menu.n; i++)
-		w = MAX(w, text_width(a->menu.items[i].text, strlen(a->menu.items[i].text)) + 3);
-	struct rect in = box(body, w + 4, h + 2, false);
-	size_t shown = (size_t)MAX(in.h - 2, 1), top = a->menu.at >= shown ? a->menu.at - shown + 1 : 0;
-	box_title(in, a->menu.title);
-	for (size_t i = top; i < a->menu.n && i - top < shown; i++) {
-		int y = 1 + (int)(i - top);
-		const char *text = a->menu.items[i].text;
-		bool here = i == a->menu.at;
-		if (a->menu.items[i].key)
-			rect_cp(in, 2, y, STYLE_POPUP_KEY, a->menu.items[i].key);
-		rect_put_cut(in, 5, y, in.w - 7, STYLE_POPUP, text, strlen(text));
-		if (here) {
-			rect_restyle(in, 1, y, in.w - 2, STYLE_POPUP_CURSOR);
-			rect_cursor(in, 2, y);
-		}
-	}
-}
-
-/* Is it time to show what may follow the prefix that was typed? */
-static bool which_key_due(struct app *a)
-{
-	return a->typed.n && (a->script_mode || app_now_ms() - a->typed_at >= app_setting_number(a, SET_WHICH_KEY));
-}
-
-static bool follows(struct app *a, const struct key_binding *b)
-{
-	return b->seq.n > a->typed.n &&
-	       !memcmp(b->seq.key, a->typed.key, (size_t)a->typed.n * sizeof b->seq.key[0]) &&
-	       keymap_reaches(&a->keymap, app_top(a)->class->name, b);
-}
-
-static void draw_which_key(struct app *a, struct rect body)
-{
-	int n = 0;
-	for (size_t i = 0; i < a->keymap.n; i++)
-		n += follows(a, &a->keymap.list[i]);
-	int columns = body.w >= 76 ? 2 : 1, rows = (n + columns - 1) / columns;
-	struct rect in = box(body, body.w, rows + 2, true);
-	struct buf b = BUF_INIT;
-	key_add_seq(&b, &a->typed);
-	box_title(in, b.s);
-	int i = 0, each = (in.w - 2) / columns;
-	for (size_t k = 0; k < a->keymap.n; k++) {
-		if (!follows(a, &a->keymap.list[k]))
-			continue;
-		int x = 2 + i / rows * each, y = 1 + i % rows;
-		const char *help = app_action_info((enum action)a->keymap.list[k].action)->help;
-		i++;
-		if (y >= in.h - 1)
-			continue;
-		buf_clear(&b);
-		key_add_name(&b, a->keymap.list[k].seq.key[a->typed.n]);
-		rect_put(in, x, y, 3, STYLE_POPUP_KEY, b.s, b.n);
-		rect_put_cut(in, x + 3, y, each - 5, STYLE_POPUP, help, strlen(help));
-	}
-	buf_release(&b);
-}
-
-/* A prompt keeps its line, and the row above the box is the view's. */
-static void draw_tour(struct app *a, struct rect body)
-{
-	size_t at, n;
-	const char *text = app_tour_text(a, &at, &n);
-	char title[48];
-	if (!text)
-		return;
-	int w = MIN(body.w, 80), lines = 0;
-	for (const char *s = text; *s;) {
-		size_t k = strcspn(s, "\n");
-		struct words one = {.text = s, .n = k};
-		lines += (int)words_lines(&one, w - 4);
-		s += k + (s[k] == '\n');
-	}
-	struct rect in = box(body, w, lines + 2, true);
-	snprintf(title, sizeof title, "tour %zu of %zu \u00b7 Esc leaves it", at, n);
-	box_title(in, title);
-	int y = 1;
-	for (const char *s = text; *s && y < in.h - 1;) {
-		size_t k = strcspn(s, "\n");
-		struct words one = {.text = s, .n = k, .plain = STYLE_POPUP};
-		y += (int)words_draw(&one, rect_sub(in, 2, y, in.w - 4, in.h - 1 - y), 0);
-		s += k + (s[k] == '\n');
-	}
 }
 
 void app_draw(struct app *a)
@@ -323,11 +192,5 @@ void app_draw(struct app *a)
 	v->class->draw(v, body);
 	draw_message(a, all, all.h - 2);
 	draw_footer(a, all, all.h - 1);
-	draw_tour(a, body);
-	if (which_key_due(a))
-		draw_which_key(a, body);
-	if (a->menu.open)
-		draw_menu(a, body);
-	if (a->popup_lines)
-		draw_popup(a, body);
+	app_draw_boxes(a, body);
 }

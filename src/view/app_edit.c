@@ -241,7 +241,8 @@ static void undo(struct app *a, bool redo)
 	if ((redo ? note_redo : note_undo)(a->session->note, &said, &e))
 		app_error(a, &e);
 	else
-		app_message(a, "%s", said ? said : redo ? "made it again" : "took it back");
+		app_message(a, redo ? "%s   u undo" : "%s   ^R makes it again",
+			    said ? said : redo ? "made it again" : "took it back");
 	free(said);
 	app_changed(a, CHANGE_EDIT);
 }

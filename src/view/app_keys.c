@@ -208,11 +208,8 @@ static void take_key(struct app *a, u32 key)
 {
 	a->dirty = true;
 	a->last_key = key;
-	if (a->popup_lines) {
-		free(a->popup_lines);
-		a->popup_lines = NULL;
+	if (app_popup_key(a, key))
 		return;
-	}
 	if (a->menu.open) {
 		app_menu_key(a, key);
 		return;

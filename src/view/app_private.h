@@ -88,7 +88,8 @@ struct app {
 	char **log;
 	size_t n_log;
 
-	char *popup_title, *popup_lines;
+	char *popup_title, *popup_lines; /* lines NULL: none */
+	int popup_top, popup_below;      /* the first row shown, and how many are not */
 
 	struct {
 		bool open;
@@ -210,6 +211,10 @@ void app_compare_selected(struct app *app); /* the two selected, else with the o
 
 /* app_draw.c */
 void app_draw(struct app *a);
+
+/* app_box.c */
+void app_draw_boxes(struct app *a, struct rect body);
+bool app_popup_key(struct app *a, u32 key); /* false if no box of lines is open */
 
 /* app_prompt.c */
 void app_prompt_key(struct app *a, u32 key);

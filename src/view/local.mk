@@ -5,6 +5,7 @@ src/view/app.c \
 src/view/app.h \
 src/view/app_compare.c \
 src/view/app_config.c \
+src/view/app_box.c \
 src/view/app_draw.c \
 src/view/app_edit.c \
 src/view/app_go.c \

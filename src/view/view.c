@@ -3,6 +3,7 @@
 #include "view/view.h"
 
 #include "base/mem.h"
+#include "ui/words.h"
 #include "view/app.h"
 
 #include <math.h>
@@ -118,19 +119,7 @@ f32 view_fold(struct view *v, u32 feature)
 
 int view_put_sentence(struct rect r, int x, int y, const char *sentence)
 {
-	int rows = 0, w = r.w - x;
-	while (*sentence && y + rows < r.h && w > 0) {
-		size_t n = text_clip(sentence, strlen(sentence), w, NULL), cut = n;
-		if (sentence[n])
-			while (cut > 0 && sentence[cut] != ' ')
-				cut--;
-		if (!cut)
-			cut = n;
-		rect_put(r, x, y + rows++, w, STYLE_DIM, sentence, cut);
-		sentence += cut;
-		sentence += strspn(sentence, " ");
-	}
-	return rows;
+	return MIN(words_sentence(r, x, y, STYLE_DIM, sentence), MAX(r.h - y, 0));
 }
 
 int view_put_logits(struct view *v, struct rect r, int x, int y, int max, const struct atlas_token *t,
@@ -158,6 +147,24 @@ int view_put_logits(struct view *v, struct rect r, int x, int y, int max, const 
 	}
 	buf_release(&b);
 	return used;
+}
+
+int view_put_promoted(struct view *v, struct rect r, int y, u32 feature)
+{
+	const struct atlas *a = app_session(v->app)->atlas;
+	struct atlas_token t[20];
+	size_t n = atlas_logits(a, feature, 1, t, ARRAY_LEN(t));
+	int half = r.w >= 60 ? r.w * 3 / 5 : r.w;
+	if (!n)
+		return view_put_sentence(r, 1, y, atlas_missing(a, "logits") ? atlas_missing(a, "logits") : "-");
+	int x = 1 + rect_puts(r, 1, y, STYLE_DIM, "promotes ");
+	view_put_logits(v, r, x, y, half - x - 1, t, n);
+	n = atlas_logits(a, feature, -1, t, ARRAY_LEN(t));
+	if (half < r.w && n) {
+		x = half + rect_puts(r, half, y, STYLE_DIM, "suppresses ");
+		view_put_logits(v, r, x, y, r.w - x - 1, t, n);
+	}
+	return 1;
 }
 
 /* ---- tokens ---- */

@@ -144,6 +144,9 @@ int view_put_sentence(struct rect r, int x, int y, const char *sentence);
 /* "Promotes" lists: tokens with their values, as many as fit in max columns. */
 int view_put_logits(struct view *v, struct rect r, int x, int y, int max, const struct atlas_token *t,
 		    size_t n);
+/* What a feature promotes and, beside it where there is room, suppresses: one row; or why that is not
+ * known, wrapped.  Returns the rows. */
+int view_put_promoted(struct view *v, struct rect r, int y, u32 feature);
 
 /* Tokens of one line with heat.  acts may be NULL (no heat).  peak and cursor are indexes into
  * tokens, or -1.  The line starts with tokens[first].  Returns columns used. */

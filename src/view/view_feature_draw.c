@@ -152,37 +152,16 @@ static void draw_numbers(struct view *v, struct rect r, int y)
 	put_number(r, x, y, "writes", value);
 }
 
-static void draw_logits(struct view *v, struct rect r, int y)
-{
-	struct feature *s = view_state(v);
-	const struct atlas *a = feature_atlas(v);
-	struct atlas_token t[20];
-	size_t n = atlas_logits(a, s->id, 1, t, ARRAY_LEN(t));
-	if (!n) {
-		const char *missing = atlas_missing(a, "logits");
-		rect_put_cut(r, 1, y, r.w - 2, STYLE_DIM, missing ? missing : "-",
-			     strlen(missing ? missing : "-"));
-		return;
-	}
-	int half = r.w >= 60 ? r.w * 3 / 5 : r.w;
-	int x = 1 + rect_puts(r, 1, y, STYLE_DIM, "promotes ");
-	view_put_logits(v, r, x, y, half - x - 1, t, n);
-	n = atlas_logits(a, s->id, -1, t, ARRAY_LEN(t));
-	if (half == r.w || !n)
-		return;
-	x = half + rect_puts(r, half, y, STYLE_DIM, "suppresses ");
-	view_put_logits(v, r, x, y, r.w - x - 1, t, n);
-}
-
 static int draw_header(struct view *v, struct rect r)
 {
+	struct feature *s = view_state(v);
 	int y = 1;
 	draw_labels(v, r);
 	if (r.h >= 14)
 		y += draw_others(v, r, y);
 	draw_numbers(v, r, y++);
 	if (r.h >= 9)
-		draw_logits(v, r, y++);
+		y += view_put_promoted(v, r, y, s->id);
 	return y;
 }
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum value { V_DENSITY, V_MAX, V_MEAN, V_DETECTS, V_OUTPUT, V_WRITES, V_RATING, V_TAGS };
+enum value { V_DENSITY, V_MAX, V_MEAN, V_DETECTS, V_OUTPUT, V_WRITES, V_RATING, V_TAGS, V_PROMOTES };
 
 static const struct column {
 	const char *word; /* in the configuration */
@@ -27,6 +27,7 @@ static const struct column {
 	{"tags", "tags", 12, 90, V_TAGS, ORDER_ID},
 	{"mean", "mean", 6, 96, V_MEAN, ORDER_ID},
 	{"output", "out", 5, 101, V_OUTPUT, ORDER_ID},
+	{"promotes", "promotes", 58, 160, V_PROMOTES, ORDER_ID},
 };
 
 struct shown {
@@ -55,7 +56,7 @@ int features_check_columns(const char *words, struct err *e)
 		if (!column_of(s, n))
 			return err_set(e, ERR_USAGE,
 				       "there is no column '%.*s': density, max, mean, detects, output, writes, "
-				       "rating, tags",
+				       "rating, tags, promotes",
 				       (int)MIN(n, 40u), s);
 		s += n;
 		s += strspn(s, " ");
@@ -110,7 +111,7 @@ static void head_line(struct view *v, struct rect r, int y)
 		const struct column *c = cols.list[i];
 		char head[24];
 		snprintf(head, sizeof head, "%s%s", c->head, c->by == s->by && s->by != ORDER_ID ? arrow : "");
-		if (c->value == V_TAGS || c->value == V_RATING)
+		if (c->value == V_TAGS || c->value == V_RATING || c->value == V_PROMOTES)
 			rect_puts(r, x + 1, y, STYLE_HEAD, head);
 		else
 			rect_puts_right(r, x + c->w, y, STYLE_HEAD, head);
@@ -134,6 +135,12 @@ static void put_cell_value(struct view *v, struct rect r, int x, int y, const st
 		if (tags)
 			rect_put_cut(r, x + 1, y, c->w - 1, STYLE_TAG, tags, strlen(tags));
 		free(tags);
+		return;
+	}
+	if (c->value == V_PROMOTES) {
+		struct atlas_token t[12];
+		size_t n = atlas_logits(a, f, 1, t, ARRAY_LEN(t));
+		view_put_logits(v, r, x + 1, y, c->w - 2, t, n);
 		return;
 	}
 	if (a->store)

@@ -252,8 +252,8 @@ static void draw_context(struct view *v, struct rect r, int y, u32 feature)
 	struct store *st = ss->atlas->store;
 	struct store_context c;
 	if (!st || !store_contexts(st, feature, &c, 1)) {
-		const char *missing = atlas_missing(ss->atlas, "store");
-		rect_puts(r, 2, y, STYLE_DIM, missing ? missing : "no context fires it");
+		const char *why = ss->atlas->store ? "no context fires it" : atlas_missing(ss->atlas, "store");
+		rect_put(r, 2, y, -1, STYLE_DIM, why, strcspn(why, ";"));
 		return;
 	}
 	enum { BEFORE = 24, TOKENS = 88 };
@@ -283,7 +283,7 @@ void graph_draw_pane(struct view *v, struct rect r)
 	u32 centre = graph_node(s->graph, 0)->id;
 	struct buf tail = BUF_INIT;
 	int y = r.h >= 3 ? 1 : 0;
-	if (y) {
+	if (y && r.w < 120) { /* else line 1 has room for it */
 		graph_add_status(v, &tail);
 		rect_puts_right(r, r.w - 1, 0, STYLE_DIM, tail.s);
 		buf_clear(&tail);

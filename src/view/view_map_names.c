@@ -9,7 +9,7 @@
 enum {
 	PARTS_FROM = 2,       /* zoom from which parts are named */
 	CELLS_A_NAME = 80,
-	MAX_NAME = 30,
+	MIN_NAME = 30,        /* a name may be as long; on a wide screen as its fifth part */
 	FEATURES_A_ROW = 3    /* at most so many features a row, for them to be named singly */
 };
 
@@ -19,6 +19,11 @@ struct place {
 	const struct map_window *win;
 	u8 *taken; /* [h][w] */
 };
+
+static int longest_name(struct rect r)
+{
+	return MIN(MAX(MIN_NAME, r.w / 5), r.w - 2);
+}
 
 /* Free for w cells from x on, with a blank on either side that may lie outside. */
 static bool is_free(const struct place *p, int x, int y, int w)
@@ -43,7 +48,7 @@ static bool put_name(struct place *p, const struct map_anchor *a, struct span na
 {
 	static const int rows[] = {0, -1, 1, -2, 2};
 	static const int columns[] = {0, -6, 6};
-	int cx, cy, w = MIN(text_width((const char *)name.p, name.n), MIN(MAX_NAME, p->r.w - 2));
+	int cx, cy, w = MIN(text_width((const char *)name.p, name.n), longest_name(p->r));
 	if (!a->n || !name.n || !map_cell_of(p->win, a->x, a->y, &cx, &cy))
 		return false;
 	int left = MIN(MAX(cx - w / 2, 0), p->r.w - w);
@@ -85,21 +90,21 @@ static void collect(void *context, u32 point, f64 x, f64 y)
 		f->feature[f->n++] = point;
 }
 
-static int label_width(struct view *v, u32 feature)
+static int label_width(struct view *v, struct rect r, u32 feature)
 {
 	struct label l;
 	char id[16];
 	int w = snprintf(id, sizeof id, "#%u", (unsigned)feature);
 	if (session_label(app_session(v->app), feature, &l))
 		w += 1 + text_width((const char *)l.text.p, l.text.n);
-	return MIN(w, MAX_NAME);
+	return MIN(w, longest_name(r));
 }
 
 static void put_feature(struct place *p, u32 feature)
 {
 	struct map_view *s = view_state(p->v);
 	f64 x, y;
-	int cx, cy, w = label_width(p->v, feature);
+	int cx, cy, w = label_width(p->v, p->r, feature);
 	if (!map_grid_at(s->grid, feature, &x, &y) || !map_cell_of(p->win, x, y, &cx, &cy))
 		return;
 	p->taken[cy * p->r.w + cx] = 0;

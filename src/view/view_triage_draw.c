@@ -54,26 +54,6 @@ static void draw_head(struct view *v, struct rect r)
 	buf_release(&b);
 }
 
-static void draw_tokens(struct view *v, struct rect r, int y)
-{
-	struct triage *s = view_state(v);
-	const struct atlas *a = app_session(v->app)->atlas;
-	struct atlas_token t[16];
-	size_t n = atlas_logits(a, s->feature, 1, t, ARRAY_LEN(t));
-	int half = r.w >= 60 ? r.w * 3 / 5 : r.w;
-	if (!n) {
-		rect_puts(r, 1, y, STYLE_DIM, atlas_missing(a, "logits") ? atlas_missing(a, "logits") : "-");
-		return;
-	}
-	int x = 1 + rect_puts(r, 1, y, STYLE_DIM, "promotes ");
-	view_put_logits(v, r, x, y, half - x - 1, t, n);
-	n = atlas_logits(a, s->feature, -1, t, ARRAY_LEN(t));
-	if (half == r.w || !n)
-		return;
-	x = half + rect_puts(r, half, y, STYLE_DIM, "suppresses ");
-	view_put_logits(v, r, x, y, r.w - x - 1, t, n);
-}
-
 static void draw_near(struct view *v, struct rect r, int y)
 {
 	struct triage *s = view_state(v);
@@ -161,9 +141,8 @@ void triage_draw(struct view *v, struct rect r)
 	}
 	int foot = r.h >= 16 ? 5 : r.h >= 11 ? 4 : r.h >= 9 ? 2 : 1;
 	draw_head(v, r);
-	draw_tokens(v, r, 1);
-	s->context_y = 2;
-	draw_contexts(v, rect_sub(r, 0, 2, r.w, r.h - 2 - foot));
+	s->context_y = 1 + view_put_promoted(v, r, 1, s->feature);
+	draw_contexts(v, rect_sub(r, 0, s->context_y, r.w, r.h - s->context_y - foot));
 	int y = r.h - foot;
 	const struct store_context *c = triage_context(s);
 	struct context_look look = {

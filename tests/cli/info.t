@@ -30,7 +30,7 @@ check "words for people" 'has "topk, 512 features, k 8" && has "20000 tokens ind
 rm "$t/a.atlas/graph.safetensors" "$t/a.atlas/activations.safetensors" "$t/a.atlas/runs.jsonl"
 out=$("$FEATLAS" info "$t/a.atlas" --json)
 check "a store that is gone is null" 'has "\"store\":null"'
-check "parts that are gone are missing" 'has "\"graph\":\"'"'"'graph.safetensors'"'"' is named but not there; no neighbour graph"'
+check "parts that are gone are missing" 'has "\"graph\":\"no neighbour graph: '"'"'graph.safetensors'"'"' is not there"'
 check "with the remedy" 'has "no recorded steering runs; make one with "'
 
 sed 's/"fake world"/"\\u001b[2Jevil \\u202e"/' "$t/a.atlas/atlas.json" >"$t/j" && mv "$t/j" "$t/a.atlas/atlas.json"

@@ -153,7 +153,7 @@ static void absent_parts_have_remedies(void **state)
 	assert_true(!a->graph && !a->store && !a->vocab && a->labels);
 	struct atlas_neighbour n;
 	assert_int_equal(atlas_neighbours(a, 0, &n, 1), 0);
-	char *want = xasprintf("'graph.safetensors' is named but not there; no neighbour graph; make it with "
+	char *want = xasprintf("no neighbour graph: 'graph.safetensors' is not there; make it with "
 			       "'featlas neighbours %s'", folder);
 	assert_string_equal(atlas_missing(a, "graph"), want);
 	free(want);

@@ -138,7 +138,7 @@ static void ascii_keeps_the_columns(void **state)
 	struct rect r = fresh(20, 1);
 	g.ascii = true;
 	rect_puts(r, 0, 0, STYLE_NORMAL, "é…橋▁█│─★e\u0301\033");
-	shows("?~? _#|-*?^\n");
+	shows("e~? _#|-*e^\n");
 }
 
 static void text_is_clipped_at_clusters(void **state)
@@ -166,6 +166,12 @@ static void dumps_name_styles(void **state)
 	buf_clear(&b);
 	grid_dump_attrs(&g, &b);
 	assert_string_equal(b.s, "@0,2-5 peak\n@1,0-0 id\n@1,1-1 id+underline+cursor\n");
+	buf_clear(&b);
+	grid_dump_looks(&g, THEME_DARK, &b);
+	assert_string_equal(b.s, "@0 2-5 16/215+bold\n@1 0-0 110/- 1-1 110/238+underline\n");
+	buf_clear(&b);
+	grid_dump_looks(&g, THEME_MONO, &b);
+	assert_string_equal(b.s, "@0 2-5 -/-+bold+reverse\n@1 1-1 -/-+underline+reverse\n");
 	buf_clear(&b);
 	rect_puts(r, 0, 0, STYLE_NORMAL, "<&>");
 	grid_dump_svg(&g, THEME_DARK, &b);
