@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "session/judge.h"
+#include "session/label_judge.h"
 #include "session/quiz.h"
 
 #include <math.h>

@@ -7,8 +7,8 @@ src/session/eval.c \
 src/session/eval.h \
 src/session/explain.c \
 src/session/explain.h \
-src/session/judge.c \
-src/session/judge.h \
+src/session/label_judge.c \
+src/session/label_judge.h \
 src/session/parts.c \
 src/session/parts.h \
 src/session/parts_labels.c \

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* judge.h - labels judged by a machine: by a chat endpoint, or by their own words.
+/* label_judge.h - labels judged by a machine: by a chat endpoint, or by their own words.
  *
  * detection and fuzzing ask a chat endpoint about five texts at a time (core/evidence.h says of which); lexical
  * says yes where a word of the label stands in the text, topic where one of the feature's topic words does.
  * A request that fails, or whose answer is no list of the right length, leaves its texts unjudged: that is no
  * wrong answer.
  */
-#ifndef FEATLAS_JUDGE_H
-#define FEATLAS_JUDGE_H
+#ifndef FEATLAS_LABEL_JUDGE_H
+#define FEATLAS_LABEL_JUDGE_H
 
 #include "core/judged.h"
 #include "session/chat.h"

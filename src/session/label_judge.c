@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* judge.c - questions put to a chat endpoint or to a bag of words, answers kept in the atlas. */
-#include "session/judge.h"
+/* label_judge.c - questions put to a chat endpoint or to a bag of words, answers kept in the atlas. */
+#include "session/label_judge.h"
 
 #include "base/mem.h"
 
