@@ -129,6 +129,27 @@ static int make_interventions(struct steering *s, struct err *e)
 				    s->encoder.d, s->encoder.k, s->a->dict, e);
 }
 
+int steer_list_make(struct backend *b, const struct atlas *a, const struct steer_spec *specs, size_t n,
+		    enum intervention_where where, struct steer_list *out, struct err *e)
+{
+	struct steer_request q = {.specs = specs, .n_specs = n, .where = where};
+	struct steering s = {.b = b, .a = a, .q = &q};
+	int bad = make_interventions(&s, e);
+	free(s.encoder.w);
+	free(s.encoder.bias);
+	*out = (struct steer_list){s.list, s.vectors, n};
+	if (bad)
+		steer_list_release(out);
+	return bad ? -1 : 0;
+}
+
+void steer_list_release(struct steer_list *l)
+{
+	free(l->list);
+	free(l->vectors);
+	*l = (struct steer_list){0};
+}
+
 /* The size of what the interventions at the atlas' hook do to a row of the reply. */
 static void add_change(struct steering *s, const f32 *row)
 {

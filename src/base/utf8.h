@@ -17,6 +17,10 @@ size_t utf8_encode(i32 cp, char out[4]); /* bytes written */
 /* The cells a code point takes on a terminal: 0, 1 or 2.  Control characters, which must
  * not reach it, count as 1 (they are shown as a stand-in). */
 int utf8_width(i32 cp);
+/* The lower-case letter of a letter, else cp. */
+i32 utf8_lower(i32 cp);
+/* Letters of scripts that have upper and lower case. */
+bool utf8_is_cased(i32 cp);
 /* True between two grapheme clusters; *state starts as 0. */
 bool utf8_grapheme_break(i32 before, i32 after, i32 *state);
 /* Code points that must not reach a terminal as they are: controls, bidi marks, isolates

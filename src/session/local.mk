@@ -1,6 +1,8 @@
 src_libsession_a_SOURCES += \
 src/session/eval.c \
 src/session/eval.h \
+src/session/judge.c \
+src/session/judge.h \
 src/session/parts.c \
 src/session/parts.h \
 src/session/parts_labels.c \
@@ -9,4 +11,7 @@ src/session/reading.h \
 src/session/scores.c \
 src/session/scores.h \
 src/session/session.c \
-src/session/session.h
+src/session/session.h \
+src/session/sweep.c \
+src/session/sweep.h \
+src/session/sweep_run.c
