@@ -87,6 +87,17 @@ int steer_generate(struct backend *b, const struct atlas *a, const struct steer_
 void steer_result_release(struct steer_result *r);
 f64 steer_repeated_4grams(const u32 *tokens, size_t n);
 
+/* What specs become, for requests of another make (session/sweep.h): the interventions in their order, the amounts
+ * from the strengths.  Where they read the activations of a TopK dictionary its encoder is given to the module. */
+struct steer_list {
+	struct intervention *list; /* [n] */
+	f32 *vectors;              /* theirs */
+	size_t n;
+};
+int steer_list_make(struct backend *b, const struct atlas *a, const struct steer_spec *specs, size_t n,
+		    enum intervention_where where, struct steer_list *out, struct err *e);
+void steer_list_release(struct steer_list *l);
+
 /* What a run is known by: a hash of atlas, model, prompt, features and options. */
 int steer_hash(const struct atlas *a, const struct steer_request *q, char hex[65], struct err *e);
 /* [{"id", "method", "strength", "coefficient"}, ...] of a request. */

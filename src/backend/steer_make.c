@@ -187,3 +187,28 @@ void steer_set_release(struct steer_set *s)
 	free(s->encoder.bias);
 	*s = (struct steer_set){0};
 }
+
+int steer_list_make(struct backend *b, const struct atlas *a, const struct steer_spec *specs, size_t n,
+		    enum intervention_where where, struct steer_list *out, struct err *e)
+{
+	struct steer_request q = {.specs = specs, .n_specs = n, .where = where};
+	struct steer_set s;
+	*out = (struct steer_list){0};
+	int bad = steer_set_make(&s, b, a, &q, e);
+	if (!bad && s.follows_text)
+		bad = err_set(e, ERR_USAGE, "a feature that waits for a regex of the text can be steered with, but not here");
+	if (!bad) {
+		*out = (struct steer_list){s.list, s.vectors, n};
+		s.list = NULL;
+		s.vectors = NULL;
+	}
+	steer_set_release(&s);
+	return bad ? -1 : 0;
+}
+
+void steer_list_release(struct steer_list *l)
+{
+	free(l->list);
+	free(l->vectors);
+	*l = (struct steer_list){0};
+}

@@ -87,6 +87,17 @@ char utf8_base_letter(i32 cp)
 	return letter ? (char)part[0] : 0;
 }
 
+i32 utf8_lower(i32 cp)
+{
+	return utf8proc_tolower(cp);
+}
+
+bool utf8_is_cased(i32 cp)
+{
+	utf8proc_category_t c = utf8proc_category(cp);
+	return c == UTF8PROC_CATEGORY_LU || c == UTF8PROC_CATEGORY_LL || c == UTF8PROC_CATEGORY_LT;
+}
+
 bool utf8_grapheme_break(i32 before, i32 after, i32 *state)
 {
 	return utf8proc_grapheme_break_stateful(before, after, state);

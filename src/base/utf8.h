@@ -19,6 +19,10 @@ size_t utf8_encode(i32 cp, char out[4]); /* bytes written */
 int utf8_width(i32 cp);
 /* The ASCII letter that a letter with marks is made of ("é": 'e'), or 0. */
 char utf8_base_letter(i32 cp);
+/* The lower-case letter of a letter, else cp. */
+i32 utf8_lower(i32 cp);
+/* Letters of scripts that have upper and lower case. */
+bool utf8_is_cased(i32 cp);
 /* True between two grapheme clusters; *state starts as 0. */
 bool utf8_grapheme_break(i32 before, i32 after, i32 *state);
 /* Code points that must not reach a terminal as they are: controls, bidi marks, isolates

@@ -7,6 +7,8 @@ src/session/eval.c \
 src/session/eval.h \
 src/session/explain.c \
 src/session/explain.h \
+src/session/judge.c \
+src/session/judge.h \
 src/session/label_judge.c \
 src/session/label_judge.h \
 src/session/parts.c \
@@ -19,4 +21,7 @@ src/session/reading.h \
 src/session/scores.c \
 src/session/scores.h \
 src/session/session.c \
-src/session/session.h
+src/session/session.h \
+src/session/sweep.c \
+src/session/sweep.h \
+src/session/sweep_run.c

@@ -20,8 +20,13 @@ static void flag_sinks(struct reading *t, const struct atlas *a)
 	}
 }
 
+static bool counts(const struct reading *t, size_t from, size_t i)
+{
+	return i >= from && !(t->flags[i] & TOKEN_MASKED);
+}
+
 /* Only tokens that count are encoded. */
-static int encode(struct session *s, struct reading *t, struct err *e)
+static int encode(struct session *s, struct reading *t, size_t from, struct err *e)
 {
 	u32 d = s->atlas->d_model;
 	size_t kept = 0;
@@ -29,23 +34,20 @@ static int encode(struct session *s, struct reading *t, struct err *e)
 	struct dict_row *rows = xcalloc(t->n + 1, sizeof *rows);
 	t->rows = xcalloc(t->n + 1, sizeof *t->rows);
 	for (size_t i = 0; i < t->n && x; i++)
-		if (!(t->flags[i] & TOKEN_MASKED))
+		if (counts(t, from, i))
 			memcpy(x + kept++ * d, t->x + i * d, d * sizeof *x);
 	int bad = !x || (kept && dict_encode(s->atlas->dict, s->pool, x, kept, rows, &t->arena, e));
 	for (size_t i = 0, k = 0; i < t->n && !bad; i++)
-		if (!(t->flags[i] & TOKEN_MASKED))
+		if (counts(t, from, i))
 			t->rows[i] = rows[k++];
 	free(x);
 	free(rows);
 	return bad ? -1 : 0;
 }
 
-static int read_text(struct session *s, struct backend *b, const char *text, bool chat, struct reading *t,
-		     struct err *e)
+static int read_tokens(struct session *s, struct backend *b, size_t from, struct reading *t, struct err *e)
 {
 	const char *hook = s->atlas->hook;
-	if (backend_tokenize(b, text, chat, &t->tokens, &t->flags, &t->n, e))
-		return -1;
 	if (!t->n)
 		return err_set(e, ERR_USAGE, "the text is empty");
 	if (t->n > backend_info(b)->n_ctx)
@@ -55,13 +57,27 @@ static int read_text(struct session *s, struct backend *b, const char *text, boo
 	    backend_states(b, t->tokens, t->n, &hook, 1, &t->x, e))
 		return -1;
 	flag_sinks(t, s->atlas);
-	return encode(s, t, e);
+	return encode(s, t, from, e);
 }
 
 int reading_make(struct session *s, struct backend *b, const char *text, bool chat, struct reading *t, struct err *e)
 {
 	*t = (struct reading){0};
-	if (!read_text(s, b, text, chat, t, e))
+	if (!backend_tokenize(b, text, chat, &t->tokens, &t->flags, &t->n, e) && !read_tokens(s, b, 0, t, e))
+		return 0;
+	reading_release(t);
+	return -1;
+}
+
+int reading_of_tokens(struct session *s, struct backend *b, const u32 *tokens, const u8 *flags, size_t n,
+		      size_t from, struct reading *t, struct err *e)
+{
+	*t = (struct reading){.n = n};
+	t->tokens = xcalloc(n + 1, sizeof *t->tokens);
+	t->flags = xcalloc(n + 1, 1);
+	memcpy(t->tokens, tokens, n * sizeof *tokens);
+	memcpy(t->flags, flags, n);
+	if (!read_tokens(s, b, from, t, e))
 		return 0;
 	reading_release(t);
 	return -1;

@@ -22,6 +22,9 @@ struct reading {
 /* b is connected; chat: as a user's message in the template.  A text that is empty, or longer than the
  * model's context, is refused.  One request to the model; on failure *t is empty. */
 int reading_make(struct session *s, struct backend *b, const char *text, bool chat, struct reading *t, struct err *e);
+/* The same of tokens that are there already; those before `from` are not encoded.  tokens and flags are copied. */
+int reading_of_tokens(struct session *s, struct backend *b, const u32 *tokens, const u8 *flags, size_t n,
+		      size_t from, struct reading *t, struct err *e);
 void reading_release(struct reading *t);
 
 #endif

@@ -132,5 +132,9 @@ check_PROGRAMS += tests/unit/test_steer
 TESTS += tests/unit/test_steer
 tests_unit_test_steer_SOURCES = tests/unit/test_steer.c src/module/fake_world.c src/module/fake_world.h
 tests_unit_test_steer_LDADD = $(BACKEND_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_sweep
+TESTS += tests/unit/test_sweep
+tests_unit_test_sweep_LDADD = $(SESSION_LIBS) $(CMOCKA_LIBS)
 endif
 EXTRA_DIST += tests/golden/llama_tokens.c tests/golden/llama_tokens.json
