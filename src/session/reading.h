@@ -23,5 +23,7 @@ struct reading {
  * model's context, is refused.  One request to the model; on failure *t is empty. */
 int reading_make(struct session *s, struct backend *b, const char *text, bool chat, struct reading *t, struct err *e);
 void reading_release(struct reading *t);
+/* Flags the attention sinks among rows x [n][d_model] of the atlas' hook, as the harvest does. */
+void reading_flag_sinks(const struct atlas *a, const f32 *x, u8 *flags, size_t n);
 
 #endif
