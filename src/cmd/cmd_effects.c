@@ -22,12 +22,31 @@ struct job {
 	struct effects x;
 };
 
+/* "7", or "3-7". */
+static int get_range(const struct cmd_args *a, size_t n, struct effects_question *q, struct err *e)
+{
+	const char *at = arg_str(a, "position", NULL);
+	char *end;
+	if (!at)
+		return 0;
+	unsigned long long from = strtoull(at, &end, 10), to = from;
+	bool good = *at >= '0' && *at <= '9';
+	if (good && *end == '-') {
+		good = end[1] >= '0' && end[1] <= '9';
+		to = strtoull(end + 1, &end, 10);
+	}
+	if (!good || *end || from > to || to >= n)
+		return err_set(e, ERR_USAGE, "--position is a token of the prompt, 0 to %zu, or a range of them, not '%.40s'",
+			       n ? n - 1 : 0, at);
+	q->from = (size_t)from;
+	q->to = (size_t)to + 1;
+	return 0;
+}
+
 static int ask(struct job *j, const struct cmd_args *a, struct err *e)
 {
 	const char *target = arg_str(a, "target", NULL), *against = arg_str(a, "against", NULL);
-	const char *at = arg_str(a, "position", NULL);
 	struct backend *b = j->live.place.backend;
-	u64 position;
 	if (backend_tokenize(b, a->positional[1], !arg_flag(a, "plain"), &j->tokens, &j->flags, &j->n, e))
 		return -1;
 	struct effects_question q = {.tokens = j->tokens, .flags = j->flags, .n = j->n, .target = NO_TOKEN,
@@ -35,12 +54,8 @@ static int ask(struct job *j, const struct cmd_args *a, struct err *e)
 	if ((target && next_token(b, j->s->atlas, target, &q.target, e)) ||
 	    (against && next_token(b, j->s->atlas, against, &q.against, e)))
 		return -1;
-	if (at && (!j->n || arg_u64(a, "position", 0, 0, j->n - 1, &position, e)))
+	if (get_range(a, j->n, &q, e))
 		return -1;
-	if (at) {
-		q.from = (size_t)position;
-		q.to = q.from + 1;
-	}
 	return effects_measure(&j->live.place, &q, &j->x, e);
 }
 
@@ -109,6 +124,8 @@ static void print_relation(const char *name, const struct effects_relation *r)
 
 static void print_relations(const struct effects *x)
 {
+	if (!x->n)
+		return;
 	printf("correlation with the effect     Pearson  Spearman   of sizes: Pearson  Spearman\n");
 	for (int last = 0; last < 2; last++) {
 		size_t n = last ? x->n_last : x->n;

@@ -7,8 +7,19 @@
 #include <math.h>
 #include <stdlib.h>
 
+/* Rounding must not make a list that is all the same look as if it were not. */
+static bool varies(const f64 *x, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+		if (x[i] != x[0])
+			return true;
+	return false;
+}
+
 f64 correlate_pearson(const f64 *x, const f64 *y, size_t n)
 {
+	if (!varies(x, n) || !varies(y, n))
+		return NAN;
 	f64 mx = 0, my = 0, xx = 0, yy = 0, xy = 0;
 	for (size_t i = 0; i < n; i++) {
 		mx += x[i] / (f64)n;
@@ -19,7 +30,7 @@ f64 correlate_pearson(const f64 *x, const f64 *y, size_t n)
 		yy += (y[i] - my) * (y[i] - my);
 		xy += (x[i] - mx) * (y[i] - my);
 	}
-	return n > 1 && xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : NAN;
+	return xy / sqrt(xx * yy);
 }
 
 struct item {

@@ -45,6 +45,9 @@ static int check(const struct work *w, struct err *e)
 	const struct dict_info *i = dict_info(w->p->atlas->dict);
 	const struct effects_question *q = w->q;
 	u32 n_vocab = backend_info(w->p->backend)->n_vocab;
+	if (backend_info(w->p->backend)->d_model != w->d)
+		return err_set(e, ERR_UNAVAILABLE, "the model's states have %u numbers, those of this atlas %u",
+			       backend_info(w->p->backend)->d_model, w->d);
 	if (!q->n)
 		return err_set(e, ERR_USAGE, "the prompt is empty");
 	if (q->n > backend_info(w->p->backend)->n_ctx)
