@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LAYERS_AT_ONCE = 32 };
+enum { LAYERS_AT_ONCE = 16 };
 
 int lens_read(const struct live *p, const u32 *tokens, size_t n, struct lens_rows *out, struct err *e)
 {

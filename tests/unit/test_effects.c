@@ -265,6 +265,30 @@ static void the_lens_is_the_models_own_end(void **state)
 	free(flags);
 }
 
+/* Lists that are the same go to the module once; others do not get mixed up with them. */
+static void each_run_wants_its_own(void **state)
+{
+	(void)state;
+	u32 *tokens, one[] = {260, 300}, other[] = {301, 260};
+	u8 *flags;
+	size_t n;
+	struct err e = {0};
+	struct run runs[3];
+	struct score s[3];
+	tokenize(text, &tokens, &flags, &n);
+	for (size_t i = 0; i < 3; i++)
+		runs[i] = (struct run){.name = "", .tokens = tokens, .n_tokens = n, .n_prompt = n, .seed = 1,
+				       .want_tokens = i == 1 ? other : one, .n_want = 2};
+	assert_int_equal(backend_score(fake, runs, 3, s, &e), 0);
+	for (size_t i = 0; i < 3; i++)
+		for (size_t k = 0; k < 2; k++)
+			near((f64)s[i].want_logp[k], without(tokens, n, NO_FEATURE, runs[i].want_tokens[k], NO_TOKEN), 1e-4);
+	for (size_t i = 0; i < 3; i++)
+		free(s[i].want_logp);
+	free(tokens);
+	free(flags);
+}
+
 static void a_cancelled_measurement_is_empty(void **state)
 {
 	(void)state;
@@ -321,6 +345,29 @@ static void clamped(struct backend *b, const struct atlas *a, const u32 *tokens,
 	free(d);
 }
 
+/* A layer's row put in the place of the last one's, in the prompt itself. */
+static f64 in_place(struct backend *b, const struct lens_rows *rows, u32 layer, u32 target)
+{
+	struct err e = {0};
+	struct score score;
+	size_t n = rows->n;
+	f32 *given = xcalloc(n * rows->d, sizeof *given);
+	char *hook = xasprintf("blocks.%u.hook_resid_post", rows->n_layers - 1);
+	for (size_t t = 0; t < n; t++)
+		given[t * rows->d] = NAN;
+	memcpy(given + (n - 1) * rows->d, rows->rows[layer] + (n - 1) * rows->d, rows->d * sizeof *given);
+	struct intervention put = {.kind = INTERVENE_REPLACE, .hook = hook, .rows = given, .n_rows = n,
+				   .feature = NO_FEATURE, .where = WHERE_BOTH};
+	struct run run = {.name = "", .tokens = rows->tokens, .n_tokens = n, .n_prompt = n, .seed = 1, .list = &put,
+			  .n_list = 1, .want_tokens = &target, .n_want = 1};
+	assert_int_equal(backend_score(b, &run, 1, &score, &e), 0);
+	f64 p = (f64)score.want_logp[0];
+	free(score.want_logp);
+	free(given);
+	free(hook);
+	return p;
+}
+
 static void on_a_real_model(void **state)
 {
 	(void)state;
@@ -355,6 +402,8 @@ static void on_a_real_model(void **state)
 	assert_int_equal(lens_at(&p, &rows, n - 1, NO_TOKEN, 5, &l, &e), 0);
 	assert_int_equal(l.target, x.target);
 	near((f64)l.target_logp[l.n_layers - 1], (f64)x.target_logp, 0.02);
+	for (u32 i = 0; i < l.n_layers; i++)
+		near((f64)l.target_logp[i], in_place(b, &rows, i, x.target), 0.02);
 	lens_release(&l);
 	lens_rows_release(&rows);
 	effects_release(&x);
@@ -374,6 +423,7 @@ int main(void)
 		cmocka_unit_test(the_last_token_counts),
 		cmocka_unit_test(a_target_is_one_token),
 		cmocka_unit_test(the_lens_is_the_models_own_end),
+		cmocka_unit_test(each_run_wants_its_own),
 		cmocka_unit_test(a_cancelled_measurement_is_empty),
 		cmocka_unit_test(on_a_real_model),
 	};
