@@ -9,6 +9,7 @@ AM_TESTS_ENVIRONMENT = \
 	TESTS_DIR='$(abs_top_srcdir)/tests'; export TESTS_DIR; \
 	BUILD_DIR='$(abs_top_builddir)'; export BUILD_DIR; \
 	SAMPLE='$(abs_top_builddir)/tests/sample.atlas'; export SAMPLE; \
+	FEATLAS_TEST_DEMO='$(abs_top_srcdir)/share/featlas/demo.atlas'; export FEATLAS_TEST_DEMO; \
 	CMOCKA_MESSAGE_OUTPUT=TAP; export CMOCKA_MESSAGE_OUTPUT; \
 	LC_ALL=C.UTF-8; export LC_ALL; \
 	unset XDG_CONFIG_HOME XDG_DATA_HOME XDG_STATE_HOME XDG_CACHE_HOME FEATLAS_BACKEND NO_COLOR;

@@ -214,15 +214,22 @@ static json_t *intervention_json(const struct backend *b, struct frame_out *f, s
 	return j;
 }
 
-static void add_ids(struct frame_out *f, json_t *j, const char *key, size_t run, const void *p,
+/* first: the first run that has the same; its array is sent once. */
+static void add_ids(struct frame_out *f, json_t *j, const char *key, size_t run, size_t first, const void *p,
 		    enum dtype dtype, u64 n)
 {
 	char name[32];
 	if (!p || !n)
 		return;
-	snprintf(name, sizeof name, "r%zu.%s", run, key);
-	frame_out_add(f, name, dtype, 1, &n, p);
+	snprintf(name, sizeof name, "r%zu.%s", first, key);
+	if (first == run)
+		frame_out_add(f, name, dtype, 1, &n, p);
 	json_object_set_new(j, key, json_string(name));
+}
+
+static bool same_want(const struct run *a, const struct run *b)
+{
+	return a->want_tokens == b->want_tokens && a->n_want == b->n_want;
 }
 
 static json_t *runs_json(const struct backend *b, struct frame_out *f, const struct run *runs, size_t n)
@@ -236,9 +243,12 @@ static json_t *runs_json(const struct backend *b, struct frame_out *f, const str
 			json_object_set_new(j, "n_prompt", json_integer((json_int_t)r->n_prompt));
 		if (r->paced)
 			json_object_set_new(j, "paced", json_true());
-		add_ids(f, j, "tokens", i, r->tokens, DTYPE_U32, r->n_tokens);
-		add_ids(f, j, "flags", i, r->flags, DTYPE_U8, r->n_tokens);
-		add_ids(f, j, "want", i, r->want_tokens, DTYPE_U32, r->n_want);
+		size_t first = 0; /* a whole vocabulary that many runs want */
+		while (!same_want(&runs[first], r))
+			first++;
+		add_ids(f, j, "tokens", i, i, r->tokens, DTYPE_U32, r->n_tokens);
+		add_ids(f, j, "flags", i, i, r->flags, DTYPE_U8, r->n_tokens);
+		add_ids(f, j, "want", i, first, r->want_tokens, DTYPE_U32, r->n_want);
 		for (size_t k = 0; k < r->n_list; k++)
 			json_array_append_new(all, intervention_json(b, f, i, k, &r->list[k]));
 		json_object_set_new(j, "interventions", all);

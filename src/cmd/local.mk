@@ -5,6 +5,7 @@ src/cmd/cmd.c \
 src/cmd/cmd.h \
 src/cmd/cmd_check.c \
 src/cmd/cmd_diff.c \
+src/cmd/cmd_effects.c \
 src/cmd/cmd_encode.c \
 src/cmd/cmd_eval.c \
 src/cmd/cmd_explain.c \
@@ -17,6 +18,7 @@ src/cmd/cmd_index.c \
 src/cmd/cmd_info.c \
 src/cmd/cmd_judge.c \
 src/cmd/cmd_label.c \
+src/cmd/cmd_lens.c \
 src/cmd/cmd_map.c \
 src/cmd/cmd_near.c \
 src/cmd/cmd_neighbours.c \
@@ -42,6 +44,8 @@ src/cmd/export.h \
 src/cmd/export_dashboard.c \
 src/cmd/export_neuronpedia.c \
 src/cmd/import.h \
+src/cmd/live.c \
+src/cmd/live.h \
 src/cmd/near_vector.c \
 src/cmd/near_vector.h \
 src/cmd/options.def \

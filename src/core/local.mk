@@ -13,6 +13,8 @@ src/core/check.c \
 src/core/check.h \
 src/core/cooc.c \
 src/core/cooc.h \
+src/core/correlate.c \
+src/core/correlate.h \
 src/core/delphi.c \
 src/core/delphi.h \
 src/core/delphi_atlas.c \

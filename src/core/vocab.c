@@ -11,6 +11,8 @@
 struct vocab {
 	struct safetensors *file;
 	const struct tensor *bytes, *offset, *special;
+	u8 *own_bytes, *own_special; /* instead of a file */
+	u64 *own_offset;
 	u32 n;
 };
 
@@ -43,11 +45,21 @@ struct vocab *vocab_open(const char *path, struct err *e)
 	return v;
 }
 
+struct vocab *vocab_take(u8 *bytes, u64 *offset, u8 *special, u32 n)
+{
+	struct vocab *v = xcalloc(1, sizeof *v);
+	*v = (struct vocab){.own_bytes = bytes, .own_offset = offset, .own_special = special, .n = n};
+	return v;
+}
+
 void vocab_free(struct vocab *v)
 {
 	if (!v)
 		return;
 	safetensors_free(v->file);
+	free(v->own_bytes);
+	free(v->own_offset);
+	free(v->own_special);
 	free(v);
 }
 
@@ -61,13 +73,15 @@ struct span vocab_bytes(const struct vocab *v, u32 token)
 	struct span none = {(const u8 *)"", 0};
 	if (token >= v->n)
 		return none;
+	if (v->own_bytes)
+		return (struct span){v->own_bytes + v->own_offset[token], v->own_offset[token + 1] - v->own_offset[token]};
 	u64 from = tensor_u64(v->offset, token), to = tensor_u64(v->offset, (u64)token + 1);
 	return from < to && to <= v->bytes->n ? (struct span){v->bytes->data.p + from, to - from} : none;
 }
 
 bool vocab_is_special(const struct vocab *v, u32 token)
 {
-	return token < v->n && v->special->data.p[token];
+	return token < v->n && (v->own_special ? v->own_special : v->special->data.p)[token];
 }
 
 void vocab_add_text(const struct vocab *v, struct buf *out, const u32 *tokens, size_t n)

@@ -9,6 +9,8 @@
 struct vocab;
 
 struct vocab *vocab_open(const char *path, struct err *e);
+/* Of arrays as a live model gives them, taken: bytes [offset[n]], offset [n+1] ascending, special [n]. */
+struct vocab *vocab_take(u8 *bytes, u64 *offset, u8 *special, u32 n);
 void vocab_free(struct vocab *v);
 u32 vocab_count(const struct vocab *v);
 struct span vocab_bytes(const struct vocab *v, u32 token); /* empty for an id that is not there */

@@ -3,6 +3,8 @@ src/session/chat.c \
 src/session/chat.h \
 src/session/concept.c \
 src/session/concept.h \
+src/session/effects.c \
+src/session/effects.h \
 src/session/eval.c \
 src/session/eval.h \
 src/session/explain.c \
@@ -11,6 +13,10 @@ src/session/judge.c \
 src/session/judge.h \
 src/session/label_judge.c \
 src/session/label_judge.h \
+src/session/lens.c \
+src/session/lens.h \
+src/session/next.c \
+src/session/next.h \
 src/session/parts.c \
 src/session/parts.h \
 src/session/parts_labels.c \

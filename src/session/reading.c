@@ -9,14 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void flag_sinks(struct reading *t, const struct atlas *a)
+void reading_flag_sinks(const struct atlas *a, const f32 *x, u8 *flags, size_t n)
 {
-	for (size_t i = 0; i < t->n && a->norm_median > 0; i++) {
+	for (size_t i = 0; i < n && a->norm_median > 0; i++) {
 		f64 square = 0;
 		for (u32 k = 0; k < a->d_model; k++)
-			square += (f64)t->x[i * a->d_model + k] * (f64)t->x[i * a->d_model + k];
+			square += (f64)x[i * a->d_model + k] * (f64)x[i * a->d_model + k];
 		if (sqrt(square) > (f64)ACTS_SINK_MULTIPLE * (f64)a->norm_median)
-			t->flags[i] |= TOKEN_SINK;
+			flags[i] |= TOKEN_SINK;
 	}
 }
 
@@ -56,7 +56,7 @@ static int read_tokens(struct session *s, struct backend *b, size_t from, struct
 	if (!(t->x = mem_try(t->n, s->atlas->d_model * sizeof *t->x, "residual rows", e)) ||
 	    backend_states(b, t->tokens, t->n, &hook, 1, &t->x, e))
 		return -1;
-	flag_sinks(t, s->atlas);
+	reading_flag_sinks(s->atlas, t->x, t->flags, t->n);
 	return encode(s, t, from, e);
 }
 

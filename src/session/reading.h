@@ -26,5 +26,7 @@ int reading_make(struct session *s, struct backend *b, const char *text, bool ch
 int reading_of_tokens(struct session *s, struct backend *b, const u32 *tokens, const u8 *flags, size_t n,
 		      size_t from, struct reading *t, struct err *e);
 void reading_release(struct reading *t);
+/* Flags the attention sinks among rows x [n][d_model] of the atlas' hook, as the harvest does. */
+void reading_flag_sinks(const struct atlas *a, const f32 *x, u8 *flags, size_t n);
 
 #endif

@@ -15,6 +15,10 @@ static void go_view(struct app *a, const struct view_class *c)
 	u32 *ids = app_n_marked(a) ? app_marked(a, &t.n_ids) : NULL;
 	app_current_feature(a, &t.feature);
 	t.ids = ids;
+	/* the text that is looked at goes along to where its layers are */
+	const struct view_class *here = app_top(a)->class;
+	if (c == &view_lens && here->text)
+		here->text(app_top(a), &t);
 	app_push(a, c, &t);
 	free(ids);
 }

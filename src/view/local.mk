@@ -44,6 +44,10 @@ src/view/view_graph_draw.c \
 src/view/view_graph_export.c \
 src/view/view_help.c \
 src/view/view_jobs.c \
+src/view/view_lens.c \
+src/view/view_lens.h \
+src/view/view_lens_draw.c \
+src/view/view_lens_run.c \
 src/view/view_map.c \
 src/view/view_map.h \
 src/view/view_map_draw.c \
@@ -61,6 +65,7 @@ src/view/view_steer_run.c \
 src/view/view_text.c \
 src/view/view_text.h \
 src/view/view_text_draw.c \
+src/view/view_text_effects.c \
 src/view/view_text_run.c \
 src/view/view_triage.c \
 src/view/view_triage.h \

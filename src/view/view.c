@@ -56,6 +56,31 @@ void view_format_score(char out[16], f32 x)
 	}
 }
 
+void view_format_signed(char out[16], f32 x)
+{
+	f64 a = fabs((f64)x);
+	if (isnan(x) || a < 0.0005)
+		strcpy(out, isnan(x) ? "-" : "0");
+	else if (a >= 99999.5)
+		snprintf(out, 16, "%+.0e", (f64)x);
+	else {
+		snprintf(out, 16, a < 0.9995 ? "%+.3f" : a < 9.995 ? "%+.2f" : a < 99.95 ? "%+.1f" : "%+.0f", (f64)x);
+		if (a < 0.9995) /* "+0.280" */
+			memmove(out + 1, out + 2, strlen(out + 1));
+	}
+}
+
+void view_add_quoted(struct buf *out, const char *s, size_t n)
+{
+	buf_addc(out, '\'');
+	for (size_t i = 0; i < n; i++) {
+		if (s[i] == '\'')
+			buf_adds(out, "'\\'");
+		buf_addc(out, s[i]);
+	}
+	buf_addc(out, '\'');
+}
+
 static enum style label_style(const struct label *l)
 {
 	return l->kind == LABEL_PERSON	  ? STYLE_LABEL_PERSON

@@ -38,7 +38,9 @@ struct target {
 	u32 feature;     /* or NO_FEATURE */
 	const u32 *ids;  /* the selection */
 	size_t n_ids;
-	const char *text; /* for the text and steer views, or NULL */
+	const char *text; /* for the text, lens and steer views, or NULL */
+	bool chat;        /* text goes into the chat template; lens */
+	size_t token;     /* of the text, to begin at; lens */
 };
 
 struct app;
@@ -87,6 +89,8 @@ struct view_class {
 	bool (*tick)(struct view *v);
 	/* Something outside changed: search hits, an edit, the selection. */
 	void (*changed)(struct view *v, enum view_change what);
+	/* The text that is looked at, for the lens; false if there is none.  Borrowed. */
+	bool (*text)(struct view *v, struct target *t);
 	/* Lines for n N, saving and copying: how many, and the text of one. */
 	size_t (*n_rows)(struct view *v);
 	bool (*row_text)(struct view *v, size_t row, struct buf *out);
@@ -134,6 +138,9 @@ int view_put_label(struct view *v, struct rect r, int x, int y, int max, u32 fea
 void view_format_density(char out[16], f32 x);
 void view_format_value(char out[16], f32 x);
 void view_format_score(char out[16], f32 x);
+void view_format_signed(char out[16], f32 x); /* "+.280", "-1.35": six columns */
+/* A word for the shell: in single quotes. */
+void view_add_quoted(struct buf *out, const char *s, size_t n);
 
 /* What values of a feature are multiplied by as they are shown: 1, or its decoder row's norm or one
  * over that, where the person wants the other convention (zn).  Reads d numbers. */

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +14,7 @@ static struct store *store_of(struct view *v)
 	return app_session(v->app)->atlas->store;
 }
 
-static void again(struct view *v)
+void text_again(struct view *v)
 {
 	struct text_view *s = view_state(v);
 	if (!s->text)
@@ -47,6 +48,7 @@ static int open_text(struct view *v, const struct target *t, struct err *e)
 	struct text_view *s = view_state(v);
 	(void)e;
 	s->anchor = SIZE_MAX;
+	s->target = s->against = NO_TOKEN;
 	s->heat = t ? t->feature : NO_FEATURE;
 	s->chat = !t || !t->text; /* a text that was given has its template in it, or none */
 	s->seek = t && t->feature != NO_FEATURE;
@@ -61,6 +63,8 @@ static void close_text(struct view *v)
 {
 	struct text_view *s = view_state(v);
 	text_result_release(&s->r);
+	text_forget_effects(s);
+	free(s->effects);
 	free(s->text);
 	free(s->heats);
 	free(s->table);
@@ -106,6 +110,7 @@ static void go_token(struct view *v, i64 to)
 	if (!s->r.n)
 		return;
 	s->cursor = (size_t)MAX(0, MIN(to, (i64)s->r.n - 1));
+	s->refused = false;
 	text_rebuild(v);
 }
 
@@ -161,6 +166,7 @@ static void rank(struct view *v, bool reverse)
 		s->reverse = !s->reverse;
 	else
 		s->rank = (s->rank + 1) % N_RANKS;
+	s->refused = false;
 	text_rebuild(v);
 }
 
@@ -286,12 +292,10 @@ static enum act_result act(struct view *v, enum action a, int count)
 		range(v);
 		return VIEW_HANDLED;
 	case ACT_OPTIONS:
-		s->chat = !s->chat;
-		app_message(v->app, s->chat ? "texts go into the chat template" : "texts are read as they are");
-		again(v);
+		text_options(v);
 		return VIEW_HANDLED;
 	case ACT_REFRESH:
-		again(v);
+		text_again(v);
 		return VIEW_HANDLED;
 	default:
 		return move(v, a, count);
@@ -334,6 +338,15 @@ static bool row_text(struct view *v, size_t at, struct buf *out)
 	return true;
 }
 
+static bool borrow_text(struct view *v, struct target *t)
+{
+	struct text_view *s = view_state(v);
+	t->text = s->text;
+	t->chat = s->chat;
+	t->token = s->cursor;
+	return s->text != NULL;
+}
+
 /* ] and [ follow the table. */
 static bool step(struct view *v, u32 from, int delta, u32 *to)
 {
@@ -352,13 +365,12 @@ static bool step(struct view *v, u32 from, int delta, u32 *to)
 static void command(struct view *v, struct buf *out)
 {
 	struct text_view *s = view_state(v);
-	buf_addf(out, "featlas text '%s' '", app_session(v->app)->atlas->folder);
-	for (const char *c = s->text ? s->text : ""; *c; c++) {
-		if (*c == '\'')
-			buf_adds(out, "'\\'");
-		buf_addc(out, *c);
-	}
-	buf_adds(out, s->chat ? "'" : "' --plain");
+	bool effects = text_wants_effects(s);
+	buf_addf(out, "featlas %s '%s' ", effects ? "effects" : "text", app_session(v->app)->atlas->folder);
+	view_add_quoted(out, s->text ? s->text : "", s->text ? strlen(s->text) : 0);
+	buf_adds(out, s->chat ? "" : " --plain");
+	if (effects)
+		text_add_options(v, out);
 }
 
 static void exact(struct view *v, struct buf *out)
@@ -371,13 +383,24 @@ static void exact(struct view *v, struct buf *out)
 		 (double)t->act, (double)t->sum);
 	if (!isnan(t->density))
 		buf_addf(out, "density: %.9g\n", (double)t->density);
+	if (!isnan(t->effect))
+		buf_addf(out, "effect: %.9g nats, attribution: %.9g\n", (double)t->effect, (double)t->attribution);
 	command(v, out);
 	buf_adds(out, " --json");
 }
 
 static const char *busy(struct view *v)
 {
-	return app_job_runs(v) ? "reading" : NULL;
+	struct text_view *s = view_state(v);
+	const struct progress *p = app_job_progress(v);
+	if (!p)
+		return NULL;
+	u64 total = atomic_load(&p->total);
+	if (!s->r.n || !total)
+		return s->r.n ? "measuring" : "reading";
+	snprintf(s->busy, sizeof s->busy, "measuring %llu/%llu", (unsigned long long)atomic_load(&p->done),
+		 (unsigned long long)total);
+	return s->busy;
 }
 
 const struct view_class view_text = {
@@ -386,7 +409,7 @@ const struct view_class view_text = {
 	.size = sizeof(struct text_view),
 	.hints = {{ACT_TYPE, "type"}, {ACT_RIGHT, "token"}, {ACT_SORT, "rank"}, {ACT_OPEN, "open"},
 		  {ACT_RANGE, "range"}, {ACT_COMPARE, "and not"}, {ACT_NEXT_PANE, "heat"},
-		  {ACT_OPTIONS, "template"}},
+		  {ACT_OPTIONS, "options"}, {ACT_GO_LENS, "lens"}},
 	.open = open_text,
 	.close = close_text,
 	.draw = text_draw,
@@ -401,5 +424,6 @@ const struct view_class view_text = {
 	.go_row = go_row,
 	.exact = exact,
 	.command = command,
+	.text = borrow_text,
 	.busy = busy,
 };

@@ -51,11 +51,20 @@ static int by_number(f32 x, f32 y)
 	return x > y ? -1 : x < y;
 }
 
+/* What is not measured goes last. */
+static f32 size_of(const struct text_row *t, enum text_rank rank)
+{
+	f32 x = rank == RANK_EFFECT ? t->effect : t->attribution;
+	return isnan(x) ? -1 : fabsf(x);
+}
+
 static int by_rank(const void *a, const void *b, void *context)
 {
 	const struct text_row *x = a, *y = b;
 	const struct text_view *s = context;
 	int c = 0;
+	if (s->rank == RANK_EFFECT || s->rank == RANK_ATTRIBUTION)
+		c = by_number(size_of(x, s->rank), size_of(y, s->rank));
 	if (s->rank == RANK_SUM)
 		c = by_number(x->sum, y->sum);
 	if (s->rank == RANK_RARITY) /* a density that is not known goes last */
@@ -92,6 +101,13 @@ static size_t unite(struct text_row *t, size_t n)
 static void complete(struct text_view *s, struct text_row *t, const struct store *store)
 {
 	struct store_stats stats;
+	const struct text_effects *e = text_effects(s);
+	t->effect = t->attribution = NAN;
+	for (size_t i = 0; e && i < e->x.n; i++)
+		if (e->x.list[i].id == t->id) {
+			t->effect = e->x.list[i].by[EFFECTS_BY_EFFECT];
+			t->attribution = e->x.list[i].by[EFFECTS_BY_ATTRIBUTION];
+		}
 	t->sum = 0;
 	t->density = NAN;
 	for (size_t i = 0; i < s->r.n; i++)
@@ -102,21 +118,41 @@ static void complete(struct text_view *s, struct text_row *t, const struct store
 	}
 }
 
-void text_build(struct text_view *s, const struct store *store)
+/* What was measured is more than what was read: the last token of a chat is the template's. */
+static bool add_measured(struct text_view *s)
+{
+	const struct text_effects *e = text_wants_effects(s) ? text_effects(s) : NULL;
+	if (!e)
+		return false;
+	s->table = xcalloc(e->x.n + 1, sizeof *s->table);
+	for (size_t i = 0; i < e->x.n; i++)
+		if (!left_out(s, e->x.list[i].id))
+			s->table[s->n_table++] = (struct text_row){.id = e->x.list[i].id,
+								   .act = e->x.list[i].by[EFFECTS_BY_ACTIVATION]};
+	return true;
+}
+
+static void add_read(struct text_view *s)
 {
 	size_t from, to, n = 0;
 	text_range(s, &from, &to);
 	for (size_t i = from; i < to; i++)
 		n += s->r.rows[i].n;
-	free(s->table);
 	s->table = xcalloc(n + 1, sizeof *s->table);
-	s->n_table = 0;
 	for (size_t i = from; i < to; i++) {
 		const struct dict_row *f = &s->r.rows[i];
 		for (u32 k = 0; k < f->n; k++)
 			if (!left_out(s, f->id[k]))
 				s->table[s->n_table++] = (struct text_row){.id = f->id[k], .act = f->act[k]};
 	}
+}
+
+void text_build(struct text_view *s, const struct store *store)
+{
+	free(s->table);
+	s->n_table = 0;
+	if (!add_measured(s))
+		add_read(s);
 	s->n_table = unite(s->table, s->n_table);
 	for (size_t i = 0; i < s->n_table; i++)
 		complete(s, &s->table[i], store);
@@ -182,7 +218,7 @@ static int draw_words(struct view *v, struct rect r)
 
 static void draw_heading(struct view *v, struct rect r, int y)
 {
-	static const char *const names[N_RANKS] = {"activation", "rarity", "sum"};
+	static const char *const names[N_RANKS] = {"activation", "effect", "attribution", "rarity", "sum"};
 	struct text_view *s = view_state(v);
 	struct buf text = BUF_INIT;
 	size_t from, to;
@@ -192,7 +228,7 @@ static void draw_heading(struct view *v, struct rect r, int y)
 		session_add_token(app_session(v->app), &text, s->r.tokens[i]);
 	buf_addf(&text, "%s\" (%zu", to > from + 6 ? "\xe2\x80\xa6" : "", from);
 	buf_addf(&text, to > from + 1 ? "-%zu)  " : ")  ", to - 1);
-	if (s->r.flags[s->cursor] & TOKEN_MASKED)
+	if (s->r.flags[s->cursor] & TOKEN_MASKED && !s->n_table)
 		buf_adds(&text, "not counted: first, special or a sink  ");
 	else
 		buf_addf(&text, "%zu fire%s  ", s->n_table, s->not_to > s->not_from ? ", not there" : "");
@@ -212,22 +248,65 @@ static void draw_heading(struct view *v, struct rect r, int y)
 	buf_release(&text);
 }
 
+/* The columns: the first always, the others by room and rank. */
+enum column { COLUMN_ACT, COLUMN_SUM, COLUMN_EFFECT, COLUMN_ATTRIBUTION, COLUMN_DENSITY, N_COLUMNS };
+static const struct {
+	const char *name;
+	int w;
+} columns[N_COLUMNS] = {{"activ", 5}, {"sum", 7}, {"effect", 7}, {"attrib", 7}, {"density", 8}};
+
+static int column_width(const struct text_view *s, int w, enum column c)
+{
+	/* beside two numbers of five columns there is room for air */
+	return columns[c].w + (c == COLUMN_DENSITY && !text_wants_effects(s) ? w >= 60 ? 2 : 1 : 0);
+}
+
+static bool has_column(const struct text_view *s, int w, enum column c)
+{
+	bool wide = w >= 60, effects = text_wants_effects(s);
+	switch (c) {
+	case COLUMN_SUM: return wide && !effects;
+	case COLUMN_EFFECT: return effects && (wide || s->rank == RANK_EFFECT);
+	case COLUMN_ATTRIBUTION: return effects && (wide || s->rank == RANK_ATTRIBUTION);
+	case COLUMN_DENSITY: return wide || !effects;
+	default: return true;
+	}
+}
+
+static void draw_number(struct view *v, struct rect r, int right, int y, const struct text_row *t, enum column c)
+{
+	struct text_view *s = view_state(v);
+	const struct text_effects *e = text_effects(s);
+	char text[16];
+	f32 x = c == COLUMN_EFFECT ? t->effect : t->attribution;
+	enum style style = c == COLUMN_DENSITY ? STYLE_DIM : STYLE_NUMBER;
+	if (c == COLUMN_ACT || c == COLUMN_SUM)
+		view_format_value(text, c == COLUMN_ACT ? t->act : t->sum);
+	else if (c == COLUMN_DENSITY)
+		view_format_density(text, t->density);
+	else if (!e && app_job_runs(v))
+		strcpy(text, "\xe2\x80\xa6");
+	else {
+		view_format_signed(text, x);
+		if (e && (f64)fabsf(x) <= e->x.resolution) /* says nothing */
+			style = STYLE_DIM;
+	}
+	rect_put(r, right - text_width(text, strlen(text)), y, -1, style, text, strlen(text));
+}
+
 static void draw_row(struct view *v, struct rect r, int y, size_t at)
 {
 	struct text_view *s = view_state(v);
 	const struct text_row *t = &s->table[at];
-	char act[16], density[16], sum[16];
-	bool wide = r.w >= 60;
-	view_format_value(act, t->act);
-	view_format_density(density, t->density);
-	view_format_value(sum, t->sum);
+	int x = 3;
 	rect_puts(r, 0, y, STYLE_MARK, at == s->row ? ">" : " ");
 	rect_puts(r, 1, y, STYLE_MARK, app_is_marked(v->app, t->id) ? "*" : " ");
-	rect_printf(r, 3, y, STYLE_NUMBER, "%5s", act);
-	if (wide)
-		rect_printf(r, 10, y, STYLE_NUMBER, "%5s", sum);
-	rect_printf(r, wide ? 18 : 10, y, STYLE_DIM, "%7s", density);
-	int x = wide ? 27 : 19;
+	for (int c = 0; c < N_COLUMNS; c++)
+		if (has_column(s, r.w, (enum column)c)) {
+			x += column_width(s, r.w, (enum column)c);
+			draw_number(v, r, x, y, t, (enum column)c);
+		}
+	x += 2;
 	view_put_feature(v, r, x, y, r.w - x - 1, t->id);
 	if (at == s->row) {
 		rect_cursor_row(r, y);
@@ -238,12 +317,13 @@ static void draw_row(struct view *v, struct rect r, int y, size_t at)
 static void draw_table(struct view *v, struct rect r)
 {
 	struct text_view *s = view_state(v);
-	bool wide = r.w >= 60;
-	rect_puts(r, 3, 0, STYLE_HEAD, "activ");
-	if (wide)
-		rect_puts(r, 12, 0, STYLE_HEAD, "sum");
-	rect_puts(r, wide ? 18 : 10, 0, STYLE_HEAD, "density");
-	rect_puts(r, wide ? 27 : 19, 0, STYLE_HEAD, "id and label");
+	int x = 3;
+	for (int c = 0; c < N_COLUMNS; c++)
+		if (has_column(s, r.w, (enum column)c)) {
+			x += column_width(s, r.w, (enum column)c);
+			rect_puts_right(r, x, 0, STYLE_HEAD, columns[c].name);
+		}
+	rect_puts(r, x + 2, 0, STYLE_HEAD, "id and label");
 	size_t h = (size_t)MAX(r.h - 1, 1);
 	s->top = s->row < s->top ? s->row : s->row >= s->top + h ? s->row + 1 - h : s->top;
 	for (size_t y = 0; y < h && s->top + y < s->n_table; y++)
@@ -259,5 +339,7 @@ void text_draw(struct view *v, struct rect r)
 	}
 	int y = draw_words(v, r) + (r.h >= 14 ? 1 : 0);
 	draw_heading(v, r, y);
+	if (text_wants_effects(s))
+		text_draw_target(v, r, ++y);
 	draw_table(v, rect_sub(r, 0, y + 1, r.w, r.h - y - 1));
 }

@@ -3,6 +3,7 @@
 #include "view/view_text.h"
 #include "backend/steer.h"
 #include "base/mem.h"
+#include "session/reading.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -17,19 +18,6 @@ struct text_job {
 	char warning[256];
 	struct err err;
 };
-
-/* Attention sinks: as the harvest flags them, featlas-atlas(5). */
-static void flag_sinks(const struct atlas *a, const f32 *x, u8 *flags, size_t n)
-{
-	size_t d = a->d_model;
-	for (size_t i = 0; i < n && a->norm_median > 0; i++) {
-		f64 sum = 0;
-		for (size_t k = 0; k < d; k++)
-			sum += (f64)x[i * d + k] * (f64)x[i * d + k];
-		if (sqrt(sum) > 6.0 * (f64)a->norm_median)
-			flags[i] |= TOKEN_SINK;
-	}
-}
 
 /* Moves the rows that count together, encodes them, and deals the results out again. */
 static int encode(struct text_job *j, f32 *x)
@@ -66,7 +54,7 @@ static int run_job(struct text_job *j, struct progress *p)
 		return -1;
 	int rc = backend_states(j->backend, r->tokens, r->n, &j->atlas->hook, 1, &x, &j->err);
 	if (!rc) {
-		flag_sinks(j->atlas, x, r->flags, r->n);
+		reading_flag_sinks(j->atlas, x, r->flags, r->n);
 		rc = encode(j, x);
 	}
 	free(x);
@@ -94,6 +82,7 @@ void text_rebuild(struct view *v)
 	const struct store *store = app_session(v->app)->atlas->store;
 	text_build(s, store);
 	text_heat(s, store);
+	text_measure(v);
 }
 
 static void done(struct view *v, void *context)
@@ -143,6 +132,7 @@ void text_start(struct view *v, const char *text)
 	s->text = copy;
 	s->trouble[0] = 0;
 	text_result_release(&s->r);
+	text_forget_effects(s);
 	s->n_table = 0;
 	app_job_cancel(v);
 	struct backend *b = session_backend(ss, &e);

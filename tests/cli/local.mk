@@ -9,6 +9,7 @@ tests/cli/conformance.t \
 tests/cli/delphi.t \
 tests/cli/dict.t \
 tests/cli/diff.t \
+tests/cli/effects.t \
 tests/cli/encode.t \
 tests/cli/export.t \
 tests/cli/formats-bad.t \
@@ -20,6 +21,7 @@ tests/cli/index.t \
 tests/cli/info.t \
 tests/cli/judge.t \
 tests/cli/label.t \
+tests/cli/lens.t \
 tests/cli/llama.t \
 tests/cli/manual.t \
 tests/cli/map.t \

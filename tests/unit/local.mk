@@ -128,6 +128,11 @@ tests_unit_test_llama_CPPFLAGS = $(AM_CPPFLAGS) $(LLAMA_CFLAGS)
 tests_unit_test_llama_LDADD = $(ENGINE_LIBS) $(CMOCKA_LIBS) $(LLAMA_LIBS)
 endif
 
+check_PROGRAMS += tests/unit/test_effects
+TESTS += tests/unit/test_effects
+tests_unit_test_effects_SOURCES = tests/unit/test_effects.c src/module/fake_world.c src/module/fake_world.h
+tests_unit_test_effects_LDADD = $(SESSION_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_steer
 TESTS += tests/unit/test_steer
 tests_unit_test_steer_SOURCES = tests/unit/test_steer.c src/module/fake_world.c src/module/fake_world.h
