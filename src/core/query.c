@@ -20,6 +20,7 @@ const struct query_key query_keys[] = {
 	{"detects", ">N", "input score"},
 	{"writes", ">N", "topic score"},
 	{"output", ">N", "output score"},
+	{"tuned", ">N", "output score at the factor that works on the model"},
 	{"rating", ">=N", "stars a person gave, 1 to 5; 0 for none"},
 	{"tag", "WORD", "has the tag"},
 	{"note", "REGEX", "its note matches"},
@@ -35,8 +36,8 @@ const struct query_key query_keys[] = {
 };
 
 static const enum query_op key_ops[] = {
-	QUERY_LABEL, QUERY_ID, QUERY_DENSITY, QUERY_MAX, QUERY_DETECTS, QUERY_WRITES, QUERY_OUTPUT, QUERY_RATING,
-	QUERY_TAG, QUERY_NOTE, QUERY_SOURCE, QUERY_PROMOTES, QUERY_SUPPRESSES, QUERY_CONTEXT, QUERY_NEAR, QUERY_CLUSTER,
+	QUERY_LABEL, QUERY_ID, QUERY_DENSITY, QUERY_MAX, QUERY_DETECTS, QUERY_WRITES, QUERY_OUTPUT, QUERY_TUNED,
+	QUERY_RATING, QUERY_TAG, QUERY_NOTE, QUERY_SOURCE, QUERY_PROMOTES, QUERY_SUPPRESSES, QUERY_CONTEXT, QUERY_NEAR, QUERY_CLUSTER,
 	QUERY_FIRES, QUERY_IS,
 };
 _Static_assert(ARRAY_LEN(key_ops) + 1 == ARRAY_LEN(query_keys), "an operation for each key");

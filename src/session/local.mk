@@ -6,6 +6,7 @@ src/session/judge.h \
 src/session/parts.c \
 src/session/parts.h \
 src/session/parts_labels.c \
+src/session/parts_scores.c \
 src/session/reading.c \
 src/session/reading.h \
 src/session/scores.c \
