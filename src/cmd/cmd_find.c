@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd_find.c - find ATLAS --pos FILE --neg FILE: the feature for a concept. */
 #include "cmd/cmd.h"
+#include "cmd/eval.h"
 
 #include "backend/steer.h"
 #include "base/buf.h"
@@ -18,6 +19,7 @@ enum { MOST_TEXTS = 100000, MOST_LINE = 1 << 20 };
 struct job {
 	struct session *s;
 	bool chat;
+	enum find_value value;
 	char **texts;
 	struct find_text *found; /* of each text */
 	size_t n, n_positive;
@@ -80,36 +82,16 @@ static int read_file(struct job *j, const char *path, bool positive, struct err 
 	return bad;
 }
 
-struct value {
-	u32 id;
-	f32 act;
-};
-
-static int by_id(const void *a, const void *b)
+/* Of the tokens that count. */
+static void gather(const struct reading *t, enum find_value how, struct find_text *out)
 {
-	const struct value *x = a, *y = b;
-	return x->id != y->id ? (x->id > y->id) - (x->id < y->id) : (x->act < y->act) - (x->act > y->act);
-}
-
-/* A text's largest activation of each feature. */
-static void gather(const struct reading *t, struct find_text *out)
-{
-	size_t n = 0, m = 0;
+	struct dict_row *rows = xcalloc(t->n + 1, sizeof *rows);
+	size_t n = 0;
 	for (size_t i = 0; i < t->n; i++)
-		n += t->rows[i].n;
-	struct value *v = xcalloc(n + 1, sizeof *v);
-	for (size_t i = 0; i < t->n; i++)
-		for (u32 k = 0; k < t->rows[i].n; k++)
-			v[m++] = (struct value){t->rows[i].id[k], t->rows[i].act[k]};
-	qsort(v, n, sizeof *v, by_id);
-	out->id = xcalloc(n + 1, sizeof *out->id);
-	out->value = xcalloc(n + 1, sizeof *out->value);
-	for (size_t i = 0; i < n; i++)
-		if (!i || v[i].id != v[i - 1].id) {
-			out->id[out->n] = v[i].id;
-			out->value[out->n++] = v[i].act;
-		}
-	free(v);
+		if (!(t->flags[i] & TOKEN_MASKED))
+			rows[n++] = t->rows[i];
+	find_gather(rows, n, how, out->positive, out);
+	free(rows);
 }
 
 static int read_texts(struct job *j, struct err *e)
@@ -128,7 +110,7 @@ static int read_texts(struct job *j, struct err *e)
 		if (bad)
 			err_wrap(e, "the text '%.40s'", j->texts[i]);
 		else
-			gather(&t, &j->found[i]);
+			gather(&t, j->value, &j->found[i]);
 		reading_release(&t);
 		progress_add(&j->progress, 1);
 	}
@@ -198,11 +180,18 @@ static void print_found(struct job *j, bool json)
 	}
 }
 
+int cmd_find_value(const struct cmd_args *a, enum find_value *out, struct err *e)
+{
+	const char *s = arg_str(a, "value", "max");
+	*out = strcmp(s, "mean") ? FIND_MAX : FIND_MEAN;
+	return *out == FIND_MAX && strcmp(s, "max") ? err_set(e, ERR_USAGE, "--value is max or mean, not '%s'", s) : 0;
+}
+
 int cmd_find(const struct cmd_args *a, struct err *e)
 {
 	struct job j = {.chat = !arg_flag(a, "plain")};
 	u64 limit;
-	if (arg_u64(a, "limit", 20, 0, 1u << 24, &limit, e) || !(j.s = cmd_open(a, e)))
+	if (cmd_find_value(a, &j.value, e) || arg_u64(a, "limit", 20, 0, 1u << 24, &limit, e) || !(j.s = cmd_open(a, e)))
 		return -1;
 	j.cap = (size_t)limit;
 	struct cmd_progress *shown = cmd_progress_start(&j.progress);
@@ -212,8 +201,7 @@ int cmd_find(const struct cmd_args *a, struct err *e)
 		print_found(&j, arg_flag(a, "json"));
 	for (size_t i = 0; i < j.n; i++) {
 		free(j.texts[i]);
-		free(j.found[i].id);
-		free(j.found[i].value);
+		find_text_release(&j.found[i]);
 	}
 	free(j.texts);
 	free(j.found);

@@ -33,6 +33,9 @@ src/cmd/cmd_verify.c \
 src/cmd/commands.def \
 src/cmd/corpus.c \
 src/cmd/corpus.h \
+src/cmd/eval.h \
+src/cmd/eval_json.c \
+src/cmd/eval_print.c \
 src/cmd/export.c \
 src/cmd/export.h \
 src/cmd/export_dashboard.c \
