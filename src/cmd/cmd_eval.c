@@ -1,82 +1,135 @@
 /* SPDX-License-Identifier: MIT */
-/* cmd_eval.c - eval ATLAS OUT.acts: how good the dictionary is on held-out text. */
+/* cmd_eval.c - eval ATLAS [OUT.acts]: how good the dictionary is, on its own, on held-out text, on concepts. */
 #include "cmd/cmd.h"
 
 #include "backend/steer.h"
 #include "base/mem.h"
-#include "core/atlas.h"
-#include "session/eval.h"
+#include "cmd/eval.h"
+#include "session/suite.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* nats: a batch of another shape sums in another order */
-#define SELF_TOLERANCE 1e-3
-
 struct job {
-	struct atlas *atlas;
+	struct eval_report r;
 	struct acts *acts;
-	struct backend *backend;
-	struct pool *pool;
+	struct backend *backend; /* of the session; NULL: without a model */
 	f32 *mean;
 	size_t hook;
 	u64 n_texts;
-	u64 n_dead, n_dead_over; /* silent in the store, of so many indexed tokens; 0: no store */
 	struct progress progress;
-	struct eval_result r;
 };
 
-static int open_all(struct job *j, const struct cmd_args *a, struct err *e)
+static int open_acts(struct job *j, const struct cmd_args *a, struct err *e)
 {
-	if (arg_u64(a, "texts", 40, 0, UINT32_MAX, &j->n_texts, e) ||
-	    !(j->atlas = atlas_open(a->positional[0], e)) || !(j->acts = acts_open(a->positional[1], e)))
-		return -1;
-	const char *hook = arg_str(a, "hook", *j->atlas->hook ? j->atlas->hook : NULL);
-	if (acts_find_hook(j->acts, hook, &j->hook, e))
-		return -1;
-	j->pool = pool_new(0);
-	j->mean = mem_try(acts_d(j->acts), sizeof *j->mean, "rows", e);
-	if (!j->mean)
-		return -1;
-	if (arg_flag(a, "no-model") || !j->n_texts)
+	const struct atlas *atlas = j->r.s->atlas;
+	if (a->n_positional < 2)
 		return 0;
-	if (!(j->backend = backend_new(arg_str(a, "backend", NULL), e)) ||
-	    backend_connect(j->backend, &j->progress, e))
-		return err_wrap(e, "no live model (--no-model leaves cross-entropy out)");
+	const char *hook = arg_str(a, "hook", *atlas->hook ? atlas->hook : NULL);
+	if (!(j->acts = acts_open(a->positional[1], e)) || acts_find_hook(j->acts, hook, &j->hook, e))
+		return -1;
+	j->mean = mem_try(acts_d(j->acts), sizeof *j->mean, "rows", e);
+	return j->mean ? 0 : -1;
+}
+
+static int open_suite(struct job *j, const struct cmd_args *a, struct err *e)
+{
+	const char *folder = arg_str(a, "suite", NULL);
+	u64 folds;
+	j->r.options.chat = !arg_flag(a, "plain");
+	if (cmd_find_value(a, &j->r.options.value, e) || arg_u64(a, "folds", 5, 2, 1000, &folds, e))
+		return -1;
+	j->r.options.folds = (u32)folds;
+	if (!folder && !arg_flag(a, "concepts"))
+		return 0;
+	if (!(j->r.suite = suite_open(folder, e)))
+		return folder ? -1 : err_wrap(e, "no concept suite (--suite DIR names another place)");
+	j->r.concepts = xcalloc(j->r.suite->n, sizeof *j->r.concepts);
 	return 0;
 }
 
-static void count_dead(struct job *j)
+static int open_model(struct job *j, const struct cmd_args *a, struct err *e)
 {
+	char warning[256] = "";
+	bool wanted = j->r.suite || (j->acts && j->n_texts);
+	if (!wanted || arg_flag(a, "no-model"))
+		return 0;
+	struct backend *b = session_backend(j->r.s, e);
+	if (!b)
+		return err_wrap(e, "no live model (--no-model leaves out what needs one)");
+	backend_watch(b, &j->progress);
+	if (backend_connect(b, &j->progress, e) ||
+	    (j->r.suite && steer_check_model(b, j->r.s->atlas, warning, sizeof warning, e)))
+		return err_wrap(e, "no live model (--no-model leaves out what needs one)");
+	if (*warning)
+		fprintf(stderr, "featlas eval: warning: %s\n", warning);
+	j->backend = b;
+	return 0;
+}
+
+static int open_all(struct job *j, const struct cmd_args *a, struct err *e)
+{
+	if (arg_u64(a, "texts", 40, 0, UINT32_MAX, &j->n_texts, e))
+		return -1;
+	if (arg_flag(a, "write") && a->n_positional < 2)
+		return err_set(e, ERR_USAGE, "--write keeps the figures of held-out text: featlas eval ATLAS OUT.acts --write");
+	if (arg_flag(a, "json") && arg_flag(a, "markdown"))
+		return err_set(e, ERR_USAGE, "--json or --markdown, not both");
+	if (!(j->r.s = cmd_open(a, e)))
+		return -1;
+	return open_acts(j, a, e) || open_suite(j, a, e) || open_model(j, a, e) ? -1 : 0;
+}
+
+static void count_dead(struct eval_report *r)
+{
+	const struct store *store = r->s->atlas->store;
 	struct store_stats s;
-	if (!j->atlas->store)
+	if (!store)
 		return;
-	j->n_dead_over = store_n_indexed(j->atlas->store);
-	for (u32 f = 0; f < j->atlas->n_features; f++) {
-		store_stats(j->atlas->store, f, &s);
-		j->n_dead += !s.count;
+	r->n_dead_over = store_n_indexed(store);
+	for (u32 f = 0; f < r->s->atlas->n_features; f++) {
+		store_stats(store, f, &s);
+		r->n_dead += !s.count;
 	}
 }
 
-static json_t *result_json(const struct job *j)
+static int held_out(struct job *j, struct err *e)
 {
-	const struct eval_result *r = &j->r;
-	json_t *o = json_pack("{s:f, s:f, s:I, s:I}", "fvu", r->fvu, "l0", r->l0, "held_out_texts",
-			      (json_int_t)r->n_texts_held_out, "held_out_rows", (json_int_t)r->n_rows);
-	if (j->n_dead_over)
-		json_object_update_new(o, json_pack("{s:f, s:I}", "dead_share",
-						    (f64)j->n_dead / j->atlas->n_features, "dead_over_tokens",
-						    (json_int_t)j->n_dead_over));
-	if (r->n_targets)
-		json_object_update_new(
-			o, json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "ce_texts",
-				     (json_int_t)r->n_texts, "ce_tokens", (json_int_t)r->n_targets,
-				     "ce_clean", r->ce_clean, "ce_spliced", r->ce_spliced, "ce_mean_ablated",
-				     r->ce_mean, "ce_zero_ablated", r->ce_zero, "ce_self_spliced", r->ce_self,
-				     "ce_recovered", r->recovered, "ce_recovered_zero", r->recovered_zero,
-				     "nats_lost", r->ce_spliced - r->ce_clean));
-	return o;
+	struct eval_report *r = &j->r;
+	struct session *s = r->s;
+	if (!j->acts)
+		return 0;
+	if (eval_rows(s->atlas->dict, j->acts, j->hook, s->pool, &j->progress, j->mean, &r->held_out, e))
+		return -1;
+	count_dead(r);
+	if (!j->backend || !j->n_texts)
+		return 0;
+	return eval_model(s->atlas->dict, j->acts, j->hook, j->backend, s->pool, &j->progress, j->mean, j->n_texts,
+			  &r->held_out, e);
+}
+
+/* What the atlas alone tells; a part that is missing is said, not an error. */
+static int alone(struct job *j, struct err *e)
+{
+	struct eval_report *r = &j->r;
+	const struct atlas *a = r->s->atlas;
+	const char *why = atlas_missing(a, "store");
+	snprintf(r->lacks[0], sizeof r->lacks[0], "%s", a->store ? "" : why);
+	if (a->store && density_measure(a->store, a->n_features, &r->density, e))
+		return -1;
+	r->has_density = a->store != NULL;
+	why = atlas_missing(a, "graph");
+	snprintf(r->lacks[1], sizeof r->lacks[1], "%s", a->graph ? "" : why);
+	r->has_agree = a->graph != NULL;
+	return a->graph ? agree_measure(r->s, 1, &j->progress, r->agree, e) : 0;
+}
+
+static int work(struct job *j, struct err *e)
+{
+	struct eval_report *r = &j->r;
+	if (held_out(j, e) || alone(j, e))
+		return -1;
+	return r->suite ? concepts_run(r->s, j->backend, r->suite, &r->options, r->concepts, &j->progress, e) : 0;
 }
 
 /* What the model makes of a fixed text, where the atlas does not say it yet; no matter if it cannot. */
@@ -90,7 +143,8 @@ static void add_fingerprint(const struct job *j, json_t *json)
 
 static int write_result(const struct job *j, struct err *e)
 {
-	json_t *json = atlas_json_read(j->atlas->folder, e), *training, *result = result_json(j);
+	const char *folder = j->r.s->atlas->folder;
+	json_t *json = atlas_json_read(folder, e), *training, *result = eval_held_out_json(&j->r);
 	if (!json) {
 		json_decref(result);
 		return -1;
@@ -101,55 +155,31 @@ static int write_result(const struct job *j, struct err *e)
 	}
 	json_object_update_new(training, result);
 	add_fingerprint(j, json);
-	int bad = atlas_commit(json, j->atlas->folder, e);
+	int bad = atlas_commit(json, folder, e);
 	json_decref(json);
 	return bad;
-}
-
-static void print_result(const struct job *j)
-{
-	const struct eval_result *r = &j->r;
-	printf("held out       %llu texts, %llu unmasked tokens\n", (unsigned long long)r->n_texts_held_out,
-	       (unsigned long long)r->n_rows);
-	printf("FVU            %.4f\nL0             %.1f\n", r->fvu, r->l0);
-	if (j->n_dead_over)
-		printf("dead           %.2f %% silent on %llu indexed tokens\n",
-		       100.0 * (f64)j->n_dead / j->atlas->n_features, (unsigned long long)j->n_dead_over);
-	if (!r->n_targets)
-		return;
-	printf("cross-entropy  nats a token over %llu tokens of %llu texts\n",
-	       (unsigned long long)r->n_targets, (unsigned long long)r->n_texts);
-	printf("  clean        %.4f\n  itself       %.4f  %s\n  spliced      %.4f  %.4f lost\n", r->ce_clean,
-	       r->ce_self,
-	       fabs(r->ce_self - r->ce_clean) <= SELF_TOLERANCE ? "as it should be"
-								: "DIFFERS: do not trust the rest",
-	       r->ce_spliced, r->ce_spliced - r->ce_clean);
-	printf("  mean         %.4f\n  zero         %.4f\n", r->ce_mean, r->ce_zero);
-	printf("recovered      %.4f against the mean, %.4f against zero\n", r->recovered, r->recovered_zero);
 }
 
 int cmd_eval(const struct cmd_args *a, struct err *e)
 {
 	struct job j = {0};
 	struct cmd_progress *shown = cmd_progress_start(&j.progress);
-	int bad = open_all(&j, a, e) ||
-		  eval_rows(j.atlas->dict, j.acts, j.hook, j.pool, &j.progress, j.mean, &j.r, e);
-	if (!bad && j.backend)
-		bad = eval_model(j.atlas->dict, j.acts, j.hook, j.backend, j.pool, &j.progress, j.mean,
-				 j.n_texts, &j.r, e);
+	int bad = open_all(&j, a, e) || work(&j, e);
 	cmd_progress_stop(shown);
-	if (!bad)
-		count_dead(&j);
 	if (!bad && arg_flag(a, "write"))
 		bad = write_result(&j, e);
 	if (!bad && arg_flag(a, "json"))
-		cmd_print_json(result_json(&j));
+		cmd_print_json(eval_json(&j.r));
+	else if (!bad && arg_flag(a, "markdown"))
+		eval_print_markdown(&j.r);
 	else if (!bad)
-		print_result(&j);
-	backend_free(j.backend);
-	pool_free(j.pool);
+		eval_print(&j.r);
+	if (j.backend)
+		backend_watch(j.backend, NULL);
+	session_free(j.r.s);
+	suite_free(j.r.suite);
+	free(j.r.concepts);
 	free(j.mean);
 	acts_free(j.acts);
-	atlas_free(j.atlas);
 	return bad ? -1 : EXIT_OK;
 }

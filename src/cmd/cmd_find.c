@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd_find.c - find ATLAS --pos FILE --neg FILE: the feature for a concept. */
 #include "cmd/cmd.h"
+#include "cmd/eval.h"
 
 #include "backend/steer.h"
 #include "base/buf.h"
@@ -16,6 +17,7 @@ struct job {
 	bool chat;
 	struct concept c;
 	struct find_filter filter;
+	enum find_value value;
 	u64 folds, limit;
 	const char *tag;
 	struct progress progress;
@@ -69,7 +71,9 @@ static int read_texts(struct job *j, struct err *e)
 	backend_watch(b, &j->progress);
 	int bad = backend_connect(b, &j->progress, e) || steer_check_model(b, j->s->atlas, warning, sizeof warning, e) ? -1 : 0;
 	if (!bad)
-		bad = concept_read(&j->c, &(struct concept_place){j->s->atlas, j->s->pool, b, j->chat, &j->progress}, e);
+		bad = concept_read(&j->c, &(struct concept_place){.atlas = j->s->atlas, .pool = j->s->pool, .backend = b,
+								  .chat = j->chat, .value = j->value,
+								  .progress = &j->progress}, e);
 	backend_watch(b, NULL);
 	if (*warning)
 		fprintf(stderr, "featlas find: warning: %s\n", warning);
@@ -135,10 +139,17 @@ static void print_found(struct job *j)
 	}
 }
 
+int cmd_find_value(const struct cmd_args *a, enum find_value *out, struct err *e)
+{
+	const char *s = arg_str(a, "value", "max");
+	*out = strcmp(s, "mean") ? FIND_MAX : FIND_MEAN;
+	return *out == FIND_MAX && strcmp(s, "max") ? err_set(e, ERR_USAGE, "--value is max or mean, not '%s'", s) : 0;
+}
+
 int cmd_find(const struct cmd_args *a, struct err *e)
 {
 	struct job j = {.chat = !arg_flag(a, "plain"), .tag = arg_str(a, "tag", NULL)};
-	if (arg_u64(a, "limit", 20, 0, 1u << 24, &j.limit, e) || !(j.s = cmd_open(a, e)))
+	if (cmd_find_value(a, &j.value, e) || arg_u64(a, "limit", 20, 0, 1u << 24, &j.limit, e) || !(j.s = cmd_open(a, e)))
 		return -1;
 	struct cmd_progress *shown = cmd_progress_start(&j.progress);
 	int bad = work(&j, a, e);

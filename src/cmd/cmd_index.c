@@ -21,6 +21,7 @@ struct job {
 	bool wanted[N_PARTS], chosen /* by --only */, append;
 	f64 factor, strength;
 	struct parts parts;
+	struct parts_scored scored;
 	struct progress progress;
 	struct index_report report;
 	u64 n_labels;
@@ -34,7 +35,7 @@ static int read_options(struct job *j, const struct cmd_args *a, struct err *e)
 	j->options = index_defaults;
 	if (arg_u64(a, "contexts", j->options.n_top, 1, 100, &contexts, e) ||
 	    arg_u64(a, "seed", j->options.seed, 0, UINT64_MAX, &j->options.seed, e) ||
-	    arg_f64(a, "factor", 10, &j->factor, e) || arg_f64(a, "strength", 2, &j->strength, e))
+	    arg_f64(a, "factor", SCORES_PUBLISHED_FACTOR, &j->factor, e) || arg_f64(a, "strength", 2, &j->strength, e))
 		return -1;
 	j->options.n_top = (u32)contexts;
 	j->append = arg_flag(a, "append");
@@ -102,7 +103,7 @@ static int make_part(struct job *j, enum part part, struct err *e)
 	case LABELS:
 		return parts_labels(p, j->tsv, &j->n_labels, e);
 	default:
-		return parts_scores(p, j->factor, j->strength, e);
+		return parts_scores(p, j->factor, j->strength, &j->scored, e);
 	}
 }
 

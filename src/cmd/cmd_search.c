@@ -153,6 +153,7 @@ static const struct measure {
 	const char *name, *part;
 } measures[] = {
 	{"density", "store"}, {"max", "store"}, {"writes", "scores"}, {"detects", "scores"}, {"output", "scores"},
+	{"tuned", "scores"},
 };
 
 static f32 measured(const struct session *s, const char *by, u32 feature)
@@ -164,7 +165,7 @@ static f32 measured(const struct session *s, const char *by, u32 feature)
 		return by[0] == 'd' ? stats.density : stats.max;
 	}
 	atlas_scores(s->atlas, feature, &scores);
-	return by[0] == 'w' ? scores.topic : by[0] == 'd' ? scores.input : scores.output;
+	return by[0] == 'w' ? scores.topic : by[0] == 'd' ? scores.input : by[0] == 't' ? scores.tuned : scores.output;
 }
 
 static const struct measure *find_measure(const char *by, struct err *e)
@@ -172,7 +173,7 @@ static const struct measure *find_measure(const char *by, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(measures); i++)
 		if (!strcmp(measures[i].name, by))
 			return &measures[i];
-	err_set(e, ERR_USAGE, "--by is density, max, writes, detects or output, not '%s'", by);
+	err_set(e, ERR_USAGE, "--by is density, max, writes, detects, output or tuned, not '%s'", by);
 	return NULL;
 }
 

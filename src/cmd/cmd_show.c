@@ -108,7 +108,7 @@ static void add_numbers(struct buf *out, const struct shown *f)
 {
 	const struct { const char *name; f32 v; } numbers[] = {
 		{"density", f->stats.density}, {"max", f->stats.max}, {"detects", f->scores.input},
-		{"writes", f->scores.topic}, {"output", f->scores.output},
+		{"writes", f->scores.topic}, {"output", f->scores.output}, {"tuned", f->scores.tuned},
 	};
 	buf_adds(out, "  ");
 	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {

@@ -27,6 +27,7 @@ src/cmd/cmd_progress.c \
 src/cmd/cmd_prune.c \
 src/cmd/cmd_quiz.c \
 src/cmd/cmd_screens.c \
+src/cmd/cmd_scores.c \
 src/cmd/cmd_search.c \
 src/cmd/cmd_show.c \
 src/cmd/cmd_show_json.c \
@@ -39,6 +40,9 @@ src/cmd/cmd_verify.c \
 src/cmd/commands.def \
 src/cmd/corpus.c \
 src/cmd/corpus.h \
+src/cmd/eval.h \
+src/cmd/eval_json.c \
+src/cmd/eval_print.c \
 src/cmd/export.c \
 src/cmd/export.h \
 src/cmd/export_dashboard.c \

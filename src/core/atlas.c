@@ -219,7 +219,9 @@ static int check_tables(const struct atlas *a, struct err *e)
 	if (a->scores && (!safetensors_need(a->scores, "input_score", 1u << DTYPE_F32, 1, f, e) ||
 			  !safetensors_need(a->scores, "output_score", 1u << DTYPE_F32, 1, f, e) ||
 			  !safetensors_need(a->scores, "topic_score", 1u << DTYPE_F32, 1, f, e) ||
-			  !safetensors_need(a->scores, "topic_word", 1u << DTYPE_U32, 2, words, e)))
+			  !safetensors_need(a->scores, "topic_word", 1u << DTYPE_U32, 2, words, e) ||
+			  (safetensors_find(a->scores, "output_score_tuned") &&
+			   !safetensors_need(a->scores, "output_score_tuned", 1u << DTYPE_F32, 1, f, e))))
 		return -1;
 	return 0;
 }
@@ -433,12 +435,15 @@ size_t atlas_neighbours(const struct atlas *a, u32 feature, struct atlas_neighbo
 
 void atlas_scores(const struct atlas *a, u32 feature, struct atlas_scores *out)
 {
-	*out = (struct atlas_scores){NAN, NAN, NAN};
+	*out = (struct atlas_scores){NAN, NAN, NAN, NAN};
 	if (!a->scores || feature >= a->n_features)
 		return;
 	out->input = tensor_f32(safetensors_find(a->scores, "input_score"), feature);
 	out->output = tensor_f32(safetensors_find(a->scores, "output_score"), feature);
 	out->topic = tensor_f32(safetensors_find(a->scores, "topic_score"), feature);
+	const struct tensor *tuned = safetensors_find(a->scores, "output_score_tuned"); /* older files lack it */
+	if (tuned)
+		out->tuned = tensor_f32(tuned, feature);
 }
 
 size_t atlas_topic_words(const struct atlas *a, u32 feature, u32 *words, size_t cap)

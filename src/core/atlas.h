@@ -83,8 +83,8 @@ struct atlas_token { u32 token; f32 value; };
 size_t atlas_logits(const struct atlas *a, u32 feature, int sign, struct atlas_token *out, size_t cap);
 /* Stored neighbours by decoder cosine, best first. */
 size_t atlas_neighbours(const struct atlas *a, u32 feature, struct atlas_neighbour *out, size_t cap);
-/* Scores; NaN where absent. */
-struct atlas_scores { f32 input, output, topic; };
+/* Scores; NaN where absent.  tuned: the output score at the factor that works on this model. */
+struct atlas_scores { f32 input, output, topic, tuned; };
 void atlas_scores(const struct atlas *a, u32 feature, struct atlas_scores *out);
 size_t atlas_topic_words(const struct atlas *a, u32 feature, u32 *tokens, size_t cap);
 

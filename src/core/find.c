@@ -8,6 +8,45 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct value {
+	u32 id;
+	f32 act;
+};
+
+static int by_id(const void *a, const void *b)
+{
+	const struct value *x = a, *y = b;
+	return x->id != y->id ? (x->id > y->id) - (x->id < y->id) : (x->act < y->act) - (x->act > y->act);
+}
+
+void find_gather(const struct dict_row *rows, size_t n, enum find_value how, bool positive, struct find_text *out)
+{
+	size_t all = 0, m = 0;
+	for (size_t i = 0; i < n; i++)
+		all += rows[i].n;
+	struct value *v = xcalloc(all + 1, sizeof *v);
+	for (size_t i = 0; i < n; i++)
+		for (u32 k = 0; k < rows[i].n; k++)
+			v[m++] = (struct value){rows[i].id[k], rows[i].act[k]};
+	qsort(v, all, sizeof *v, by_id);
+	*out = (struct find_text){xcalloc(all + 1, sizeof *out->id), xcalloc(all + 1, sizeof *out->value), 0, positive};
+	for (size_t i = 0; i < all; i = m) {
+		f64 sum = 0;
+		for (m = i; m < all && v[m].id == v[i].id; m++)
+			sum += (f64)v[m].act;
+		out->id[out->n] = v[i].id;
+		out->value[out->n++] = how == FIND_MAX ? v[i].act : (f32)(sum / (f64)n);
+	}
+	free(v);
+}
+
+void find_text_release(struct find_text *t)
+{
+	free(t->id);
+	free(t->value);
+	*t = (struct find_text){0};
+}
+
 static f32 value_of(const struct find_text *t, u32 feature)
 {
 	size_t from = 0, to = t->n;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* find.h - which features tell texts of a concept from others.
  *
- * A text's value of a feature is the largest activation on its tokens that count, 0 where it does not fire.
+ * A text's value of a feature is the largest activation on its tokens that count, 0 where it does not fire, or
+ * their mean.
  * AUROC is the share of pairs (a positive and a negative text) in which the positive has the larger value,
  * ties a half (Mann and Whitney 1947).  Having looked at thousands of features, the best one's AUROC flatters
  * it: so the choice is repeated without each of k parts of the texts, and judged on the part left out.
@@ -12,6 +13,7 @@
 #include "base/err.h"
 #include "base/pool.h"
 #include "base/types.h"
+#include "core/dict.h"
 
 /* Values are sparse: of each text the features that fire, ids ascending. */
 struct find_text {
@@ -20,6 +22,11 @@ struct find_text {
 	size_t n;
 	bool positive;
 };
+
+enum find_value { FIND_MAX, FIND_MEAN };
+/* The text of n tokens that count.  Owned by the caller: find_text_release. */
+void find_gather(const struct dict_row *rows, size_t n, enum find_value how, bool positive, struct find_text *out);
+void find_text_release(struct find_text *t);
 
 struct find_score {
 	u32 feature;

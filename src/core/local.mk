@@ -11,6 +11,8 @@ src/core/blas.c \
 src/core/blas.h \
 src/core/check.c \
 src/core/check.h \
+src/core/coherence.c \
+src/core/coherence.h \
 src/core/cooc.c \
 src/core/cooc.h \
 src/core/correlate.c \
@@ -19,6 +21,8 @@ src/core/delphi.c \
 src/core/delphi.h \
 src/core/delphi_atlas.c \
 src/core/delphi_labels.c \
+src/core/density.c \
+src/core/density.h \
 src/core/dict.c \
 src/core/dict.h \
 src/core/dict_detect.c \

@@ -20,6 +20,7 @@ const struct query_key query_keys[] = {
 	{"detects", ">N", "input score"},
 	{"writes", ">N", "topic score"},
 	{"output", ">N", "output score"},
+	{"tuned", ">N", "output score at the factor that works on the model"},
 	{"judged", ">N", "balanced accuracy of the label, as a machine judged it: by detection, else fuzzing, lexical, topic words"},
 	{"quiz", ">N", "balanced accuracy of the label in a quiz that a person took"},
 	{"rating", ">=N", "stars a person gave, 1 to 5; 0 for none"},
@@ -37,9 +38,9 @@ const struct query_key query_keys[] = {
 };
 
 static const enum query_op key_ops[] = {
-	QUERY_LABEL, QUERY_ID, QUERY_DENSITY, QUERY_MAX, QUERY_DETECTS, QUERY_WRITES, QUERY_OUTPUT, QUERY_JUDGED,
-	QUERY_QUIZ, QUERY_RATING,
-	QUERY_TAG, QUERY_NOTE, QUERY_SOURCE, QUERY_PROMOTES, QUERY_SUPPRESSES, QUERY_CONTEXT, QUERY_NEAR, QUERY_CLUSTER,
+	QUERY_LABEL, QUERY_ID, QUERY_DENSITY, QUERY_MAX, QUERY_DETECTS, QUERY_WRITES, QUERY_OUTPUT, QUERY_TUNED,
+	QUERY_JUDGED, QUERY_QUIZ, QUERY_RATING, QUERY_TAG, QUERY_NOTE, QUERY_SOURCE, QUERY_PROMOTES, QUERY_SUPPRESSES,
+	QUERY_CONTEXT, QUERY_NEAR, QUERY_CLUSTER,
 	QUERY_FIRES, QUERY_IS,
 };
 _Static_assert(ARRAY_LEN(key_ops) + 1 == ARRAY_LEN(query_keys), "an operation for each key");

@@ -140,7 +140,8 @@ static f64 number_of(const struct numbers *s, u32 feature)
 	default:
 		atlas_scores(a, feature, &scores);
 		return (f64)(s->q->op == QUERY_DETECTS ? scores.input
-			     : s->q->op == QUERY_WRITES ? scores.topic : scores.output);
+			     : s->q->op == QUERY_WRITES ? scores.topic
+			     : s->q->op == QUERY_TUNED ? scores.tuned : scores.output);
 	}
 }
 
@@ -191,7 +192,7 @@ static int run_range(struct run *r, const struct query *q, u64 *bits)
 	struct numbers s = {.r = r, .q = q, .bits = bits};
 	if ((q->op == QUERY_DENSITY || q->op == QUERY_MAX || q->op == QUERY_IS) && !a->store)
 		return missing(r, "store");
-	if (q->op >= QUERY_DETECTS && q->op <= QUERY_OUTPUT && !a->scores)
+	if (q->op >= QUERY_DETECTS && q->op <= QUERY_TUNED && !a->scores)
 		return missing(r, "scores");
 	if (q->op == QUERY_CLUSTER && !a->map)
 		return missing(r, "map");

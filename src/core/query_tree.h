@@ -8,8 +8,8 @@
 enum query_op {
 	QUERY_AND, QUERY_OR, QUERY_NOT,                                   /* of a and b */
 	QUERY_LABEL, QUERY_PROMOTES, QUERY_SUPPRESSES, QUERY_SOURCE, QUERY_CONTEXT, QUERY_NOTE, /* pattern */
-	QUERY_ID, QUERY_DENSITY, QUERY_MAX, QUERY_DETECTS, QUERY_WRITES, QUERY_OUTPUT, QUERY_JUDGED, QUERY_CLUSTER,
-	QUERY_RATING, QUERY_QUIZ,                                         /* range */
+	QUERY_ID, QUERY_DENSITY, QUERY_MAX, QUERY_DETECTS, QUERY_WRITES, QUERY_OUTPUT, QUERY_TUNED, QUERY_JUDGED,
+	QUERY_CLUSTER, QUERY_RATING, QUERY_QUIZ,                          /* range */
 	QUERY_NEAR,                                                       /* id in low */
 	QUERY_TAG, QUERY_FIRES,                                           /* text */
 	QUERY_IS,                                                         /* state */

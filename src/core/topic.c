@@ -130,6 +130,18 @@ static size_t around(const struct topic_base *b, u64 position, u32 out[2 * AROUN
 	return n_out;
 }
 
+size_t topic_passages(const struct topic_base *b, u32 feature, struct topic_passage out[TOPIC_PASSAGES])
+{
+	struct store_context c[TOPIC_CONTEXTS];
+	u64 start, end;
+	size_t n = topic_contexts(b->store, feature, c);
+	for (size_t i = 0; i < n; i++) {
+		out[i].text = store_text_of(b->store, c[i].position, &start, &end);
+		out[i].n = around(b, c[i].position, out[i].word);
+	}
+	return n;
+}
+
 static bool judge(const struct topic_base *b, struct topic_word *w, size_t n)
 {
 	f64 share = (f64)w->k / (f64)n;

@@ -29,6 +29,15 @@ struct topic_word {
 /* Best first; returns how many, n_contexts (may be NULL) gets n. */
 size_t topic_words(const struct topic_base *b, u32 feature, struct topic_word out[TOPIC_WORDS], size_t *n_contexts);
 
+/* The content tokens around each of a feature's strongest contexts, and the number of the text it stands in. */
+enum { TOPIC_PASSAGES = 25, TOPIC_PASSAGE = 25 };
+struct topic_passage {
+	u64 text;
+	size_t n;
+	u32 word[TOPIC_PASSAGE]; /* ascending, none twice */
+};
+size_t topic_passages(const struct topic_base *b, u32 feature, struct topic_passage out[TOPIC_PASSAGES]);
+
 /* The share of the strongest contexts whose peak token is among the given ones (input score
  * of Arad et al., EMNLP 2025); NaN where the feature has no context or n is 0. */
 f32 topic_input_score(const struct store *s, u32 feature, const u32 *tokens, size_t n);

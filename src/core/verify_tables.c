@@ -145,8 +145,9 @@ void verify_graph(struct verify *v, const struct safetensors *s)
 
 void verify_scores(struct verify *v, const struct safetensors *s)
 {
-	static const char *const names[] = {"input_score", "output_score", "topic_score"};
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+	static const char *const names[] = {"input_score", "output_score", "topic_score", "output_score_tuned"};
+	bool tuned = safetensors_find(s, names[3]); /* may be missing */
+	for (size_t i = 0; i < ARRAY_LEN(names) - !tuned; i++) {
 		struct err e = {0};
 		if (safetensors_need(s, names[i], 1u << DTYPE_F32, 1, (u64[]){v->n_features}, &e))
 			verify_finite(v, s, names[i], true);

@@ -121,36 +121,16 @@ int concept_add_file(struct concept *c, enum concept_kind kind, const char *path
 
 /* ---- what fires on them ---- */
 
-struct value {
-	u32 id;
-	f32 act;
-};
-
-static int by_id(const void *a, const void *b)
+/* Of the tokens that count. */
+static void gather(const struct reading *t, enum find_value how, bool positive, struct find_text *out)
 {
-	const struct value *x = a, *y = b;
-	return x->id != y->id ? (x->id > y->id) - (x->id < y->id) : (x->act < y->act) - (x->act > y->act);
-}
-
-/* A text's largest activation of each feature. */
-static void gather(const struct reading *t, struct find_text *out)
-{
-	size_t n = 0, m = 0;
+	struct dict_row *rows = xcalloc(t->n + 1, sizeof *rows);
+	size_t n = 0;
 	for (size_t i = 0; i < t->n; i++)
-		n += t->rows[i].n;
-	struct value *v = xcalloc(n + 1, sizeof *v);
-	for (size_t i = 0; i < t->n; i++)
-		for (u32 k = 0; k < t->rows[i].n; k++)
-			v[m++] = (struct value){t->rows[i].id[k], t->rows[i].act[k]};
-	qsort(v, n, sizeof *v, by_id);
-	out->id = xcalloc(n + 1, sizeof *out->id);
-	out->value = xcalloc(n + 1, sizeof *out->value);
-	for (size_t i = 0; i < n; i++)
-		if (!i || v[i].id != v[i - 1].id) {
-			out->id[out->n] = v[i].id;
-			out->value[out->n++] = v[i].act;
-		}
-	free(v);
+		if (!(t->flags[i] & TOKEN_MASKED))
+			rows[n++] = t->rows[i];
+	find_gather(rows, n, how, positive, out);
+	free(rows);
 }
 
 int concept_read(struct concept *c, const struct concept_place *p, struct err *e)
@@ -170,7 +150,7 @@ int concept_read(struct concept *c, const struct concept_place *p, struct err *e
 		if (reading_make(&s, p->backend, x->text, p->chat, &t, e))
 			return err_wrap(e, "the text '%.40s'", x->text);
 		forget(x);
-		gather(&t, &x->found);
+		gather(&t, p->value, x->kind == CONCEPT_POSITIVE, &x->found);
 		x->read = true;
 		reading_release(&t);
 		progress_add(p->progress, 1);

@@ -40,6 +40,7 @@ struct concept_place {
 	struct pool *pool;       /* or NULL */
 	struct backend *backend; /* connected */
 	bool chat;
+	enum find_value value;   /* what a text is worth for a feature */
 	struct progress *progress;
 };
 /* Reads what has not been read. */

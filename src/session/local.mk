@@ -1,8 +1,12 @@
 src_libsession_a_SOURCES += \
+src/session/agree.c \
+src/session/agree.h \
 src/session/chat.c \
 src/session/chat.h \
 src/session/concept.c \
 src/session/concept.h \
+src/session/concepts.c \
+src/session/concepts.h \
 src/session/effects.c \
 src/session/effects.h \
 src/session/eval.c \
@@ -20,6 +24,7 @@ src/session/next.h \
 src/session/parts.c \
 src/session/parts.h \
 src/session/parts_labels.c \
+src/session/parts_scores.c \
 src/session/quiz.c \
 src/session/quiz.h \
 src/session/reading.c \
@@ -28,6 +33,10 @@ src/session/scores.c \
 src/session/scores.h \
 src/session/session.c \
 src/session/session.h \
+src/session/suite.c \
+src/session/suite.h \
+src/session/suite_rows.c \
+src/session/suite_rows.h \
 src/session/sweep.c \
 src/session/sweep.h \
 src/session/sweep_run.c

@@ -5,9 +5,7 @@
 #include "backend/steer.h"
 #include "base/half.h"
 #include "base/mem.h"
-#include "core/topic.h"
 #include "core/vocab.h"
-#include "session/scores.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -170,101 +168,4 @@ int parts_logits(struct parts *p, struct err *e)
 	free(l.half);
 	free(l.rows);
 	return bad ? -1 : note(p, "logits", "logits.safetensors", NULL, e);
-}
-
-struct scoring {
-	struct parts *p;
-	struct topic_base *base;
-	f32 *input, *output, *topic, *max; /* [F] */
-	u32 *words;                        /* [F][TOPIC_WORDS] */
-	u32 *promoted;                     /* [F][PARTS_TOKENS] */
-};
-
-static void words_of(void *context, size_t task, unsigned thread)
-{
-	(void)thread;
-	struct scoring *s = context;
-	const struct atlas *a = s->p->atlas;
-	u32 f = (u32)task, *to = s->words + task * TOPIC_WORDS, *promoted = s->promoted + task * PARTS_TOKENS;
-	struct topic_word w[TOPIC_WORDS];
-	struct atlas_token t[PARTS_TOKENS];
-	struct store_stats stats;
-	size_t n = topic_words(s->base, f, w, NULL), n_promoted = atlas_logits(a, f, 1, t, PARTS_TOKENS);
-	n_promoted = MIN(n_promoted, (size_t)PARTS_TOKENS);
-	for (size_t i = 0; i < TOPIC_WORDS; i++)
-		to[i] = i < n ? w[i].token : UINT32_MAX;
-	for (size_t i = 0; i < PARTS_TOKENS; i++)
-		promoted[i] = i < n_promoted ? t[i].token : UINT32_MAX;
-	store_stats(a->store, f, &stats);
-	s->max[f] = stats.max;
-	s->input[f] = topic_input_score(a->store, f, promoted, n_promoted);
-	s->output[f] = s->topic[f] = NAN;
-	progress_add(s->p->progress, 1);
-}
-
-static int write_scores(const struct scoring *s, struct err *e)
-{
-	u64 f = s->p->atlas->n_features;
-	const struct tensor_out t[] = {
-		{"input_score", DTYPE_F32, 1, {f}, s->input},
-		{"output_score", DTYPE_F32, 1, {f}, s->output},
-		{"topic_score", DTYPE_F32, 1, {f}, s->topic},
-		{"topic_word", DTYPE_U32, 2, {f, TOPIC_WORDS}, s->words},
-	};
-	const char *meta[] = {"uuid", atlas_json_uuid(s->p->json), "build_id",
-			      atlas_json_build_id(s->p->json), NULL};
-	char *path = file_path(s->p, "scores.safetensors");
-	int bad = safetensors_write_file(path, t, ARRAY_LEN(t), meta, e);
-	free(path);
-	return bad;
-}
-
-static int score_model(struct scoring *s, f64 factor, f64 strength, struct err *e)
-{
-	struct parts *p = s->p;
-	const struct scores_place place = {p->backend, p->atlas->dict, p->atlas->hook, p->progress};
-	if (!p->backend)
-		return 0;
-	if (scores_topic(&place, s->words, TOPIC_WORDS, s->max, strength, s->topic, e))
-		return -1;
-	return p->atlas->logits ? scores_output(&place, s->promoted, PARTS_TOKENS, factor, s->output, e) : 0;
-}
-
-static json_t *score_details(f64 factor, f64 strength)
-{
-	json_t *prompts = json_array();
-	for (int i = 0; i < SCORES_N_PROMPTS; i++)
-		json_array_append_new(prompts, json_string(scores_prompts[i]));
-	return json_pack("{s:f, s:s, s:f, s:o}", "output_factor", factor, "output_prompt",
-			 SCORES_OUTPUT_PROMPT, "topic_strength", strength, "topic_prompts", prompts);
-}
-
-int parts_scores(struct parts *p, f64 factor, f64 strength, struct err *e)
-{
-	u64 f = p->atlas->n_features;
-	const char *lacks = !p->atlas->store ? "store" : !p->atlas->vocab ? "vocab" : NULL;
-	if (lacks)
-		return err_set(e, ERR_UNAVAILABLE, "%s", atlas_missing(p->atlas, lacks));
-	struct scoring s = {.p = p};
-	int bad = -1;
-	if ((s.base = topic_base_new(p->atlas->store, p->atlas->vocab, e)) &&
-	    (s.input = mem_try(f, sizeof *s.input, "scores", e)) &&
-	    (s.output = mem_try(f, sizeof *s.output, "scores", e)) &&
-	    (s.topic = mem_try(f, sizeof *s.topic, "scores", e)) &&
-	    (s.max = mem_try(f, sizeof *s.max, "scores", e)) &&
-	    (s.words = mem_try(f * TOPIC_WORDS, sizeof *s.words, "scores", e)) &&
-	    (s.promoted = mem_try(f * PARTS_TOKENS, sizeof *s.promoted, "scores", e))) {
-		progress_start(p->progress, "topic words", "features", f);
-		pool_each(p->pool, f, words_of, &s);
-		bad = score_model(&s, factor, strength, e) || write_scores(&s, e) ||
-		      note(p, "scores", "scores.safetensors", score_details(factor, strength), e);
-	}
-	topic_base_free(s.base);
-	free(s.input);
-	free(s.output);
-	free(s.topic);
-	free(s.max);
-	free(s.words);
-	free(s.promoted);
-	return bad ? -1 : 0;
 }

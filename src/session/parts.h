@@ -10,6 +10,7 @@
 #include "backend/backend.h"
 #include "core/atlas.h"
 #include "core/index.h"
+#include "session/scores.h"
 
 struct parts {
 	struct atlas *atlas;     /* as it is on disk */
@@ -31,6 +32,18 @@ int parts_logits(struct parts *p, struct err *e);
 /* Lexical labels of every feature with contexts, and those of a file of "id TAB text" lines
  * (NULL: none), which count as a person's.  n gets how many labels. */
 int parts_labels(struct parts *p, const char *tsv, u64 *n, struct err *e);
-int parts_scores(struct parts *p, f64 output_factor, f64 topic_strength, struct err *e);
+
+struct parts_scored {
+	u32 n_input, n_output, n_topic; /* features with each score */
+	bool resumed;
+	f64 mean[SCORES_N_FACTORS], median[SCORES_N_FACTORS]; /* output score by factor, over n_sample features */
+	u32 n_sample;
+	f64 best_factor;
+};
+/* Input, output and topic score of every feature.  Without a backend the latter two are NaN.  Topic words
+ * and input scores come from the store; one that keeps examples only keeps the ones there are.  Stopped, or
+ * killed, it leaves scores.part.safetensors in the folder (written every half minute), and is taken up
+ * there when it is asked for the same again. */
+int parts_scores(struct parts *p, f64 output_factor, f64 topic_strength, struct parts_scored *out, struct err *e);
 
 #endif

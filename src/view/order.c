@@ -17,6 +17,7 @@ const struct order_word order_words[N_ORDERS] = {
 	{'w', "writes: does the model write about its topic when it is added"},
 	{'r', "your rating"},
 	{'u', "uncertain: the score of the best label, lowest first"},
+	{'o', "output: does it raise the tokens it promotes"},
 };
 
 struct item {
@@ -71,9 +72,9 @@ static f32 key_of(const struct order_work *w, u32 f)
 		if (w->atlas->store)
 			store_stats(w->atlas->store, f, &st);
 		return w->by == ORDER_MAX ? st.max : st.density;
-	case ORDER_DETECTS: case ORDER_WRITES:
+	case ORDER_DETECTS: case ORDER_WRITES: case ORDER_OUTPUT:
 		atlas_scores(w->atlas, f, &sc);
-		return w->by == ORDER_DETECTS ? sc.input : sc.topic;
+		return w->by == ORDER_DETECTS ? sc.input : w->by == ORDER_WRITES ? sc.topic : sc.output;
 	case ORDER_RATING: return w->ratings[f];
 	case ORDER_UNCERTAIN: return -best_score(w->atlas->labels, f);
 	default: return 0;

@@ -7,7 +7,7 @@
 #include "core/atlas.h"
 
 enum order_by { ORDER_ID, ORDER_DENSITY, ORDER_MAX, ORDER_DETECTS, ORDER_WRITES, ORDER_RATING, ORDER_UNCERTAIN,
-		N_ORDERS };
+		ORDER_OUTPUT, N_ORDERS };
 
 struct order_word {
 	char key; /* in the menu */

@@ -26,7 +26,7 @@ static const struct column {
 	{"rating", "rate", 6, 72, V_RATING, ORDER_RATING},
 	{"tags", "tags", 12, 90, V_TAGS, ORDER_ID},
 	{"mean", "mean", 6, 96, V_MEAN, ORDER_ID},
-	{"output", "out", 5, 101, V_OUTPUT, ORDER_ID},
+	{"output", "out", 5, 101, V_OUTPUT, ORDER_OUTPUT},
 	{"promotes", "promotes", 58, 160, V_PROMOTES, ORDER_ID},
 };
 
@@ -124,7 +124,7 @@ static void put_cell_value(struct view *v, struct rect r, int x, int y, const st
 	const struct atlas *a = features_atlas(v);
 	struct note *note = app_session(v->app)->note;
 	struct store_stats st = {NAN, NAN, NAN, 0};
-	struct atlas_scores sc = {NAN, NAN, NAN};
+	struct atlas_scores sc;
 	char text[16] = "";
 	if (c->value == V_RATING) {
 		plot_stars(r, x + 1, y, note_rating(note, f));

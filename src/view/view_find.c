@@ -32,7 +32,7 @@ struct find_job {
 static int run_job(struct find_job *j, struct progress *p)
 {
 	char warning[256] = "";
-	struct concept_place place = {j->atlas, NULL, j->backend, j->chat, p};
+	struct concept_place place = {.atlas = j->atlas, .backend = j->backend, .chat = j->chat, .progress = p};
 	if (backend_connect(j->backend, p, &j->e) ||
 	    steer_check_model(j->backend, j->atlas, warning, sizeof warning, &j->e) || concept_read(&j->c, &place, &j->e))
 		return -1;

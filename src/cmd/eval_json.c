@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* eval_json.c - eval's figures as JSON. */
+#include "cmd/eval.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static json_t *number(f64 v)
+{
+	return isfinite(v) ? json_real(v) : json_null();
+}
+
+json_t *eval_held_out_json(const struct eval_report *report)
+{
+	const struct eval_result *r = &report->held_out;
+	json_t *o = json_pack("{s:f, s:f, s:I, s:I}", "fvu", r->fvu, "l0", r->l0, "held_out_texts",
+			      (json_int_t)r->n_texts_held_out, "held_out_rows", (json_int_t)r->n_rows);
+	if (report->n_dead_over)
+		json_object_update_new(o, json_pack("{s:f, s:I}", "dead_share",
+						    (f64)report->n_dead / report->s->atlas->n_features,
+						    "dead_over_tokens", (json_int_t)report->n_dead_over));
+	if (r->n_targets)
+		json_object_update_new(
+			o, json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "ce_texts",
+				     (json_int_t)r->n_texts, "ce_tokens", (json_int_t)r->n_targets,
+				     "ce_clean", r->ce_clean, "ce_spliced", r->ce_spliced, "ce_mean_ablated",
+				     r->ce_mean, "ce_zero_ablated", r->ce_zero, "ce_self_spliced", r->ce_self,
+				     "ce_recovered", r->recovered, "ce_recovered_zero", r->recovered_zero,
+				     "nats_lost", r->ce_spliced - r->ce_clean));
+	return o;
+}
+
+static json_t *density_json(const struct density *d)
+{
+	json_t *edges = json_array(), *counts = json_array();
+	for (int i = 0; i <= DENSITY_BINS; i++)
+		json_array_append_new(edges, json_real(DENSITY_LOWEST + DENSITY_STEP * i));
+	for (int i = 0; i < DENSITY_BINS; i++)
+		json_array_append_new(counts, json_integer((json_int_t)d->counts[i]));
+	return json_pack("{s:o, s:o, s:I, s:I, s:o}", "log10_edges", edges, "counts", counts, "dead",
+			 (json_int_t)d->n_dead, "tokens", (json_int_t)d->n_indexed, "median", number(d->median));
+}
+
+static json_t *agree_json(const struct coherence *c)
+{
+	json_t *o = json_object();
+	for (int i = 0; i < N_AGREE; i++)
+		json_object_set_new(o, agree_names[i],
+				    json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:I}", "observed", number(c[i].observed),
+					      "shuffled", number(c[i].mean), "sd", number(c[i].sd), "z", number(c[i].z),
+					      "features", (json_int_t)c[i].n_items, "pairs", (json_int_t)c[i].n_pairs,
+					      "shuffles", (json_int_t)c[i].n_shuffles));
+	return o;
+}
+
+static json_t *feature_json(struct session *s, u32 id)
+{
+	struct atlas_scores scores;
+	json_t *j = cmd_feature_json(s, id);
+	atlas_scores(s->atlas, id, &scores);
+	json_object_set_new(j, "detects", json_f32(scores.input));
+	json_object_set_new(j, "writes", json_f32(scores.topic));
+	json_object_set_new(j, "output", json_f32(scores.output));
+	json_object_set_new(j, "tuned", json_f32(scores.tuned));
+	return j;
+}
+
+static json_t *neighbours_json(struct session *s, u32 id)
+{
+	struct atlas_neighbour near[8];
+	size_t n = atlas_neighbours(s->atlas, id, near, 8);
+	json_t *list = json_array();
+	for (size_t i = 0; i < n; i++) {
+		json_t *j = json_pack("{s:I}", "id", (json_int_t)near[i].id);
+		struct label l;
+		bool has = session_label(s, near[i].id, &l);
+		json_object_set_new(j, "score", json_f32(near[i].score));
+		json_object_set_new(j, "metric", json_string("cosine"));
+		json_object_set_new(j, "label", has ? json_text((const char *)l.text.p, l.text.n) : json_null());
+		json_array_append_new(list, j);
+	}
+	return list;
+}
+
+static json_t *score_json(struct session *s, const struct find_score *x)
+{
+	json_t *j = feature_json(s, x->feature);
+	json_object_set_new(j, "auroc", json_f32(x->auroc));
+	json_object_set_new(j, "mean_difference", json_f32(x->mean_difference));
+	json_object_set_new(j, "fires_on_positive", json_integer(x->n_positive));
+	json_object_set_new(j, "fires_on_negative", json_integer(x->n_negative));
+	return j;
+}
+
+static json_t *languages_json(const struct concept_result *c)
+{
+	json_t *o = json_object();
+	for (size_t i = 0; i < c->n_languages; i++) {
+		const struct concept_language *l = &c->languages[i];
+		json_object_set_new(o, l->code, json_pack("{s:o, s:I, s:I}", "auroc", json_f32(l->auroc), "positive",
+							  (json_int_t)l->n_positive, "negative", (json_int_t)l->n_negative));
+	}
+	return o;
+}
+
+static json_t *concept_json(struct session *s, const struct concept_result *c)
+{
+	const struct suite_concept *x = c->concept;
+	const struct find_held_out *h = &c->held_out;
+	json_t *list = json_array(), *j = json_object();
+	json_object_set_new(j, "name", json_text(x->name, strlen(x->name)));
+	json_object_set_new(j, "title", json_text(x->title, strlen(x->title)));
+	json_object_set_new(j, "positive", json_integer(c->n_positive));
+	json_object_set_new(j, "negative", json_integer(c->n_negative));
+	json_object_set_new(j, "held_out",
+			    json_pack("{s:o, s:I, s:o, s:I}", "auroc", json_f32(h->auroc), "folds", (json_int_t)h->folds,
+				      "feature", h->folds ? json_integer(h->chosen) : json_null(), "times",
+				      (json_int_t)h->times));
+	json_object_set_new(j, "languages", languages_json(c));
+	for (size_t i = 0; i < c->n_top; i++)
+		json_array_append_new(list, score_json(s, &c->top[i]));
+	json_object_set_new(j, "features", list);
+	if (c->n_top)
+		json_object_set_new(j, "neighbours", neighbours_json(s, c->top[0].feature));
+	return j;
+}
+
+static json_t *concepts_json(const struct eval_report *r)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < r->suite->n; i++)
+		json_array_append_new(list, concept_json(r->s, &r->concepts[i]));
+	return json_pack("{s:I, s:I, s:f, s:s, s:s, s:I, s:o}", "n", (json_int_t)r->suite->n, "known",
+			 (json_int_t)eval_n_known(r), "auroc_wanted", (f64)CONCEPT_GOOD, "read",
+			 r->options.chat ? "chat" : "plain", "value", r->options.value == FIND_MAX ? "max" : "mean", "folds",
+			 (json_int_t)r->options.folds, "list", list);
+}
+
+json_t *eval_json(const struct eval_report *r)
+{
+	json_t *o = r->held_out.n_rows ? eval_held_out_json(r) : json_object();
+	if (r->has_density)
+		json_object_set_new(o, "density", density_json(&r->density));
+	if (r->has_agree)
+		json_object_set_new(o, "coherence", agree_json(r->agree));
+	if (r->concepts)
+		json_object_set_new(o, "concepts", concepts_json(r));
+	return o;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* concepts.c - the best feature for each concept, judged where it was not chosen. */
+#include "session/concepts.h"
+
+#include "base/mem.h"
+#include "session/suite_rows.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROWS_A_BATCH = 2048 };
+
+/* Every text's values, from the rows of all. */
+static int gather(struct session *s, const struct suite_concept *c, const struct suite_rows *r, enum find_value how,
+		  struct find_text *out, struct err *e)
+{
+	u32 d = s->atlas->d_model;
+	struct dict_row *rows = xcalloc(ROWS_A_BATCH, sizeof *rows);
+	int bad = 0;
+	for (size_t t = 0, at = 0; t < c->n && !bad;) {
+		size_t n = 0, end = t;
+		void *arena = NULL;
+		/* whole texts; one that is longer than a batch makes it longer */
+		while (end < c->n && (end == t || n + r->n[end] <= ROWS_A_BATCH))
+			n += r->n[end++];
+		if (n > ROWS_A_BATCH)
+			rows = xreallocarray(rows, n, sizeof *rows);
+		bad = n && dict_encode(s->atlas->dict, s->pool, r->x + at * d, n, rows, &arena, e);
+		for (size_t k = 0; t < end && !bad; k += r->n[t++])
+			find_gather(rows + k, r->n[t], how, c->texts[t].positive, &out[t]);
+		at += n;
+		free(arena);
+	}
+	free(rows);
+	return bad ? -1 : 0;
+}
+
+static void judge_language(const struct suite_concept *c, const struct find_text *t, u8 language, u32 feature,
+			   struct concept_language *out)
+{
+	bool *use = xcalloc(c->n + 1, sizeof *use);
+	snprintf(out->code, sizeof out->code, "%s", c->languages[language]);
+	for (size_t i = 0; i < c->n; i++)
+		if ((use[i] = c->texts[i].language == language))
+			*(t[i].positive ? &out->n_positive : &out->n_negative) += 1;
+	out->auroc = find_auroc(t, c->n, feature, use);
+	free(use);
+}
+
+/* t: of all texts. */
+static int judge(struct session *s, const struct suite_concept *c, const struct find_text *t, u32 folds,
+		 struct concept_result *out, struct err *e)
+{
+	u32 f = s->atlas->n_features;
+	struct find_text *own = xcalloc(c->n + 1, sizeof *own);
+	size_t n = 0;
+	for (size_t i = 0; i < c->n; i++)
+		if (!c->texts[i].language) {
+			*(t[i].positive ? &out->n_positive : &out->n_negative) += 1;
+			own[n++] = t[i];
+		}
+	i64 found = find_rank(own, n, f, NULL, s->pool, out->top, CONCEPT_TOP, e);
+	out->n_top = (size_t)MIN(MAX(found, 0), CONCEPT_TOP);
+	int bad = found < 0 || (found > 0 && find_held_out(own, n, f, folds, NULL, s->pool, &out->held_out, e));
+	for (u8 l = 1; l < c->n_languages && !bad && found > 0; l++)
+		judge_language(c, t, l, out->top[0].feature, &out->languages[out->n_languages++]);
+	free(own);
+	return bad ? -1 : 0;
+}
+
+static int run_one(struct session *s, struct backend *b, const struct suite_concept *c, const struct concept_options *o,
+		   struct concept_result *out, struct err *e)
+{
+	struct suite_rows rows;
+	*out = (struct concept_result){.concept = c, .held_out = {.auroc = NAN, .chosen = UINT32_MAX}};
+	if (suite_rows_read(s, b, c, o->chat, &rows, e))
+		return -1;
+	struct find_text *t = xcalloc(c->n + 1, sizeof *t);
+	int bad = gather(s, c, &rows, o->value, t, e) || judge(s, c, t, o->folds, out, e);
+	for (size_t i = 0; i < c->n; i++)
+		find_text_release(&t[i]);
+	free(t);
+	suite_rows_release(&rows);
+	return bad ? err_wrap(e, "the concept '%s'", c->name) : 0;
+}
+
+int concepts_run(struct session *s, struct backend *b, const struct suite *suite, const struct concept_options *o,
+		 struct concept_result *out, struct progress *progress, struct err *e)
+{
+	progress_start(progress, "reading", "concepts", suite->n);
+	for (size_t i = 0; i < suite->n; i++) {
+		if (run_one(s, b, &suite->concepts[i], o, &out[i], e))
+			return -1;
+		progress_add(progress, 1);
+		if (progress_cancelled(progress))
+			return err_set(e, ERR_CANCELLED, "stopped on request");
+	}
+	return 0;
+}
+
+size_t concept_languages_good(const struct concept_result *r)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < r->n_languages; i++)
+		n += r->languages[i].auroc >= CONCEPT_GOOD;
+	return n;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* concepts.h - which single feature knows a concept of a suite, and how well.
+ *
+ * Features are chosen on the texts of the concept's main language (core/find.h); held out means the choice was
+ * made without the texts it is judged on.  The other languages are judged with the feature that was chosen on
+ * the main one, so these are held out too.
+ */
+#ifndef FEATLAS_CONCEPTS_H
+#define FEATLAS_CONCEPTS_H
+
+#include "core/find.h"
+#include "session/session.h"
+#include "session/suite.h"
+
+enum { CONCEPT_TOP = 8 };
+#define CONCEPT_GOOD 0.9f /* AUROC that counts as knowing a concept */
+
+struct concept_options {
+	bool chat;             /* as a user's message; else plain */
+	enum find_value value;
+	u32 folds;
+};
+
+struct concept_language {
+	char code[SUITE_LANGUAGE];
+	u32 n_positive, n_negative;
+	f32 auroc; /* of the best feature; NaN without both kinds */
+};
+
+struct concept_result {
+	const struct suite_concept *concept; /* borrowed */
+	u32 n_positive, n_negative;          /* of the main language */
+	struct find_score top[CONCEPT_TOP];  /* chosen on all of these, best first */
+	size_t n_top;                        /* 0: nothing fires */
+	struct find_held_out held_out;
+	struct concept_language languages[SUITE_MAX_LANGUAGES]; /* the others */
+	size_t n_languages;
+};
+
+/* out [suite->n].  b: as suite_rows_read has it. */
+int concepts_run(struct session *s, struct backend *b, const struct suite *suite, const struct concept_options *o,
+		 struct concept_result *out, struct progress *progress, struct err *e);
+/* Other languages in which the feature has CONCEPT_GOOD. */
+size_t concept_languages_good(const struct concept_result *r);
+
+#endif
