@@ -137,7 +137,7 @@ static void add_fingerprint(const struct job *j, json_t *json)
 {
 	struct fingerprint f;
 	if (j->backend && !json_object_get(json, "fingerprint") &&
-	    !steer_fingerprint(j->backend, j->atlas->hook, &f, NULL))
+	    !steer_fingerprint(j->backend, j->r.s->atlas->hook, &f, NULL))
 		json_object_set_new(json, "fingerprint", fingerprint_json(&f));
 }
 
