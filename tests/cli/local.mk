@@ -27,6 +27,7 @@ tests/cli/near.t \
 tests/cli/search.t \
 tests/cli/show.t \
 tests/cli/steer.t \
+tests/cli/sweep.t \
 tests/cli/synth.t \
 tests/cli/text.t \
 tests/cli/train.t \
