@@ -32,6 +32,7 @@ src/cmd/cmd_search.c \
 src/cmd/cmd_show.c \
 src/cmd/cmd_show_json.c \
 src/cmd/cmd_steer.c \
+src/cmd/cmd_sweep.c \
 src/cmd/cmd_synth.c \
 src/cmd/cmd_text.c \
 src/cmd/cmd_train.c \

@@ -7,6 +7,11 @@ src/session/concept.c \
 src/session/concept.h \
 src/session/concepts.c \
 src/session/concepts.h \
+src/session/curve.c \
+src/session/curve.h \
+src/session/dose.c \
+src/session/dose.h \
+src/session/dose_json.c \
 src/session/effects.c \
 src/session/effects.h \
 src/session/eval.c \
@@ -39,4 +44,5 @@ src/session/suite_rows.c \
 src/session/suite_rows.h \
 src/session/sweep.c \
 src/session/sweep.h \
+src/session/sweep_parse.c \
 src/session/sweep_run.c

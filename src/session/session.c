@@ -58,6 +58,7 @@ void session_free(struct session *s)
 	free(s->labels->items);
 	free(s->labels);
 	free(s->backend_spec);
+	json_decref(s->ranges);
 	free(s);
 }
 

@@ -21,6 +21,7 @@ struct session {
 	struct backend *backend; /* NULL until session_backend */
 	char *backend_spec;      /* or NULL for the default */
 	struct session_labels *labels; /* what people wrote, by feature; private */
+	json_t *ranges; /* of runs.jsonl, for dose_find; private */
 };
 
 struct session *session_open(const char *folder, const char *backend_spec, struct err *e);

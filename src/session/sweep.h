@@ -97,6 +97,14 @@ struct sweep_cell *sweep_at(const struct sweep *s, enum sweep_kind kind, size_t 
 /* The specs of a strength: out [n_specs]. */
 void sweep_specs(const struct sweep *s, size_t strength, struct steer_spec *out);
 
+/* The axes from words, owned: "0,1,1.5x" or "-1..3:0.5" (the step is 0.5 where none is given) or both, ascending;
+ * "6" for seeds 1 to 6, or "11-20". */
+int sweep_parse_strengths(const char *text, f32 **out, size_t *n, struct err *e);
+int sweep_parse_seeds(const char *text, u64 **out, size_t *n, struct err *e);
+/* The command that makes the same sweep; a string quoted for the shell. */
+void sweep_add_command(const struct sweep *s, const char *atlas, struct buf *out);
+void sweep_add_quoted(struct buf *out, const char *s);
+
 /* A cell is finished: nothing writes it after this call.  Return false to stop. */
 typedef bool (*sweep_fn)(void *context, const struct sweep *s, const struct sweep_cell *cell);
 /* Generates and measures every cell that is not done, baselines first.  b is connected.  like (or NULL): a finished

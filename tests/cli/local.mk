@@ -2,19 +2,19 @@
 cli_suites = \
 tests/cli/backend.t \
 tests/cli/badinput.t \
-tests/cli/config.t \
-tests/cli/demos.t \
 tests/cli/check.t \
+tests/cli/config.t \
 tests/cli/conformance.t \
 tests/cli/delphi.t \
+tests/cli/demos.t \
 tests/cli/dict.t \
 tests/cli/diff.t \
 tests/cli/effects.t \
 tests/cli/encode.t \
 tests/cli/export.t \
+tests/cli/find.t \
 tests/cli/formats-bad.t \
 tests/cli/formats.t \
-tests/cli/find.t \
 tests/cli/harvest.t \
 tests/cli/import.t \
 tests/cli/index.t \
@@ -32,6 +32,7 @@ tests/cli/search.t \
 tests/cli/show.t \
 tests/cli/steer.t \
 tests/cli/stories.t \
+tests/cli/sweep.t \
 tests/cli/synth.t \
 tests/cli/text.t \
 tests/cli/train.t \

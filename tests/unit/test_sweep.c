@@ -2,14 +2,16 @@
 /* test_sweep.c - the rule by which texts are judged, and a sweep on the made-up model against single requests. */
 #include "base/mem.h"
 #include "core/rand.h"
+#include "session/curve.h"
+#include "session/dose.h"
 #include "session/judge.h"
-#include "session/sweep.h"
 
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 static struct session *session;
@@ -361,6 +363,203 @@ static void a_stopped_sweep_goes_on(void **state)
 	sweep_free(whole);
 }
 
+/* The made-up grid of tests/golden/dose.py. */
+static struct sweep *made_up(void)
+{
+	static const f32 at[] = {-2, -1, 0, 0.5f, 1, 1.5f, 2, 2.5f, 3};
+	static const f64 act[] = {0, 0, 0, 0.6, 0.1, 0.8, 1.6, 1.3, 2.0},
+			 excess[] = {2.0, 0.4, 0, 0.1, 0.2, 0.4, 0.9, 1.2, 1.6};
+	static const u64 five[] = {1, 2, 3, 4, 5};
+	struct err e = {0};
+	struct sweep_request q = request();
+	q.strengths = at;
+	q.n_strengths = 9;
+	q.seeds = five;
+	q.n_seeds = 5;
+	q.random = false;
+	struct sweep *s = sweep_new(session, &q, &e);
+	assert_non_null(s);
+	for (size_t i = 0; i < s->n_cells; i++) {
+		struct sweep_cell *c = &s->cells[i];
+		size_t p = c->prompt, k = c->seed, t = c->strength;
+		bool base = c->kind == SWEEP_BASELINE;
+		c->acts[0].mean = (f32)((base ? 0 : act[t]) + (f64)((p * 7 + k * 11 + t * 5) % 9) / 8);
+		c->excess = base ? 0 : excess[t] + ((f64)((p * 3 + k * 5 + t) % 7) - 3) / 20;
+		c->repeats = c->nll = c->kl = 0;
+		c->hit = !base && k < 2;
+		c->done = true;
+	}
+	s->n_done = s->n_cells;
+	return s;
+}
+
+static void doses_are_what_their_definitions_say(void **state)
+{
+	(void)state;
+	struct sweep *s = made_up();
+	struct dose d;
+	dose_init(&d, s, SWEEP_STEERED);
+	assert_int_equal(d.n, 9);
+	assert_int_equal(d.point[3].n, 10);
+	/* figures of tests/golden/dose.py */
+	assert_true(near_to(d.spread, 0.875));
+	assert_true(near_to(d.point[3].low[DOSE_ACT], 0.975) && near_to(d.point[3].mid[DOSE_ACT], 1.1625) &&
+		    near_to(d.point[3].high[DOSE_ACT], 1.35));
+	assert_true(near_to(d.point[7].low[DOSE_ACT], 1.675) && near_to(d.point[7].high[DOSE_ACT], 2.14375));
+	assert_true(near_to(d.point[6].low[DOSE_EXCESS], 0.8125) && near_to(d.point[8].mid[DOSE_EXCESS], 1.575));
+	assert_int_equal(d.onset, 5); /* 0.5 is above the spread, but 1 after it is not */
+	assert_int_equal(d.collapse, 8);
+	assert_int_equal(d.collapse_low, 0);
+	assert_int_equal(d.n_working, 3);
+	assert_true(near_to(d.rising, 0.5) && near_to(d.rho, 0.5) && near_to(d.rho_cells, 0.5579960310449316));
+	assert_true(near_to(d.point[3].mid[DOSE_HITS], 0.4));
+	assert_true(isnan(d.point[3].mid[DOSE_GAIN]));
+	struct buf words = BUF_INIT;
+	dose_add_verdict(s, &d, &words);
+	assert_string_equal(words.s, "effect begins at 1.5x, falls apart at 3x and at -2x; works from 1.5x to 2.5x, "
+			    "activation rises in 1 of 2 steps, rank correlation 0.50 (of all texts 0.56)");
+	buf_release(&words);
+	dose_release(&d);
+	/* repetition alone is a collapse; before it nothing is left of the range */
+	for (size_t i = 0; i < s->n_cells; i++)
+		if (s->cells[i].kind == SWEEP_STEERED && s->cells[i].strength == 5)
+			s->cells[i].repeats = 0.21;
+	dose_init(&d, s, SWEEP_STEERED);
+	assert_true(d.collapse == 5 && d.onset == SIZE_MAX && !d.n_working && isnan(d.rho));
+	dose_release(&d);
+	/* what is not done does not count */
+	for (size_t i = 0; i < s->n_cells; i++)
+		s->cells[i].done = s->cells[i].kind == SWEEP_STEERED && s->cells[i].strength < 3 && !s->cells[i].prompt;
+	dose_init(&d, s, SWEEP_STEERED);
+	assert_true(d.point[2].n == 5 && !d.point[3].n && isnan(d.point[3].mid[DOSE_ACT]) && isnan(d.spread));
+	assert_true(d.onset == SIZE_MAX && d.collapse == SIZE_MAX);
+	dose_release(&d);
+	sweep_free(s);
+}
+
+static void ranges_are_kept_by_feature_method_and_place(void **state)
+{
+	(void)state;
+	struct err e = {0};
+	struct sweep *s = made_up();
+	struct dose d;
+	struct dose_range r;
+	char folder[] = "/tmp/featlas-sweep-XXXXXX";
+	struct note *before = session->note;
+	bool kept;
+	dose_init(&d, s, SWEEP_STEERED);
+	session->note = note_open(mkdtemp(folder), session->atlas->uuid, &e);
+	assert_false(dose_find(session, &rivers, WHERE_REPLY, &r));
+	assert_int_equal(dose_keep(session, s, &d, &kept, &e), 0);
+	assert_true(kept);
+	assert_true(dose_find(session, &rivers, WHERE_REPLY, &r));
+	assert_true(r.times_max && r.onset == 1.5f && r.collapse == 3 && r.collapse_low == -2 && r.from == -2 && r.to == 3);
+	assert_false(dose_find(session, &rivers, WHERE_BOTH, &r));
+	struct steer_spec other = rivers;
+	other.where = WHERE_BOTH;
+	assert_false(dose_find(session, &other, WHERE_REPLY, &r));
+	other = rivers;
+	other.method = STEER_CLAMP;
+	assert_false(dose_find(session, &other, WHERE_REPLY, &r));
+	other = rivers;
+	other.feature = 2;
+	assert_false(dose_find(session, &other, WHERE_REPLY, &r));
+	/* not of a sweep that is not done, nor what is damaged */
+	s->n_done--;
+	assert_int_equal(dose_keep(session, s, &d, &kept, &e), 0);
+	assert_false(kept);
+	assert_int_equal(note_keep_run(session->note, "range 2 add reply", "{\"range\":[", &e), 0);
+	assert_false(dose_find(session, &other, WHERE_REPLY, &r));
+	char *path = xstrdup(note_path(session->note));
+	note_free(session->note);
+	session->note = before;
+	const char *const tails[] = {"", "-wal", "-shm"};
+	for (size_t i = 0; i < 3; i++) {
+		char *file = xasprintf("%s%s", path, tails[i]);
+		unlink(file);
+		free(file);
+	}
+	rmdir(folder);
+	free(path);
+	dose_release(&d);
+	sweep_free(s);
+}
+
+static void axes_are_read(void **state)
+{
+	(void)state;
+	struct err e = {0};
+	f32 *v;
+	u64 *seed;
+	size_t n;
+	assert_int_equal(sweep_parse_strengths("-1..3:0.5", &v, &n, &e), 0);
+	assert_true(n == 9 && v[0] == -1 && v[3] == 0.5f && v[8] == 3);
+	free(v);
+	assert_int_equal(sweep_parse_strengths("-2x,0..1,1.25x,2..2.3:0.1", &v, &n, &e), 0);
+	assert_true(n == 9 && v[0] == -2 && v[1] == 0 && v[2] == 0.5f && v[4] == 1.25f && v[8] == 2.3f);
+	free(v);
+	assert_int_equal(sweep_parse_strengths("2", &v, &n, &e), 0);
+	assert_true(n == 1 && v[0] == 2);
+	free(v);
+	static const char *const bad[] = {"", "x", "1,", ",1", "1,1", "2,1", "1..", "..2", "3..1", "1..2:0", "1..2:-1",
+					  "1..2:", "1y", "nan", "0..1:1e-9", "inf", "1..2..3", "1e9", "0..1e6:0.1"};
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		if (!sweep_parse_strengths(bad[i], &v, &n, &e))
+			fail_msg("'%s' is read as %zu strengths", bad[i], n);
+	assert_int_equal(sweep_parse_seeds("6", &seed, &n, &e), 0);
+	assert_true(n == 6 && seed[0] == 1 && seed[5] == 6);
+	free(seed);
+	assert_int_equal(sweep_parse_seeds("11-20", &seed, &n, &e), 0);
+	assert_true(n == 10 && seed[0] == 11 && seed[9] == 20);
+	free(seed);
+	static const char *const worse[] = {"", "0", "-3", "3-", "5-4", "1001", "a", "1-99999999999999999999", "2 ", "+2"};
+	for (size_t i = 0; i < ARRAY_LEN(worse); i++)
+		if (!sweep_parse_seeds(worse[i], &seed, &n, &e))
+			fail_msg("'%s' is read as %zu seeds", worse[i], n);
+}
+
+static void row_is(const struct curve *c, int y, const u32 *want)
+{
+	for (int x = 0; x < c->w; x++)
+		if (curve_at(c, x, y) != want[x])
+			fail_msg("row %d, column %d: %x, not %x", y, x, (unsigned)curve_at(c, x, y), (unsigned)want[x]);
+}
+
+static void curves_are_drawn(void **state)
+{
+	(void)state;
+	struct curve c;
+	const f64 x[] = {0, 1, 2}, y[] = {0, 1, 1}, gap[] = {0, NAN, 1};
+	/* two cells by one: dots four across and four down, worked by hand.  (0,0) is the dot below left,
+	 * (1,1) stands in column round(1.5) = 2 on top, (2,1) in column 3 on top */
+	curve_init(&c, 2, 1, false, 0, 2, 0, 1);
+	curve_line(&c, x, y, 3);
+	row_is(&c, 0, (u32[]){0x2800 + 64 + 16 + 32, 0x2800 + 1 + 8});
+	curve_release(&c);
+	curve_init(&c, 5, 3, true, 0, 2, 0, 1);
+	curve_line(&c, x, y, 3);
+	row_is(&c, 0, (u32[]){' ', ' ', '*', '-', '*'});
+	row_is(&c, 1, (u32[]){' ', '/', ' ', ' ', ' '});
+	row_is(&c, 2, (u32[]){'*', ' ', ' ', ' ', ' '});
+	curve_level(&c, 0);
+	row_is(&c, 2, (u32[]){'*', ' ', '.', ' ', '.'});
+	assert_int_equal(curve_column(&c, 1), 2);
+	assert_int_equal(curve_column(&c, -1), -1);
+	assert_int_equal(curve_column(&c, 9), 5);
+	curve_release(&c);
+	/* what is missing is passed over; what is beyond stands at the end; one point is one */
+	curve_init(&c, 3, 3, true, 0, 2, 0, 1);
+	curve_line(&c, x, gap, 3);
+	assert_int_equal(curve_at(&c, 1, 1), '/');
+	curve_point(&c, 1, 7);
+	assert_int_equal(curve_at(&c, 1, 0), '\'');
+	curve_release(&c);
+	curve_init(&c, 0, 0, false, 1, 1, 2, 2);
+	curve_line(&c, x + 1, y + 1, 1);
+	assert_int_equal(curve_at(&c, 0, 0), 0x2800 + 64);
+	curve_release(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -372,6 +571,10 @@ int main(void)
 		cmocka_unit_test(others_move_in_proportion),
 		cmocka_unit_test(what_makes_no_grid_is_refused),
 		cmocka_unit_test(a_stopped_sweep_goes_on),
+		cmocka_unit_test(doses_are_what_their_definitions_say),
+		cmocka_unit_test(ranges_are_kept_by_feature_method_and_place),
+		cmocka_unit_test(axes_are_read),
+		cmocka_unit_test(curves_are_drawn),
 	};
 	return cmocka_run_group_tests_name("sweep", tests, open_sample, close_sample);
 }

@@ -1,0 +1,70 @@
+#!/bin/sh
+# featlas sweep on the sample atlas and the made-up model.
+. "$TESTS_DIR/lib.sh"
+copy_sample
+sweep() { "$FEATLAS" sweep "$atlas" --backend fake "$@"; }
+
+check "a sweep" 0 sweep --feature 1 --strengths -1,0..3:0.5 --seeds 3 -n 20
+has "what was done" "$out" '^#1 words about rivers  add$'
+has "how large the grid is" "$out" '^8 strengths, 3 seeds, 1 prompt; 20 tokens, temperature 0.7, on the reply$'
+has "the measures" "$out" '^ strength  change activation +max +excess +repeats +kl +gain +words +hits$'
+has "the baseline" "$out" '^ baseline +0\.00 '
+has "nothing done is nothing" "$out" '^ +0x +0\.00 .* 0\.00 +0\.00 +[0-9.]+ +[0-9]+ %$'
+has "onset is marked" "$out" '^ +[0-9.]+x .* \|$'
+has "and said" "$out" '^effect begins at [0-9.]+x, does not fall apart; works from [0-9.]+x to 3x, activation rises in [0-9] of [0-9] steps, rank correlation [0-9.]+ \(of all texts [0-9.]+\)$'
+has "the curve, in braille" "$out" '⠒⠒|⠤⠤|⠉⠉'
+has "its measures" "$out" '^ +nats a token above the baseline, unsteered$'
+has "strengths below it" "$out" '^ +-1x .* 3x$'
+first=$out
+check "again" 0 sweep --feature 1 --strengths -1,0..3:0.5 --seeds 3 -n 20
+is "is the same" "$out" "$first"
+check "--ascii" 0 sweep --feature 1 --strengths 0..3 --seeds 2 -n 10 --ascii
+lacks "has no braille" "$out" '[^ -~]'
+has "but a curve" "$out" '\*-'
+
+check "--json" 0 sweep --feature 1 --strengths 0,2 --seeds 11-12 --prompt a --prompt "b c" -n 12 --json --watch 3 --random \
+	--words river,boat
+is "is one line" "$(printf '%s\n' "$out" | wc -l | tr -d ' ')" 1
+has "features" "$out" '^\{"features":\[\{"id":1,"method":"add",.*"label":"words about rivers"\}\],"unit":"x","seeds":\[11,12\],"prompts":\["a","b c"\],"words":\["river","boat"\],'
+has "options" "$out" '"temperature":0\.69999999|"temperature":0\.7,"n":12,"where":"reply","chat":true,"model":"fake world",'
+has "medians and quartiles" "$out" '"baseline":\{"n":4,"activation":[0-9.]+,.*"quartiles":\{"activation":\[[0-9.]+,[0-9.]+\]'
+has "doses" "$out" '"strength":2\.0,"change_over_norm":[0-9.]+\}\],"spread":[0-9.]+,"onset":'
+has "the control" "$out" '"random":\{"doses":\[\{"n":4,'
+cells() { printf '%s\n' "$out" | grep -o "\"kind\":\"$1\"" | wc -l | tr -d ' '; }
+is "every text" "$(cells baseline) $(cells steered) $(cells random)" "4 8 8"
+has "a text's measures" "$out" '\{"kind":"steered","prompt":1,"seed":12,"strength":2\.0,"text":"[^"]+","tokens":12,"nll":[0-9.]+,"excess":-?[0-9.e-]+,"kl":[0-9.e-]+,"gain":-?[0-9.e-]+,"repeats":[0-9.]+,"words":[0-9]+,"hit":(true|false),"activations":\[\{"id":1,"mean":[0-9.]+,"max":[0-9.]+\},\{"id":3,'
+steered() { printf '%s\n' "$1" | grep -o '"steered":"[^"]*"' | sed 's/.*:"//; s/"$//'; }
+one=$("$FEATLAS" steer "$atlas" --backend fake --feature 1:2x --prompt "b c" --seed 12 --temperature 0.7 -n 12 --json)
+has "a text is what steer writes" "$out" "\"seed\":12,\"strength\":2\.0,\"text\":\"$(steered "$one")\""
+json=$out
+check "--out" 0 sweep --feature 1 --strengths 0,2 --seeds 11-12 --prompt a --prompt "b c" -n 12 --watch 3 --random \
+	--words river,boat --out "$tmp/sweep.json"
+is "writes the same beside the table" "$(cat "$tmp/sweep.json")" "$json"
+has "the control's table" "$out" '^a random direction of the same norm$'
+
+check "two features move together" 0 sweep --feature 1:1x --feature 2:-2x --strengths 0,1 --seeds 1 -n 8
+has "both named" "$out" '^#2 words about '
+check "a clamp" 0 sweep --feature 1:5:clamp --strengths 0,5,10 --seeds 1 -n 8
+has "its change is not known beforehand" "$out" '^ +5 +- '
+check "one strength has no curve" 0 sweep --feature 1 --strengths 2 --seeds 1 -n 8
+lacks "but a table" "$out" 'its own activation'
+
+refused() { # name, regex, options ...
+	name_r=$1 regex_r=$2
+	shift 2
+	check "$name_r is refused" 2 sweep "$@"
+	has "... in one sentence" "$err" "$regex_r"
+	is "... and no more" "$(printf '%s\n' "$err" | wc -l | tr -d ' ')" 1
+}
+refused "no feature" '^featlas sweep: --feature is missing'
+refused "an unknown feature" 'there is no feature 512' --feature 512
+refused "falling strengths" "in rising order, not '2,1'" --feature 1 --strengths 2,1
+refused "no seeds" "not '0'" --feature 1 --seeds 0
+refused "a coefficient without a range" '--strengths is missing' --feature 1:5
+refused "what is ablated" 'has no strength to sweep' --feature 1:ablate --strengths 0,1
+refused "a place" "not 'never'" --feature 1 --where never
+refused "no words" '--words wants words' --feature 1 --words ,
+refused "another's number" "'x' is not a feature's number" --feature 1 --watch x
+refused "too large a grid" 'more than 100000 cells' --feature 1 --strengths 0..9:0.01 --seeds 900
+refused "a random pin" 'cannot be pinned' --feature 1:1:pin --strengths 0,1 --random
+finish
