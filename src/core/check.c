@@ -229,7 +229,7 @@ static size_t list_acts(const struct dict_info *i, int own, f64 scale, struct ch
 	if (i->arch != DICT_STANDARD)
 		add_act(i, own, (struct dict_options){.act = DICT_STANDARD}, "all above 0", out, &n, most);
 	for (size_t k = 0; i->arch != DICT_TOPK && k < ARRAY_LEN(ks) && ks[k] < i->n_features; k++) {
-		snprintf(what, sizeof what, "only the %u largest", ks[k]);
+		snprintf(what, sizeof what, "only the largest, about %u", ks[k]);
 		add_act(i, own, (struct dict_options){.act = DICT_TOPK, .k = ks[k]}, what, out, &n, most);
 	}
 	for (size_t k = i->arch == DICT_JUMPRELU; k < ARRAY_LEN(factors); k++) {
@@ -281,6 +281,19 @@ static int by_fvu(const void *a, const void *b)
 	return isnan(x) || isnan(y) ? isnan(x) - isnan(y) : (x > y) - (x < y);
 }
 
+/* A TopK dictionary does as well, or a little better, with some more features than it was trained with: of those
+ * that are about as good as the best the fewest. */
+static void prefer_fewest(struct check_reading *r, size_t n)
+{
+	size_t best = 0;
+	for (size_t i = 1; i < n && r[i].s.fvu <= 1.05 * r[0].s.fvu; i++)
+		if (r[i].options.k && r[i].options.k < r[best].options.k)
+			best = i;
+	struct check_reading first = r[best];
+	memmove(r + 1, r, best * sizeof *r);
+	r[0] = first;
+}
+
 i64 check_readings(struct dict *d, const struct dict_options *opened, struct pool *pool, const f32 *x, const f32 *y,
 		   size_t n, struct check_reading out[CHECK_MOST_READINGS], struct progress *progress, struct err *e)
 {
@@ -303,8 +316,10 @@ i64 check_readings(struct dict *d, const struct dict_options *opened, struct poo
 		if (!bad)
 			out[m++] = out[r];
 	}
-	if (m > 2)
+	if (m > 2) {
 		qsort(out + 1, m - 1, sizeof *out, by_fvu);
+		prefer_fewest(out + 1, m - 1);
+	}
 	return (i64)m;
 }
 

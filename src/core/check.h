@@ -41,7 +41,7 @@ struct check_reading {
 };
 enum { CHECK_MOST_READINGS = 28, CHECK_READING_ROWS = 512 };
 /* Every reading that the architecture allows, the one it was opened with first, on the first
- * CHECK_READING_ROWS rows; the others by FVU.  Returns how many, -1 on error. */
+ * CHECK_READING_ROWS rows; the others by FVU, of several k that are about as good the least first.  Returns how many, -1 on error. */
 i64 check_readings(struct dict *d, const struct dict_options *opened, struct pool *pool, const f32 *x, const f32 *y,
 		   size_t n, struct check_reading out[CHECK_MOST_READINGS], struct progress *progress, struct err *e);
 
