@@ -32,8 +32,7 @@ struct job {
 	struct check_sample whole;
 	struct check_reading reading[CHECK_MOST_READINGS];
 	size_t n_readings;
-	f64 promised;
-	char promise[64];
+	struct check_promise promise;
 	enum check_verdict verdict;
 	char sentence[400];
 };
@@ -105,11 +104,14 @@ static bool is_atlas(const char *folder)
 static int look(struct job *j, const struct cmd_args *a, struct err *e)
 {
 	const char *x = arg_str(a, "x", NULL);
+	struct dict_options options;
+	if (cmd_dict_options(a, &options, e))
+		return -1;
 	if (is_atlas(j->path)) {
-		if (!(j->atlas = atlas_open(j->path, e)))
+		if (!(j->atlas = atlas_open_with(j->path, &options, e)))
 			return -1;
 		j->dict = j->atlas->dict;
-	} else if (!(j->bare = j->dict = dict_open(j->path, e)))
+	} else if (!(j->bare = j->dict = dict_open_with(j->path, &options, e)))
 		return -1;
 	const struct dict_info *i = dict_info(j->dict);
 	if (i->arch == DICT_NONE)
@@ -120,7 +122,7 @@ static int look(struct job *j, const struct cmd_args *a, struct err *e)
 	    (a->n_positional > 1 && rows_of_harvest(j, a->positional[1], arg_str(a, "hook", NULL), e)))
 		return -1;
 	j->pool = pool_new(0);
-	j->promised = check_promised_l0(j->dict, j->promise, sizeof j->promise);
+	check_promised(j->dict, &j->promise);
 	if (dict_verify(j->dict, &j->progress, e) || check_weights(j->dict, &j->weights, &j->progress, e))
 		return -1;
 	/* what a transcoder writes is not what it reads */
@@ -133,7 +135,7 @@ static int look(struct job *j, const struct cmd_args *a, struct err *e)
 			return -1;
 	}
 	j->n_readings = (size_t)n;
-	j->verdict = check_judge(j->dict, &j->weights, j->reading, j->n_readings, j->sentence, sizeof j->sentence);
+	j->verdict = check_judge(j->dict, &j->weights, &j->promise, j->reading, j->n_readings, j->sentence, sizeof j->sentence);
 	return 0;
 }
 
@@ -145,7 +147,9 @@ static json_t *result_json(const struct job *j)
 				(json_int_t)w->n_not_finite, "zero_decoder_rows", (json_int_t)w->n_zero_decoder,
 				"decoder_norms", json_f32(w->least_norm), json_f32(w->median_norm), json_f32(w->most_norm),
 				"tied", json_f32(w->tied), "negative_thresholds", (json_int_t)w->n_negative_threshold);
-	json_object_set_new(out, "promised_l0", json_f32((f32)j->promised));
+	json_object_set_new(out, "promised_l0", json_f32((f32)j->promise.l0));
+	json_object_set_new(out, "promised_fvu", json_f32((f32)j->promise.fvu));
+	json_object_set_new(out, "promised_dead", json_f32((f32)j->promise.dead));
 	if (!j->n_readings)
 		return out;
 	json_object_set_new(out, "sample",
@@ -162,6 +166,18 @@ static json_t *result_json(const struct job *j)
 	return out;
 }
 
+static void print_promise(const struct check_promise *p)
+{
+	if (!*p->why)
+		return;
+	printf("promised  l0 %.4g", p->l0);
+	if (!isnan(p->fvu))
+		printf(", FVU %.4g", p->fvu);
+	if (!isnan(p->dead))
+		printf(", %.4g %% dead", 100 * p->dead);
+	printf(" (%s)\n", p->why);
+}
+
 static void print_result(const struct job *j)
 {
 	const struct check_weights *w = &j->weights;
@@ -174,8 +190,7 @@ static void print_result(const struct job *j)
 	if (!isnan(w->tied))
 		printf("; encoder to decoder cosine %.2f", (f64)w->tied);
 	puts("");
-	if (!isnan(j->promised))
-		printf("promised  l0 %.4g (%s)\n", j->promised, j->promise);
+	print_promise(&j->promise);
 	if (j->n_readings) {
 		buf_clear(&safe);
 		utf8_add_safe(&safe, j->sample, strlen(j->sample));
@@ -203,7 +218,7 @@ int cmd_check_weights(const char *atlas, struct err *e)
 {
 	static const char *const none[] = {NULL};
 	struct cmd_args a = {.command = "check", .positional = (const char **)(uintptr_t)none};
-	struct job j = {.path = atlas, .promised = NAN};
+	struct job j = {.path = atlas, .promise = {.l0 = NAN}};
 	struct cmd_progress *shown = cmd_progress_start(&j.progress);
 	int bad = look(&j, &a, e) || keep(&j, e) ? -1 : 0;
 	cmd_progress_stop(shown);
@@ -216,7 +231,7 @@ int cmd_check_weights(const char *atlas, struct err *e)
 
 int cmd_check(const struct cmd_args *a, struct err *e)
 {
-	struct job j = {.path = a->positional[0], .promised = NAN};
+	struct job j = {.path = a->positional[0], .promise = {.l0 = NAN}};
 	struct cmd_progress *shown = cmd_progress_start(&j.progress);
 	int bad = look(&j, a, e);
 	cmd_progress_stop(shown);

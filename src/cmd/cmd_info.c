@@ -180,14 +180,29 @@ static void print_parts(const struct atlas *a)
 			print_line("missing", "%s", atlas_missing(a, atlas_parts[i]));
 }
 
+/* What is not known of it is left out. */
+static void print_model(const struct atlas *a)
+{
+	const struct {
+		u32 n;
+		const char *what;
+	} sizes[] = {{a->model.n_layers, "layers"}, {a->model.d_model, "wide"}, {a->model.n_vocab, "tokens"}};
+	struct buf b = BUF_INIT;
+	buf_adds(&b, *a->model.name ? a->model.name : "not known");
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
+		if (sizes[i].n)
+			buf_addf(&b, ", %u %s", sizes[i].n, sizes[i].what);
+	print_line("model", "%s", b.s);
+	buf_release(&b);
+}
+
 static void print_info(const struct atlas *a, struct note *note)
 {
 	const struct dict_info *d = dict_info(a->dict);
 	u64 own = 0;
 	note_each_label(note, count_label, &own, NULL);
 	print_line("atlas", "%s, %s", *a->name ? a->name : "unnamed", a->folder);
-	print_line("model", "%s, %u layers, %u wide, %u tokens", *a->model.name ? a->model.name : "not known",
-		   a->model.n_layers, a->model.d_model, a->model.n_vocab);
+	print_model(a);
 	if (a->norm_median > 0)
 		print_line("hook", "%s, median norm %.4g", a->hook, (f64)a->norm_median);
 	else

@@ -20,7 +20,7 @@ struct eval_report {
 	char lacks[2][256];                /* why there is no histogram, no coherence; "" */
 	struct suite *suite;
 	struct concept_options options;
-	struct concept_result *concepts;   /* [suite->n], or NULL */
+	struct suite_result *concepts;   /* [suite->n], or NULL */
 };
 
 json_t *eval_json(const struct eval_report *r);

@@ -93,7 +93,7 @@ static json_t *score_json(struct session *s, const struct find_score *x)
 	return j;
 }
 
-static json_t *languages_json(const struct concept_result *c)
+static json_t *languages_json(const struct suite_result *c)
 {
 	json_t *o = json_object();
 	for (size_t i = 0; i < c->n_languages; i++) {
@@ -104,7 +104,7 @@ static json_t *languages_json(const struct concept_result *c)
 	return o;
 }
 
-static json_t *concept_json(struct session *s, const struct concept_result *c)
+static json_t *concept_json(struct session *s, const struct suite_result *c)
 {
 	const struct suite_concept *x = c->concept;
 	const struct find_held_out *h = &c->held_out;

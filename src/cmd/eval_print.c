@@ -75,7 +75,7 @@ static void print_agree(const struct coherence *c)
 
 /* ---- concepts ---- */
 
-static void print_concept(struct session *s, const struct concept_result *c)
+static void print_concept(struct session *s, const struct suite_result *c)
 {
 	struct buf line = BUF_INIT;
 	struct atlas_scores scores;
@@ -104,7 +104,7 @@ static void print_concepts(const struct eval_report *r)
 	       r->options.chat ? "as a user's message" : "as plain text", r->options.value == FIND_MAX ? "largest" : "mean");
 	puts("                         held out  all  feature");
 	for (size_t i = 0; i < r->suite->n; i++) {
-		const struct concept_result *c = &r->concepts[i];
+		const struct suite_result *c = &r->concepts[i];
 		print_concept(r->s, c);
 		several += c->n_languages > 0;
 		across += c->n_languages && concept_languages_good(c) == c->n_languages;
@@ -207,7 +207,7 @@ static void add_neighbours(struct buf *out, struct session *s, u32 id)
 	buf_adds(out, " |");
 }
 
-static void markdown_concept(struct session *s, const struct concept_result *c)
+static void markdown_concept(struct session *s, const struct suite_result *c)
 {
 	struct buf line = BUF_INIT;
 	struct atlas_scores scores;
@@ -232,7 +232,7 @@ static void markdown_concept(struct session *s, const struct concept_result *c)
 
 static void markdown_languages(const struct eval_report *r)
 {
-	const struct concept_result *first = NULL;
+	const struct suite_result *first = NULL;
 	for (size_t i = 0; i < r->suite->n && !first; i++)
 		if (r->concepts[i].n_languages)
 			first = &r->concepts[i];
@@ -246,7 +246,7 @@ static void markdown_languages(const struct eval_report *r)
 		printf(" ---: |");
 	puts("");
 	for (size_t i = 0; i < r->suite->n; i++) {
-		const struct concept_result *c = &r->concepts[i];
+		const struct suite_result *c = &r->concepts[i];
 		if (!c->n_languages)
 			continue;
 		printf("| %s | #%u |", c->concept->name, c->top[0].feature);

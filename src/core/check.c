@@ -2,6 +2,7 @@
 /* check.c - a dictionary's weights looked at, and its readings compared on rows. */
 #include "core/check.h"
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "core/vec.h"
 
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { BATCH = 128, ROWS = 128 };
 
@@ -171,8 +173,8 @@ static int form_of(const struct dict_info *i)
 					     : ROWS_PLAIN;
 }
 
-static void describe(struct check_reading *r, int form, bool subtract, bool rescale,
-		     f64 scale)
+/* act: "" where it is the one that was opened. */
+static void describe(struct check_reading *r, int form, bool subtract, bool rescale, f64 scale, const char *act)
 {
 	static const char *const words[] = {"rows as they are", "rows brought to norm sqrt(d)", "rows layer-normed"};
 	char rows[48];
@@ -180,8 +182,8 @@ static void describe(struct check_reading *r, int form, bool subtract, bool resc
 		snprintf(rows, sizeof rows, "rows scaled by %.4g", scale);
 	else
 		snprintf(rows, sizeof rows, "%s", words[form]);
-	snprintf(r->what, sizeof r->what, "b_dec %s, %s%s", subtract ? "subtracted" : "not subtracted", rows,
-		 rescale ? ", ranked by decoder norm" : "");
+	snprintf(r->what, sizeof r->what, "b_dec %s, %s%s%s%s", subtract ? "subtracted" : "not subtracted", rows,
+		 rescale ? ", ranked by decoder norm" : "", *act ? ", " : "", act);
 }
 
 /* Of unit decoder rows their norm says nothing; a few tell. */
@@ -199,6 +201,47 @@ static bool has_unit_rows(struct dict *d)
 	return unit;
 }
 
+/* The dictionary as it was opened, but with another function. */
+static void add_act(const struct dict_info *i, int own, struct dict_options act, const char *what,
+		    struct check_reading *out, size_t *n, size_t most)
+{
+	if (*n == most)
+		return;
+	struct check_reading *r = &out[(*n)++];
+	*r = (struct check_reading){.options = act};
+	r->options.set = DICT_SET_ACT | DICT_SET_NORM | DICT_SET_NORM_SCALE | DICT_SET_B_DEC | DICT_SET_RESCALE;
+	r->options.norm = i->norm;
+	r->options.norm_scale = i->norm_scale;
+	r->options.apply_b_dec_to_input = i->apply_b_dec_to_input;
+	r->options.rescale_by_decoder_norm = i->rescale_by_decoder_norm;
+	describe(r, own, i->apply_b_dec_to_input, i->rescale_by_decoder_norm, i->norm_scale, what);
+}
+
+/* TopK read as ReLU, thresholds left out or in other units, k where there is none: all keep the rest as it is. */
+static size_t list_acts(const struct dict_info *i, int own, f64 scale, struct check_reading *out, size_t most)
+{
+	static const u32 ks[] = {16, 32, 64, 128, 256};
+	const f64 factors[] = {1, scale, 1 / scale};
+	char what[48];
+	size_t n = 0;
+	if (i->arch != DICT_STANDARD && i->arch != DICT_TOPK && i->arch != DICT_JUMPRELU)
+		return 0;
+	if (i->arch != DICT_STANDARD)
+		add_act(i, own, (struct dict_options){.act = DICT_STANDARD}, "all above 0", out, &n, most);
+	for (size_t k = 0; i->arch != DICT_TOPK && k < ARRAY_LEN(ks) && ks[k] < i->n_features; k++) {
+		snprintf(what, sizeof what, "only the largest, about %u", ks[k]);
+		add_act(i, own, (struct dict_options){.act = DICT_TOPK, .k = ks[k]}, what, out, &n, most);
+	}
+	for (size_t k = i->arch == DICT_JUMPRELU; k < ARRAY_LEN(factors); k++) {
+		if (k && fabs(log(factors[k])) < 0.1)
+			continue;
+		snprintf(what, sizeof what, k ? "thresholds times %.3g" : "by its thresholds", factors[k]);
+		add_act(i, own, (struct dict_options){.act = DICT_JUMPRELU, .threshold_scale = factors[k]}, what, out, &n,
+			most);
+	}
+	return n;
+}
+
 /* What the arrays allow; the first is the one that was opened. */
 static size_t list_readings(struct dict *d, const struct dict_options *opened, f64 scale,
 			    bool unit_rows, struct check_reading out[CHECK_MOST_READINGS])
@@ -208,7 +251,7 @@ static size_t list_readings(struct dict *d, const struct dict_options *opened, f
 	int own = form_of(i);
 	size_t n = 1;
 	out[0] = (struct check_reading){.as_opened = true, .options = opened ? *opened : (struct dict_options){0}};
-	describe(&out[0], own, i->apply_b_dec_to_input, i->rescale_by_decoder_norm, i->norm_scale);
+	describe(&out[0], own, i->apply_b_dec_to_input, i->rescale_by_decoder_norm, i->norm_scale, "");
 	for (int form = 0; form < N_ROWS_FORMS; form++)
 		for (int turn = 0; turn < 4; turn++) {
 			bool subtract = i->apply_b_dec_to_input ^ (turn & 1), rescale = i->rescale_by_decoder_norm ^ (turn >> 1);
@@ -227,15 +270,28 @@ static size_t list_readings(struct dict *d, const struct dict_options *opened, f
 				.apply_b_dec_to_input = subtract,
 				.rescale_by_decoder_norm = rescale,
 			};
-			describe(r, form, subtract, rescale, scale);
+			describe(r, form, subtract, rescale, scale, "");
 		}
-	return n;
+	return n + list_acts(i, own, scale, out + n, CHECK_MOST_READINGS - n);
 }
 
 static int by_fvu(const void *a, const void *b)
 {
 	f64 x = ((const struct check_reading *)a)->s.fvu, y = ((const struct check_reading *)b)->s.fvu;
 	return isnan(x) || isnan(y) ? isnan(x) - isnan(y) : (x > y) - (x < y);
+}
+
+/* A TopK dictionary does as well, or a little better, with some more features than it was trained with: of those
+ * that are about as good as the best the fewest. */
+static void prefer_fewest(struct check_reading *r, size_t n)
+{
+	size_t best = 0;
+	for (size_t i = 1; i < n && r[i].s.fvu <= 1.05 * r[0].s.fvu; i++)
+		if (r[i].options.k && r[i].options.k < r[best].options.k)
+			best = i;
+	struct check_reading first = r[best];
+	memmove(r + 1, r, best * sizeof *r);
+	r[0] = first;
 }
 
 i64 check_readings(struct dict *d, const struct dict_options *opened, struct pool *pool, const f32 *x, const f32 *y,
@@ -260,52 +316,75 @@ i64 check_readings(struct dict *d, const struct dict_options *opened, struct poo
 		if (!bad)
 			out[m++] = out[r];
 	}
-	if (m > 2)
+	if (m > 2) {
 		qsort(out + 1, m - 1, sizeof *out, by_fvu);
+		prefer_fewest(out + 1, m - 1);
+	}
 	return (i64)m;
 }
 
-/* SAELens' table of log10 frequencies beside the weights. */
-static f64 sparsity_l0(const struct dict_info *i)
+/* A file of the dictionary's folder; owned. */
+static char *in_folder(const struct dict_info *i, const char *name)
+{
+	const char *slash = strrchr(i->path, '/');
+	char *path = xasprintf("%s/%s", i->path, name);
+	if (!access(path, F_OK))
+		return path;
+	free(path);
+	return slash ? xasprintf("%.*s/%s", (int)(slash - i->path), i->path, name) : xstrdup(name);
+}
+
+/* SAELens' table of log10(frequency + 1e-10). */
+static void promise_sparsity(const struct dict_info *i, struct check_promise *p)
 {
 	static const u64 any[] = {TENSOR_ANY};
-	struct err e = {0};
-	const char *slash = strrchr(i->path, '/');
-	char *path = xasprintf("%s/sparsity.safetensors", i->path), *beside = NULL;
-	struct safetensors *s = safetensors_open(path, &e);
-	if (!s && slash) {
-		beside = xasprintf("%.*s/sparsity.safetensors", (int)(slash - i->path), i->path);
-		s = safetensors_open(beside, &e);
-	}
+	char *path = in_folder(i, "sparsity.safetensors");
+	struct safetensors *s = safetensors_open(path, NULL);
 	const struct tensor *t =
-		s ? safetensors_need(s, "sparsity", 1u << DTYPE_F32 | 1u << DTYPE_F16 | 1u << DTYPE_BF16, 1, any, &e) : NULL;
-	f64 l0 = NAN;
+		s ? safetensors_need(s, "sparsity", 1u << DTYPE_F32 | 1u << DTYPE_F16 | 1u << DTYPE_BF16, 1, any, NULL) : NULL;
 	if (t && t->n == i->n_features) {
-		l0 = 0;
-		for (u64 k = 0; k < t->n; k++)
-			l0 += pow(10, (f64)tensor_f32(t, k));
+		p->l0 = p->dead = 0;
+		for (u64 k = 0; k < t->n; k++) {
+			f64 share = pow(10, (f64)tensor_f32(t, k));
+			p->l0 += share;
+			p->dead += share < 1e-9 ? 1 / (f64)t->n : 0;
+		}
+		snprintf(p->why, sizeof p->why, "sparsity.safetensors");
 	}
 	safetensors_free(s);
 	free(path);
-	free(beside);
-	return l0;
 }
 
-f64 check_promised_l0(const struct dict *d, char *why, size_t size)
+/* What dictionary_learning measured after training. */
+static void promise_results(const struct dict_info *i, struct check_promise *p)
+{
+	char *path = in_folder(i, "eval_results.json");
+	json_t *j = json_read_file(path, NULL);
+	f64 l0 = json_opt_f64(j, "l0", NAN), explained = json_opt_f64(j, "frac_variance_explained", NAN);
+	if (l0 > 0) {
+		p->l0 = l0;
+		p->fvu = 1 - explained;
+		snprintf(p->why, sizeof p->why, "eval_results.json");
+	}
+	json_decref(j);
+	free(path);
+}
+
+void check_promised(const struct dict *d, struct check_promise *p)
 {
 	const struct dict_info *i = dict_info(d);
 	const char *named = strstr(i->path, "average_l0_");
-	f64 l0 = sparsity_l0(i);
+	*p = (struct check_promise){.l0 = NAN, .fvu = NAN, .dead = NAN};
+	promise_sparsity(i, p);
+	promise_results(i, p);
 	if (i->arch == DICT_TOPK || i->arch == DICT_GROUPMAX) {
-		snprintf(why, size, "k");
-		return i->k;
+		p->l0 = i->k;
+		snprintf(p->why, sizeof p->why, "k%s%s", isnan(p->dead) && isnan(p->fvu) ? "" : ", ",
+			 !isnan(p->fvu) ? "eval_results.json" : !isnan(p->dead) ? "sparsity.safetensors" : "");
+	} else if (named) {
+		p->l0 = strtod(named + strlen("average_l0_"), NULL);
+		snprintf(p->why, sizeof p->why, "the folder's name");
 	}
-	if (named) {
-		snprintf(why, size, "the folder's name");
-		return strtod(named + strlen("average_l0_"), NULL);
-	}
-	snprintf(why, size, isnan(l0) ? "" : "sparsity.safetensors");
-	return l0;
 }
 
 const char *check_verdict_name(enum check_verdict v)
@@ -314,8 +393,8 @@ const char *check_verdict_name(enum check_verdict v)
 	return names[v];
 }
 
-enum check_verdict check_judge(const struct dict *d, const struct check_weights *w, const struct check_reading *r,
-			       size_t n, char *sentence, size_t size)
+enum check_verdict check_judge(const struct dict *d, const struct check_weights *w, const struct check_promise *p,
+			       const struct check_reading *r, size_t n, char *sentence, size_t size)
 {
 	const struct dict_info *i = dict_info(d);
 	if (w->n_not_finite) {
@@ -344,8 +423,16 @@ enum check_verdict check_judge(const struct dict *d, const struct check_weights 
 					 "of its model and hook?", s->fvu);
 		return CHECK_DOUBTFUL;
 	}
-	if (s->l0 > 0.25 * i->n_features || s->l0 == 0) {
+	if ((s->l0 > 0.25 * i->n_features && !(p->l0 > 0)) || s->l0 == 0) {
 		snprintf(sentence, size, "%.4g of %u features fire on a row", s->l0, i->n_features);
+		return CHECK_DOUBTFUL;
+	}
+	if (i->arch != DICT_TOPK && i->arch != DICT_GROUPMAX && (s->l0 > 2 * p->l0 || s->l0 < p->l0 / 2)) {
+		snprintf(sentence, size, "%.4g features fire on a row, %.4g are promised (%s)", s->l0, p->l0, p->why);
+		return CHECK_DOUBTFUL;
+	}
+	if (s->fvu > 2 * p->fvu + 0.05) {
+		snprintf(sentence, size, "FVU %.3g, %.3g is promised (%s)", s->fvu, p->fvu, p->why);
 		return CHECK_DOUBTFUL;
 	}
 	if (other && other->fvu < 0.9 * s->fvu) {

@@ -2,7 +2,7 @@
 /* check.h - is a dictionary computed the way it was trained?
  *
  * Files of the field leave out how their numbers are meant: whether b_dec is subtracted, how rows are
- * normalised, whether decoder norms are folded.  A wrong reading shows on rows of the model itself: the
+ * normalised, whether decoder norms are folded, which function follows.  A wrong reading shows on rows of the model itself: the
  * reconstruction is worse than the mean (FVU above 1), or half of all features fire.  So weights are looked at
  * for what no reading can mend, and a sample of rows is run through every reading that the arrays allow.
  * FVU = sum |x - y|^2 / sum |x - mean|^2, the mean of the sample.
@@ -34,25 +34,28 @@ int check_sample(struct dict *d, struct pool *pool, const f32 *x, const f32 *y, 
 
 /* A reading of the same arrays. */
 struct check_reading {
-	char what[96]; /* "b_dec subtracted, rows as they are" */
+	char what[128]; /* "b_dec subtracted, rows as they are" */
 	bool as_opened;
 	struct dict_options options;
 	struct check_sample s;
 };
-enum { CHECK_MOST_READINGS = 24, CHECK_READING_ROWS = 512 };
+enum { CHECK_MOST_READINGS = 28, CHECK_READING_ROWS = 512 };
 /* Every reading that the architecture allows, the one it was opened with first, on the first
- * CHECK_READING_ROWS rows; the others by FVU.  Returns how many, -1 on error. */
+ * CHECK_READING_ROWS rows; the others by FVU, of several k that are about as good the least first.  Returns how many, -1 on error. */
 i64 check_readings(struct dict *d, const struct dict_options *opened, struct pool *pool, const f32 *x, const f32 *y,
 		   size_t n, struct check_reading out[CHECK_MOST_READINGS], struct progress *progress, struct err *e);
 
-/* Mean number of active features that the files promise (k, a sparsity table, a folder's name), with where it
- * stands in why (size bytes); NaN if they do not. */
-f64 check_promised_l0(const struct dict *d, char *why, size_t size);
+/* What the files promise: k, SAELens' sparsity table, dictionary_learning's eval_results.json, a folder's name. */
+struct check_promise {
+	f64 l0, fvu, dead; /* NaN where they do not; dead is a share */
+	char why[64];      /* where it stands */
+};
+void check_promised(const struct dict *d, struct check_promise *p);
 
 enum check_verdict { CHECK_SOUND, CHECK_DOUBTFUL, CHECK_WRONG };
 const char *check_verdict_name(enum check_verdict v); /* "sound" */
 /* The verdict, and the sentence that goes with it: r [n] from check_readings, n 0 where there was no sample. */
-enum check_verdict check_judge(const struct dict *d, const struct check_weights *w, const struct check_reading *r,
-			       size_t n, char *sentence, size_t size);
+enum check_verdict check_judge(const struct dict *d, const struct check_weights *w, const struct check_promise *p,
+			       const struct check_reading *r, size_t n, char *sentence, size_t size);
 
 #endif

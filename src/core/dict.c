@@ -39,7 +39,7 @@ static void state_rest(struct dict_plan *p)
 static int read_plan(struct dict_plan *p, const char *path, const struct dict_options *o, struct err *e)
 {
 	struct dict_found f;
-	p->enc_scale = p->dec_scale = p->bias_scale = p->info.norm_scale = 1;
+	p->enc_scale = p->dec_scale = p->bias_scale = p->threshold_scale = p->info.norm_scale = 1;
 	p->round = N_DTYPES;
 	int bad = dict_detect(path, &f, e) || f.read(p, &f, e) || plan_check_sizes(p, &f, e) ? -1 : 0;
 	if (!bad) {
@@ -96,6 +96,34 @@ static int scale_all(struct dict_plan *p, f64 s, struct err *e)
 	return 0;
 }
 
+static bool is_cut(enum dict_arch a)
+{
+	return a == DICT_STANDARD || a == DICT_TOPK || a == DICT_JUMPRELU;
+}
+
+static int obey_act(struct dict_plan *p, const struct dict_options *o, struct err *e)
+{
+	static const char *const names[] = {[DICT_STANDARD] = "relu", [DICT_TOPK] = "topk", [DICT_JUMPRELU] = "jumprelu"};
+	struct dict_info *i = &p->info;
+	u64 n = i->n_features;
+	if (!is_cut(i->arch) || !is_cut(o->act))
+		return err_set(e, ERR_UNAVAILABLE, "'%s' is %s, which has no other function", i->path, i->arch_name);
+	if (o->act == DICT_TOPK && (!o->k || o->k > n))
+		return err_set(e, ERR_USAGE, "k is %u, of %u features", o->k, i->n_features);
+	bool own = p->threshold.t || p->threshold_all != 0;
+	if (o->act == DICT_JUMPRELU && !own && plan_vector(&p->threshold, p->files[0], "threshold", n, true, e))
+		return err_set(e, ERR_UNAVAILABLE, "'%s' holds no thresholds", i->path);
+	if (o->act == DICT_JUMPRELU) {
+		p->threshold_scale = o->threshold_scale;
+	} else {
+		p->threshold = (struct dict_array){0};
+		p->threshold_all = 0;
+	}
+	i->k = o->act == DICT_TOPK ? o->k : 0;
+	plan_arch(p, o->act, names[o->act], DICT_GIVEN, "");
+	return 0;
+}
+
 int dict_obey(struct dict_plan *p, const struct dict_options *o, struct err *e)
 {
 	static const char *const norms[] = {"none", "constant_norm_rescale", "layer_norm"};
@@ -118,7 +146,7 @@ int dict_obey(struct dict_plan *p, const struct dict_options *o, struct err *e)
 	}
 	if (o->set & DICT_SET_RESCALE)
 		p->info.rescale_by_decoder_norm = o->rescale_by_decoder_norm;
-	return 0;
+	return o->set & DICT_SET_ACT ? obey_act(p, o, e) : 0;
 }
 
 static void free_f32(struct dict_f32 *const *list, size_t n)
@@ -281,6 +309,7 @@ f32 dict_threshold(const struct dict *d, u32 id)
 		t = get_one(d, &p->threshold, id);
 	if (p->log_threshold)
 		t = expf(t);
+	t *= (f32)p->threshold_scale;
 	if (p->info.select_by_decoder_norm && t != 0)
 		t = (f32)((f64)t / decoder_norm(d, id));
 	return t;

@@ -80,13 +80,18 @@ struct dict_fact {
 struct dict;
 
 /* What a person knows better than the files: the members named in set. */
-enum { DICT_SET_NORM_SCALE = 1, DICT_SET_NORM = 2, DICT_SET_B_DEC = 4, DICT_SET_RESCALE = 8 };
+enum { DICT_SET_NORM_SCALE = 1, DICT_SET_NORM = 2, DICT_SET_B_DEC = 4, DICT_SET_RESCALE = 8, DICT_SET_ACT = 16 };
 struct dict_options {
 	unsigned set;
 	f64 norm_scale; /* SAELens' norm_scaling_factor s: W_enc times s, W_dec and b_dec divided by it */
 	enum dict_norm norm;
 	bool apply_b_dec_to_input;
 	bool rescale_by_decoder_norm;
+	/* another function of the same p, where it is one of standard, topk (of k) and jumprelu (the file's
+	 * thresholds times threshold_scale; ERR_UNAVAILABLE where it has none) */
+	enum dict_arch act;
+	u32 k;
+	f64 threshold_scale;
 };
 
 /* path: a folder or a file (weights, or the configuration beside them).  ERR_NOT_FOUND and one sentence that

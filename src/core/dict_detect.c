@@ -227,7 +227,21 @@ static const char *base_of(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* The configuration beside the weights: cfg.json, config.json, WEIGHTS_cfg.json, or hyperparams.json above. */
+/* dictionary_learning keeps the checkpoints of a training a folder below its configuration. */
+static void config_of_run(struct dict_found *f)
+{
+	char *path = join(f->folder, "../config.json");
+	json_t *j = is_there(path) ? json_read_file(path, NULL) : NULL;
+	if (json_is_object(json_object_get(j, "trainer"))) {
+		f->config_path = path;
+		f->config = j;
+	} else {
+		free(path);
+		json_decref(j);
+	}
+}
+
+/* The configuration beside the weights: cfg.json, config.json, WEIGHTS_cfg.json, or those above. */
 static int find_config(struct dict_found *f, struct err *e)
 {
 	const char *base = base_of(f->weights);
@@ -247,8 +261,10 @@ static int find_config(struct dict_found *f, struct err *e)
 		else
 			free(tries[i]);
 	}
-	if (!f->config_path)
+	if (!f->config_path) {
+		config_of_run(f);
 		return 0;
+	}
 	f->config = json_read_file(f->config_path, e);
 	if (!f->config)
 		return -1;

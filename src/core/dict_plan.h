@@ -41,6 +41,7 @@ struct dict_plan {
 	bool skip_in_out;      /* skip is [d_in][d_out], else [d_out][d_in] */
 	bool log_threshold;    /* the array holds logarithms */
 	f64 threshold_all;     /* one for every feature where there is no array */
+	f64 threshold_scale;   /* of either */
 	f64 enc_scale, dec_scale, bias_scale;
 	bool unit_decoder;     /* rows are made unit at use */
 	enum dtype round;      /* weights and rows are rounded to this on loading; N_DTYPES: not */

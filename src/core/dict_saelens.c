@@ -65,6 +65,8 @@ static int read_arch(struct saelens *s, struct err *e)
 	bool by_function = !strcmp(arch, "standard") && !strcmp(fn, "topk");
 	if (by_function)
 		arch = "topk";
+	else if (!strcmp(arch, "standard") && *fn && strcmp(fn, "relu"))
+		return err_set(e, ERR_FAILED, "%s: activation_fn '%.60s' is not supported, relu and topk are", s->what, fn);
 	for (size_t i = 0; i < ARRAY_LEN(architectures); i++)
 		if (!strcmp(arch, architectures[i].name))
 			s->a = &architectures[i];
@@ -222,6 +224,9 @@ static int read_weights(struct saelens *s, struct err *e)
 		dict_state(&p->facts, "encoder", DICT_FROM_FILE, "the shape of W_enc", "stored by width, [d][F]");
 	if (s->a->arch != DICT_GATED && !tied && plan_vector(&p->b_enc, f, "b_enc", p->info.n_features, true, e))
 		return -1;
+	if ((s->a->arch == DICT_STANDARD || s->a->arch == DICT_TOPK) && tensors_find(f, "threshold"))
+		dict_state(&p->facts, "threshold", DICT_GUESS, "a tensor 'threshold' is there: is it a JumpReLU dictionary?",
+			   "not used");
 	if ((s->a->arch == DICT_JUMPRELU && read_threshold(s, e)) || (s->a->arch == DICT_GATED && read_gate(s, e)) ||
 	    (tied && read_pursuit(s, e)) || read_bias(s, e))
 		return -1;

@@ -198,9 +198,11 @@ static int make_cuts(struct dict *d, struct err *e)
 		return -1;
 	for (u32 f = 0; !had && p->log_threshold && f < p->info.n_features; f++)
 		d->least.copy[f] = expf(d->least.copy[f]);
+	if (!had && d->least.p && p->threshold_scale != 1)
+		vec_scale(d->least.copy, (f32)p->threshold_scale, p->info.n_features);
 	for (u32 f = 0; !had_mag && d->mag.p && f < p->info.n_features; f++)
 		d->mag.copy[f] = expf(d->mag.copy[f]);
-	d->least_all = p->threshold_all > 0 ? (f32)p->threshold_all : 0;
+	d->least_all = p->threshold_all > 0 ? (f32)(p->threshold_all * p->threshold_scale) : 0;
 	return 0;
 }
 

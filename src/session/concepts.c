@@ -50,7 +50,7 @@ static void judge_language(const struct suite_concept *c, const struct find_text
 
 /* t: of all texts. */
 static int judge(struct session *s, const struct suite_concept *c, const struct find_text *t, u32 folds,
-		 struct concept_result *out, struct err *e)
+		 struct suite_result *out, struct err *e)
 {
 	u32 f = s->atlas->n_features;
 	struct find_text *own = xcalloc(c->n + 1, sizeof *own);
@@ -70,10 +70,10 @@ static int judge(struct session *s, const struct suite_concept *c, const struct 
 }
 
 static int run_one(struct session *s, struct backend *b, const struct suite_concept *c, const struct concept_options *o,
-		   struct concept_result *out, struct err *e)
+		   struct suite_result *out, struct err *e)
 {
 	struct suite_rows rows;
-	*out = (struct concept_result){.concept = c, .held_out = {.auroc = NAN, .chosen = UINT32_MAX}};
+	*out = (struct suite_result){.concept = c, .held_out = {.auroc = NAN, .chosen = UINT32_MAX}};
 	if (suite_rows_read(s, b, c, o->chat, &rows, e))
 		return -1;
 	struct find_text *t = xcalloc(c->n + 1, sizeof *t);
@@ -86,7 +86,7 @@ static int run_one(struct session *s, struct backend *b, const struct suite_conc
 }
 
 int concepts_run(struct session *s, struct backend *b, const struct suite *suite, const struct concept_options *o,
-		 struct concept_result *out, struct progress *progress, struct err *e)
+		 struct suite_result *out, struct progress *progress, struct err *e)
 {
 	progress_start(progress, "reading", "concepts", suite->n);
 	for (size_t i = 0; i < suite->n; i++) {
@@ -99,7 +99,7 @@ int concepts_run(struct session *s, struct backend *b, const struct suite *suite
 	return 0;
 }
 
-size_t concept_languages_good(const struct concept_result *r)
+size_t concept_languages_good(const struct suite_result *r)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < r->n_languages; i++)

@@ -27,7 +27,7 @@ struct concept_language {
 	f32 auroc; /* of the best feature; NaN without both kinds */
 };
 
-struct concept_result {
+struct suite_result {
 	const struct suite_concept *concept; /* borrowed */
 	u32 n_positive, n_negative;          /* of the main language */
 	struct find_score top[CONCEPT_TOP];  /* chosen on all of these, best first */
@@ -39,8 +39,8 @@ struct concept_result {
 
 /* out [suite->n].  b: as suite_rows_read has it. */
 int concepts_run(struct session *s, struct backend *b, const struct suite *suite, const struct concept_options *o,
-		 struct concept_result *out, struct progress *progress, struct err *e);
+		 struct suite_result *out, struct progress *progress, struct err *e);
 /* Other languages in which the feature has CONCEPT_GOOD. */
-size_t concept_languages_good(const struct concept_result *r);
+size_t concept_languages_good(const struct suite_result *r);
 
 #endif

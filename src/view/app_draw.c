@@ -47,6 +47,17 @@ static int put_if_fits(struct rect r, int x, int end, enum style s, const char *
 	return x + w;
 }
 
+/* Is something that numbers depend on, or where they were read, a guess? */
+static bool rests_on_guess(struct dict *d)
+{
+	size_t n;
+	const struct dict_fact *f = dict_provenance(d, &n);
+	for (size_t i = 0; i < n; i++)
+		if (f[i].origin == DICT_GUESS && strcmp(f[i].name, "model"))
+			return true;
+	return false;
+}
+
 static void draw_title(struct app *a, struct rect r)
 {
 	const struct atlas *at = a->session->atlas;
@@ -74,7 +85,7 @@ static void draw_title(struct app *a, struct rect r)
 	bool folded = dict_info(at->dict)->rescale_by_decoder_norm, turned = app_setting_number(a, SET_FOLD);
 	snprintf(stamp, sizeof stamp, "  L%u %.40s \u00b7 %s", at->layer, at->place ? at->place : "",
 		 turned ? folded ? "unfolded (zn)" : "folded (zn)" : folded ? "folded" : "as stored");
-	x = put_if_fits(r, x, end, STYLE_TITLE, stamp);
+	x = put_if_fits(r, x, end, rests_on_guess(at->dict) ? STYLE_TITLE_GUESS : STYLE_TITLE, stamp);
 	buf_clear(&b);
 	if (v->class->status)
 		v->class->status(v, &b);
@@ -181,12 +192,12 @@ void app_draw(struct app *a)
 		return;
 	}
 	struct view *v = app_top(a);
-	int top = app_setting_number(a, SET_PROVENANCE) && all.h >= APP_MIN_H + 4 ? 2 : 1;
+	int top = 1, room = app_setting_number(a, SET_PROVENANCE) ? (all.h - APP_MIN_H) / 3 : 0;
+	if (room > 0)
+		top += MIN(room, app_draw_provenance(a, rect_sub(all, 0, 1, all.w, room)));
 	struct rect body = rect_sub(all, 0, top, all.w, all.h - 2 - top);
 	draw_title(a, all);
 	a->body_y = top;
-	if (top == 2)
-		app_draw_provenance(a, rect_sub(all, 0, 1, all.w, 1));
 	v->w = body.w;
 	v->h = body.h;
 	v->class->draw(v, body);

@@ -159,26 +159,43 @@ static void show_dictionary(struct app *a)
 	buf_release(&b);
 }
 
-void app_draw_provenance(struct app *a, struct rect r)
+/* What numbers do not depend on stands on the page alone. */
+static bool stands_in_line(const struct dict_fact *f)
+{
+	static const char *const no[] = {"format", "encoder", "model"};
+	for (size_t i = 0; i < ARRAY_LEN(no); i++)
+		if (!strcmp(f->name, no[i]) && f->origin != DICT_GUESS)
+			return false;
+	return true;
+}
+
+int app_draw_provenance(struct app *a, struct rect r)
 {
 	size_t n;
 	const struct dict_fact *f = dict_provenance(a->session->atlas->dict, &n);
 	struct buf b = BUF_INIT;
-	int x = 1;
+	int x = 1, y = 0;
 	rect_fill(r, 0, 0, r.w, 1, STYLE_DIM, ' ');
 	for (size_t o = 0; o < ARRAY_LEN(origins); o++)
-		for (size_t i = 0; i < n && x < r.w - 1; i++) {
-			if (f[i].origin != origins[o])
+		for (size_t i = 0; i < n; i++) {
+			if (f[i].origin != origins[o] || !stands_in_line(&f[i]))
 				continue;
 			bool guess = f[i].origin == DICT_GUESS;
 			buf_clear(&b);
 			buf_addf(&b, "%s %.*s", f[i].name, (int)strcspn(f[i].value, ";"), f[i].value);
 			if (f[i].origin != DICT_FROM_FILE)
 				buf_addf(&b, " (%s)", dict_origin_name(f[i].origin));
-			x += rect_put_cut(r, x, 0, r.w - 1 - x, guess ? STYLE_TITLE_GUESS : STYLE_DIM, b.s, b.n);
-			x += 2;
+			if (x > 1 && x + text_width(b.s, b.n) > r.w - 1) {
+				x = 1;
+				if (++y < r.h)
+					rect_fill(r, 0, y, r.w, 1, STYLE_DIM, ' ');
+			}
+			if (y < r.h)
+				rect_put_cut(r, x, y, r.w - 1 - x, guess ? STYLE_TITLE_GUESS : STYLE_DIM, b.s, b.n);
+			x += text_width(b.s, b.n) + 2;
 		}
 	buf_release(&b);
+	return y + 1;
 }
 
 static void toggle_provenance(struct app *a)

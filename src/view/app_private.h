@@ -223,7 +223,8 @@ void app_menu_key(struct app *a, u32 key);
 void app_menu_close(struct app *a);
 
 /* app_go.c */
-void app_draw_provenance(struct app *a, struct rect r); /* one line */
+/* As many lines as it needs and r has; returns how many it needs. */
+int app_draw_provenance(struct app *a, struct rect r);
 bool app_go_act(struct app *a, enum action action, int count);
 
 #endif

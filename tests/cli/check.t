@@ -24,6 +24,32 @@ has "which is found and named" "$out" "^wrong: FVU [0-9.e+]+ as it is opened \(b
 lie layer 's/"layer_norm"/"none"/'
 check "about the normalisation" 3 "$FEATLAS" check "$tmp/lie" --x "$golden/layer.x.safetensors"
 has "which is found too" "$out" "^wrong: FVU 0\.0229 as it is opened \(b_dec subtracted, rows as they are\), 0\.0106 with b_dec subtracted, rows layer-normed: this"
+lie topk 's/"topk"/"standard"/'
+check "about TopK" 3 "$FEATLAS" check "$tmp/lie" --x "$golden/topk.x.safetensors"
+has "which is found with its k" "$out" '^wrong: FVU 0\.754 as it is opened .*, 0\.04 with b_dec subtracted, rows as they are, only the largest, about 16: this file'
+check "TopK as it is" 0 "$FEATLAS" check "$golden/topk" --x "$golden/topk.x.safetensors"
+has "promises its k" "$out" '^promised  l0 16 \(k\)$'
+lie jump 's/"jumprelu"/"standard"/'
+check "about the threshold" 3 "$FEATLAS" check "$tmp/lie" --x "$golden/jump.x.safetensors"
+has "which the file has" "$out" '^wrong: FVU 0\.228 as it is opened .*, 0\.00625 with .*, rows as they are, by its thresholds: this file'
+lie jump 's/"jumprelu"/"topk", "k": 3/'
+check "about the function" 3 "$FEATLAS" check "$tmp/lie" --x "$golden/jump.x.safetensors"
+has "which is found too" "$out" '^wrong: FVU 0\.899 .*, 0\.00625 with .*, by its thresholds: this file'
+check "no factor" 3 "$FEATLAS" check "$golden/scale" --x "$golden/scale.x.safetensors"
+has "is found" "$out" '^wrong: FVU 0\.0634 as it is opened .*, 0\.00356 with'
+has "with its size" "$out" '^ +FVU 0\.00356[0-9]* +l0 3 +b_dec subtracted, rows scaled by 0\.03369$'
+check "a factor" 0 "$FEATLAS" check "$golden/scale" --norm-scale 0.033333 --x "$golden/scale.x.safetensors"
+has "can be given" "$out" '^as opened   FVU 0\.00360.*rows scaled by 0\.03333$'
+mkdir "$tmp/average_l0_71" && cp "$golden/jump/"* "$tmp/average_l0_71/"
+check "another l0 than the files promise" 0 "$FEATLAS" check "$tmp/average_l0_71" --x "$golden/jump.x.safetensors"
+has "is doubtful" "$out" "^doubtful: 16\.36 features fire on a row, 71 are promised \(the folder's name\)$"
+cp -r "$golden/jump" "$tmp/results" && chmod u+w "$tmp/results"
+echo '{"l0": 16.5, "frac_variance_explained": 0.9}' >"$tmp/results/eval_results.json"
+check "results beside it" 0 "$FEATLAS" check "$tmp/results" --x "$golden/jump.x.safetensors"
+has "are promises" "$out" '^promised  l0 16\.5, FVU 0\.1 \(eval_results\.json\)$'
+has "that are kept" "$out" '^sound: FVU 0\.00625, and'
+check "a table of frequencies" 0 "$FEATLAS" check "$TESTS_DIR/golden/formats/saelens-standard"
+has "says what is dead" "$out" '^promised  l0 [0-9.]+, [0-9.]+ % dead \(sparsity\.safetensors\)$'
 check "a harvest" 0 "$FEATLAS" check "$SAMPLE" "$tmp/t.acts"
 has "is a sample too" "$out" '^sample    4096 rows of .*/t\.acts, blocks\.2\.hook_resid_post: FVU 0\.[0-9]+, l0 7\.'
 

@@ -64,6 +64,7 @@ s=saelens-standard
 cfg $s cfg.json '"standard"' '"transformer"' 2 "cfg\.json.*architecture 'transformer'"
 cfg $s cfg.json '"standard"' '"temporal"' 2 'temporal dictionary.*not supported'
 cfg $s cfg.json '"standard"' '"abstopk"' 2 "architecture 'abstopk'"
+cfg $s cfg.json '"standard"' '"standard", "activation_fn_str": "tanh-relu"' 2 "activation_fn 'tanh-relu' is not supported"
 cfg $s cfg.json '"d_in": 12' '"d_in": 13' 3 "'W_enc'.*12.*13"
 cfg $s cfg.json '"d_in": 12' '"d_in": 0' 3 'sizes'
 cfg $s cfg.json '"d_in": 12' '"d_in": -12' 3 "'d_in'"

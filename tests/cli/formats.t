@@ -35,6 +35,26 @@ for f in cfg.json sae_weights.safetensors; do
 	check "by its $f" 0 "$FEATLAS" encode "$golden/saelens-gated/$f" --x "$golden/saelens-gated.want.safetensors" --out "$tmp/out.st"
 	ok "it is the same" "$tool" agree "$tmp/out.st" "$golden/saelens-gated.want.safetensors" 1e-4
 done
+# a checkpoint of a training, its configuration a folder above
+mkdir -p "$tmp/trainer_0/checkpoints"
+cp "$golden/dl-batch-topk/ae.pt" "$tmp/trainer_0/checkpoints/ae_500.pt"
+cp "$golden/dl-batch-topk/config.json" "$tmp/trainer_0"
+check "a checkpoint" 0 "$FEATLAS" encode "$tmp/trainer_0/checkpoints/ae_500.pt" --x "$golden/dl-batch-topk.want.safetensors" \
+	--out "$tmp/out.st"
+ok "is of its training's class" "$tool" agree "$tmp/out.st" "$golden/dl-batch-topk.want.safetensors" 1e-4
+cp -r "$golden/saelens-jumprelu" "$tmp/lie" && chmod -R u+w "$tmp/lie"
+sed 's/"jumprelu"/"standard"/' "$golden/saelens-jumprelu/cfg.json" >"$tmp/lie/cfg.json"
+check "a standard dictionary with thresholds" 0 "$FEATLAS" info "$tmp/lie"
+has "is a guess" "$out" "^  threshold +not used  \\[guess: a tensor 'threshold' is there: is it a JumpReLU dictionary\\?\\]$"
+has "and what is not known of the model is left out" "$out" '^model +made-up, 12 wide$'
+# what rests on a guess is seen on every screen
+printf 'keys p\nattrs\ndump\n' >"$tmp/p.keys"
+check "a hook that a folder's name gives" 0 "$FEATLAS" open "$hub/snapshots/0123abcd/$name" --script "$tmp/p.keys" --size 80x24
+has "turns the stamp" "$out" '^@0,[0-9]+-[0-9]+ title-guess$'
+has "and stands first in the line" "$out" '^ hook blocks\.20\.hook_resid_post \(guess\)'
+has "of which nothing is cut" "$out" ' dtype F32$'
+check "nothing is guessed" 0 "$FEATLAS" open "$golden/saelens-topk" --script "$tmp/p.keys" --size 80x24
+lacks "of this one" "$out" 'title-guess|\(guess\)'
 check "one thread" 0 env FEATLAS_THREADS=1 "$FEATLAS" encode "$golden/saelens-topk" --x "$golden/saelens-topk.want.safetensors" \
 	--out "$tmp/one.st"
 check "several" 0 env FEATLAS_THREADS=4 "$FEATLAS" encode "$golden/saelens-topk" --x "$golden/saelens-topk.want.safetensors" \
