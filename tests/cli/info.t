@@ -31,7 +31,7 @@ rm "$t/a.atlas/graph.safetensors" "$t/a.atlas/activations.safetensors" "$t/a.atl
 out=$("$FEATLAS" info "$t/a.atlas" --json)
 check "a store that is gone is null" 'has "\"store\":null"'
 check "parts that are gone are missing" 'has "\"graph\":\"no neighbour graph: '"'"'graph.safetensors'"'"' is not there"'
-check "with the remedy" 'has "no recorded steering runs; make one with "'
+check "with the remedy" 'has "no recorded steering runs: '"'"'runs.jsonl'"'"' is not there; make one with "'
 
 sed 's/"fake world"/"\\u001b[2Jevil \\u202e"/' "$t/a.atlas/atlas.json" >"$t/j" && mv "$t/j" "$t/a.atlas/atlas.json"
 out=$("$FEATLAS" info "$t/a.atlas" | od -An -tx1 | tr -d ' \n')
