@@ -62,7 +62,7 @@ u32 map_cluster(const struct map *m, u32 feature)
 void atlas_scores(const struct atlas *a, u32 feature, struct atlas_scores *out)
 {
 	(void)a;
-	*out = (struct atlas_scores){NAN, (f32)feature, -(f32)feature};
+	*out = (struct atlas_scores){NAN, (f32)feature, -(f32)feature, NAN};
 	if (feature == 100)
 		out->input = 0.5f;
 }
