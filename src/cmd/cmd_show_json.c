@@ -192,7 +192,8 @@ json_t *show_json(const struct shown *f)
 	json_object_set_new(j, "max", json_f32(f->stats.max));
 	json_object_set_new(j, "input_score", json_f32(f->scores.input));
 	json_object_set_new(j, "output_score", json_f32(f->scores.output));
-	json_object_set_new(j, "output_score_tuned", json_f32(f->scores.tuned));
+	if (!isnan(f->scores.tuned)) /* only where the factor was looked for */
+		json_object_set_new(j, "output_score_tuned", json_f32(f->scores.tuned));
 	json_object_set_new(j, "topic_score", json_f32(f->scores.topic));
 	json_object_set(j, "topic_words", json_object_get(words, "tokens"));
 	json_object_set_new(j, "histogram", histogram_json(f));
