@@ -7,6 +7,7 @@
 #include "core/judged.h"
 #include "session/quiz.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
