@@ -9,6 +9,7 @@ src/backend/rpc_child.c \
 src/backend/rpc_child.h \
 src/backend/steer.c \
 src/backend/steer.h \
+src/backend/steer_best.c \
 src/backend/steer_if.c \
 src/backend/steer_impl.h \
 src/backend/steer_make.c \

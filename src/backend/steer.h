@@ -98,6 +98,25 @@ int steer_list_make(struct backend *b, const struct atlas *a, const struct steer
 		    enum intervention_where where, struct steer_list *out, struct err *e);
 void steer_list_release(struct steer_list *l);
 
+/* One of several seeds. */
+struct steer_best {
+	u64 seed;
+	struct buf text[2]; /* baseline, steered; bytes */
+	u32 *tokens[2];
+	size_t n[2];
+	f64 loglik[2];      /* mean log-likelihood of the reply's tokens under the unsteered model, in nats; NaN: none */
+	f64 repeated_4grams[2];
+	i64 first_difference;
+};
+enum { STEER_MOST_SEEDS = 64 };
+/* Seeds q->seed to q->seed + n - 1 in one batch, steered and not; out [n] comes ordered by loglik of the
+ * steered text, the likeliest first.  What the model finds likely reads well, and so do commonplaces and
+ * repetitions: repeated_4grams stands beside it.  Wants a temperature.  fn hears the tokens of all runs,
+ * and gets no rows.  Release *out in any case. */
+int steer_best(struct backend *b, const struct atlas *a, const struct steer_request *q, size_t n, steer_fn fn,
+	       void *context, struct steer_best *out, struct err *e);
+void steer_best_release(struct steer_best *b, size_t n);
+
 /* What a run is known by: a hash of atlas, model, prompt, features and options. */
 int steer_hash(const struct atlas *a, const struct steer_request *q, char hex[65], struct err *e);
 /* [{"id", "method", "strength", "coefficient"}, ...] of a request. */

@@ -20,5 +20,7 @@ src/base/sha256.h \
 src/base/types.h \
 src/base/utf8.c \
 src/base/utf8.h \
+src/base/wordlist.c \
+src/base/wordlist.h \
 src/base/xdg.c \
 src/base/xdg.h

@@ -4,7 +4,7 @@
 
 #include "backend/steer.h"
 #include "base/mem.h"
-#include "session/session.h"
+#include "session/runs.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -64,50 +64,23 @@ static int parse_request(const struct cmd_args *a, struct session *s, struct ste
 	return 0;
 }
 
-static json_t *number_or_null(f64 v)
+/* The run as an object, kept in labels.db; NULL and *e. */
+static json_t *run_json(struct session *s, const struct steer_request *q, const struct runs_result *r, struct err *e)
 {
-	return isfinite(v) ? json_real(v) : json_null();
+	struct err why = {0};
+	json_t *run = runs_json(s, q, r, e);
+	/* the text was paid for: what cannot be kept is shown all the same */
+	if (run && runs_keep(s, run, &why))
+		fprintf(stderr, "featlas steer: warning: this run is not kept: %s\n", why.msg);
+	return run;
 }
 
-static int print_json(struct session *s, const struct steer_request *q, const struct steer_result *r,
-		      const struct heat *heat, const char *warning, struct err *e)
+static struct runs_result result_of(struct session *s, const struct steer_result *r, const char *warning)
 {
-	static const char *const wheres[] = {"reply", "prompt", "both"};
-	char hex[65];
-	if (steer_hash(s->atlas, q, hex, e))
-		return -1;
-	json_t *features = steer_features_json(s->atlas, q), *j = json_object(), *feature;
-	size_t i;
-	json_array_foreach(features, i, feature) {
-		char *label = session_label_text(s, q->specs[i].feature);
-		json_object_set_new(feature, "label", json_text(label, strlen(label)));
-		free(label);
-	}
-	json_object_set_new(j, "prompt", json_text(q->prompt, strlen(q->prompt)));
-	json_object_set_new(j, "baseline", json_text(r->text[0].s, r->text[0].n));
-	json_object_set_new(j, "steered", json_text(r->text[1].s, r->text[1].n));
-	json_object_set_new(j, "features", features);
-	json_object_set_new(j, "seed", json_integer((json_int_t)q->seed));
-	json_object_set_new(j, "temperature", json_f32(q->temperature));
-	json_object_set_new(j, "n", json_integer(q->n_tokens));
-	json_object_set_new(j, "where", json_string(wheres[q->where]));
-	json_object_set_new(j, "chat", json_boolean(q->chat));
-	json_object_set_new(j, "first_difference",
-			    r->first_difference < 0 ? json_null()
-						    : json_integer((json_int_t)r->first_difference));
-	json_object_set_new(j, "change_over_norm", number_or_null(r->change_over_norm));
-	json_object_set_new(j, "repeated_4grams", json_real(r->repeated_4grams[1]));
-	json_object_set_new(
-		j, "model",
-		json_text(backend_info(s->backend)->name, strlen(backend_info(s->backend)->name)));
-	if (warning[0])
-		json_object_set_new(j, "warning", json_text(warning, strlen(warning)));
-	if (q->want_rows)
-		json_object_set_new(j, "heat", json_pack("{s:O, s:O}", "baseline", heat->list[0], "steered",
-							 heat->list[1]));
-	json_object_set_new(j, "hash", json_string(hex));
-	cmd_print_json(j);
-	return 0;
+	return (struct runs_result){.text = {r->text[0].s, r->text[1].s}, .n = {r->text[0].n, r->text[1].n},
+				    .first_difference = r->first_difference, .change_over_norm = r->change_over_norm,
+				    .repeated_4grams = r->repeated_4grams[1], .loglik = {NAN, NAN},
+				    .model = backend_info(s->backend)->name, .warning = warning};
 }
 
 /* Lines of the model's, each made safe. */
@@ -127,30 +100,35 @@ static void print_text(const char *head, const struct buf *text)
 	buf_release(&out);
 }
 
+static void add_features(struct buf *out, struct session *s, const struct steer_request *q)
+{
+	for (size_t i = 0; i < q->n_specs; i++) {
+		f32 c = NAN;
+		char *label = session_label_text(s, q->specs[i].feature);
+		steer_spec_coefficient(&q->specs[i], s->atlas, &c, NULL);
+		buf_addf(out, "#%u %s %.4g  ", q->specs[i].feature, steer_spec_method(q->specs[i].method),
+			 (f64)c);
+		if (q->specs[i].condition) {
+			struct buf when = BUF_INIT;
+			steer_if_add(&q->specs[i], &when);
+			buf_adds(out, "if ");
+			cmd_add_text(out, when.s, when.n);
+			buf_adds(out, "  ");
+			buf_release(&when);
+		}
+		cmd_add_text(out, label, strlen(label));
+		buf_addc(out, '\n');
+		free(label);
+	}
+}
+
 static void print_plain(struct session *s, const struct steer_request *q, const struct steer_result *r)
 {
 	struct buf out = BUF_INIT;
 	print_text("baseline", &r->text[0]);
 	print_text("\nsteered", &r->text[1]);
 	buf_addc(&out, '\n');
-	for (size_t i = 0; i < q->n_specs; i++) {
-		f32 c = NAN;
-		char *label = session_label_text(s, q->specs[i].feature);
-		steer_spec_coefficient(&q->specs[i], s->atlas, &c, NULL);
-		buf_addf(&out, "#%u %s %.4g  ", q->specs[i].feature, steer_spec_method(q->specs[i].method),
-			 (f64)c);
-		if (q->specs[i].condition) {
-			struct buf when = BUF_INIT;
-			steer_if_add(&q->specs[i], &when);
-			buf_adds(&out, "if ");
-			cmd_add_text(&out, when.s, when.n);
-			buf_adds(&out, "  ");
-			buf_release(&when);
-		}
-		cmd_add_text(&out, label, strlen(label));
-		buf_addc(&out, '\n');
-		free(label);
-	}
+	add_features(&out, s, q);
 	if (isfinite(r->change_over_norm))
 		buf_addf(&out, r->change_over_norm < 1000 ? "change over the median norm %.3f, "
 							 : "change over the median norm %.3g, ",
@@ -194,15 +172,16 @@ static bool on_token(void *context, int stream, u32 token, const char *text, siz
 {
 	struct heat *h = context;
 	(void)token, (void)text;
-	if (h->q->want_rows)
+	if (h->q->want_rows && row)
 		add_heat(h, stream, n, row);
 	if (stream == 1)
 		progress_add(h->p, 1);
 	return !progress_cancelled(h->p);
 }
 
-static int generate(struct session *s, const struct steer_request *q, struct steer_result *r,
-		    struct heat *heat, char *warning, size_t size, struct err *e)
+/* One run into r, or n seeds into best. */
+static int generate(struct session *s, const struct steer_request *q, struct steer_result *r, struct steer_best *best,
+		    size_t n, struct heat *heat, char *warning, size_t size, struct err *e)
 {
 	struct progress p = {0};
 	heat->p = &p;
@@ -212,39 +191,108 @@ static int generate(struct session *s, const struct steer_request *q, struct ste
 	backend_watch(b, &p);
 	struct cmd_progress *shown = cmd_progress_start(&p);
 	int bad = backend_connect(b, &p, e) || steer_check_model(b, s->atlas, warning, size, e);
-	progress_start(&p, "generating", "tokens", q->n_tokens);
-	bad = bad || steer_generate(b, s->atlas, q, on_token, heat, r, e);
+	progress_start(&p, "generating", "tokens", q->n_tokens * MAX(n, (size_t)1));
+	bad = bad || (n ? steer_best(b, s->atlas, q, n, on_token, heat, best, e)
+			: steer_generate(b, s->atlas, q, on_token, heat, r, e));
 	cmd_progress_stop(shown);
 	backend_watch(b, NULL);
 	return bad ? -1 : 0;
+}
+
+static int show_one(struct session *s, const struct steer_request *q, const struct steer_result *r, struct heat *heat,
+		    const char *warning, bool json, struct err *e)
+{
+	struct runs_result result = result_of(s, r, warning);
+	json_t *both = json_pack("{s:O, s:O}", "baseline", heat->list[0], "steered", heat->list[1]);
+	result.heat = q->want_rows ? both : NULL;
+	json_t *run = run_json(s, q, &result, e);
+	json_decref(both);
+	if (!run)
+		return -1;
+	if (!json) {
+		print_plain(s, q, r);
+		json_decref(run);
+		return EXIT_OK;
+	}
+	/* what is not known stands as null in what is printed */
+	if (!json_object_get(run, "change_over_norm"))
+		json_object_set_new(run, "change_over_norm", json_null());
+	cmd_print_json(run);
+	return EXIT_OK;
+}
+
+static void print_best(const struct steer_best *b, size_t number)
+{
+	char head[160];
+	snprintf(head, sizeof head, "%s%zu. seed %llu  %.2f nats a token (baseline %.2f), repeated 4-grams %.0f %%",
+		 number > 1 ? "\n" : "", number, (unsigned long long)b->seed, b->loglik[1], b->loglik[0],
+		 100 * b->repeated_4grams[1]);
+	print_text(head, &b->text[1]);
+}
+
+/* The likeliest first, an object a line in JSON. */
+static int show_best(struct session *s, const struct steer_request *q, const struct steer_best *best, size_t n,
+		     const char *warning, bool json, struct err *e)
+{
+	struct steer_request one = *q;
+	struct buf out = BUF_INIT;
+	for (size_t i = 0; i < n; i++) {
+		const struct steer_best *b = &best[i];
+		one.seed = b->seed;
+		json_t *run = run_json(s, &one, &(struct runs_result){
+			.text = {b->text[0].s, b->text[1].s}, .n = {b->text[0].n, b->text[1].n},
+			.first_difference = b->first_difference, .change_over_norm = NAN,
+			.repeated_4grams = b->repeated_4grams[1], .loglik = {b->loglik[0], b->loglik[1]},
+			.model = backend_info(s->backend)->name, .warning = warning}, e);
+		if (!run)
+			return -1;
+		if (json) {
+			cmd_print_json(run);
+			continue;
+		}
+		json_decref(run);
+		print_best(b, i + 1);
+	}
+	if (!json) {
+		buf_addc(&out, '\n');
+		add_features(&out, s, q);
+		cmd_flush(&out);
+	}
+	buf_release(&out);
+	return EXIT_OK;
+}
+
+static int steer(struct session *s, const struct steer_request *q, size_t n, bool json, struct err *e)
+{
+	struct heat heat = {.s = s, .q = q, .list = {json_array(), json_array()}};
+	struct steer_result r = {.text = {BUF_INIT, BUF_INIT}};
+	struct steer_best *best = xcalloc(n + 1, sizeof *best);
+	char warning[256] = "";
+	int status = -1;
+	if (!generate(s, q, &r, best, n, &heat, warning, sizeof warning, e)) {
+		if (warning[0])
+			fprintf(stderr, "featlas steer: warning: %s\n", warning);
+		status = n ? show_best(s, q, best, n, warning, json, e) : show_one(s, q, &r, &heat, warning, json, e);
+	}
+	json_decref(heat.list[0]);
+	json_decref(heat.list[1]);
+	steer_result_release(&r);
+	steer_best_release(best, n);
+	free(best);
+	return status;
 }
 
 int cmd_steer(const struct cmd_args *a, struct err *e)
 {
 	struct steer_spec specs[MAX_FEATURES];
 	struct steer_request q;
-	struct steer_result r = {.text = {BUF_INIT, BUF_INIT}};
-	char warning[256] = "";
+	u64 n = 0;
 	struct session *s = cmd_open(a, e);
 	if (!s)
 		return -1;
-	int status = -1;
-	struct heat heat = {.s = s, .q = &q, .list = {json_array(), json_array()}};
-	bool bad = parse_request(a, s, specs, &q, e) != 0;
-	u64 numbers = (u64)s->atlas->n_features * s->atlas->d_model;
-	q.want_rows = !bad && arg_flag(a, "json") && numbers <= HEAT_LIMIT;
-	if (!bad && !generate(s, &q, &r, &heat, warning, sizeof warning, e)) {
-		status = EXIT_OK;
-		if (warning[0])
-			fprintf(stderr, "featlas steer: warning: %s\n", warning);
-		if (arg_flag(a, "json"))
-			status = print_json(s, &q, &r, &heat, warning, e);
-		else
-			print_plain(s, &q, &r);
-	}
-	json_decref(heat.list[0]);
-	json_decref(heat.list[1]);
-	steer_result_release(&r);
+	bool bad = parse_request(a, s, specs, &q, e) != 0 || arg_u64(a, "best", 0, 2, STEER_MOST_SEEDS, &n, e);
+	q.want_rows = !n && (u64)s->atlas->n_features * s->atlas->d_model <= HEAT_LIMIT;
+	int status = bad ? -1 : steer(s, &q, n, arg_flag(a, "json"), e);
 	session_free(s);
 	return status;
 }

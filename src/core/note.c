@@ -34,7 +34,7 @@ static const char schema[] =
 
 enum statement {
 	GET, SET, UNSET, EACH, TAGS, REVISION, APPEND, PUSH, FORGET, NEWEST_DONE, OLDEST_UNDONE, MARK, ENTRY,
-	KEEP_RUN, GET_RUN, N_STATEMENTS,
+	KEEP_RUN, GET_RUN, EACH_RUN, N_STATEMENTS,
 };
 
 static const char *const sql[N_STATEMENTS] = {
@@ -54,6 +54,7 @@ static const char *const sql[N_STATEMENTS] = {
 	[ENTRY] = "SELECT kind, feature, name, before, before_time, after, time FROM log WHERE seq = ?1",
 	[KEEP_RUN] = "INSERT OR REPLACE INTO run VALUES(?1, ?2, ?3)",
 	[GET_RUN] = "SELECT json FROM run WHERE hash = ?1",
+	[EACH_RUN] = "SELECT hash, json, time FROM run ORDER BY time DESC, hash",
 };
 
 static const char *const kind_words[] = {"label", "rating", "note", "tag", "bookmark", "quiz"};
@@ -909,3 +910,23 @@ char *note_run(struct note *n, const char *hash)
 	return json;
 }
 
+int note_each_run(struct note *n, void (*fn)(void *, const char *hash, const char *json, i64 when), void *context,
+		  struct err *e)
+{
+	sqlite3_stmt *s;
+	int r;
+	if (attach(n))
+		return 0;
+	if (!(s = statement(n, EACH_RUN)))
+		return fail(n, e);
+	while ((r = sqlite3_step(s)) == SQLITE_ROW) {
+		char *hash = column_clean(s, 0, true), *json = column_clean(s, 1, false);
+		if (hash && json)
+			fn(context, hash, json, sqlite3_column_int64(s, 2));
+		free(hash);
+		free(json);
+	}
+	int bad = r == SQLITE_DONE ? 0 : fail(n, e);
+	sqlite3_reset(s);
+	return bad;
+}

@@ -70,5 +70,8 @@ int note_redo(struct note *n, char **said, struct err *e);
 /* Steering runs by hash of their parameters; outside undo, the latest kept. */
 int note_keep_run(struct note *n, const char *hash, const char *json, struct err *e);
 char *note_run(struct note *n, const char *hash); /* owned, or NULL */
+/* Every kept run, the latest first; when: seconds since 1970. */
+int note_each_run(struct note *n, void (*fn)(void *, const char *hash, const char *json, i64 when), void *context,
+		  struct err *e);
 
 #endif

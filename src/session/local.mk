@@ -34,6 +34,8 @@ src/session/quiz.c \
 src/session/quiz.h \
 src/session/reading.c \
 src/session/reading.h \
+src/session/runs.c \
+src/session/runs.h \
 src/session/scores.c \
 src/session/scores.h \
 src/session/session.c \

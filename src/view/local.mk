@@ -58,6 +58,7 @@ src/view/view_palette.c \
 src/view/view_quiz.c \
 src/view/view_steer.c \
 src/view/view_steer.h \
+src/view/view_steer_best.c \
 src/view/view_steer_draw.c \
 src/view/view_steer_options.c \
 src/view/view_steer_past.c \

@@ -197,6 +197,7 @@ static void close_steer(struct view *v)
 	steer_live_drop(s->live);
 	free(s->ask.prompt);
 	json_decref(s->past);
+	json_decref(s->best);
 }
 
 /* ---- acting ---- */

@@ -41,6 +41,7 @@ struct steer_live {
 	size_t n_features;
 	u32 n_tokens;                  /* asked for */
 	char hash[65];                 /* of what was asked, or "" */
+	char model[128];               /* that wrote it, or "" */
 	f64 change;                    /* its mean size over the residual norm; NaN: not known */
 	bool over, replayed;
 	f64 seconds;                   /* it took; 0 in scripts */
@@ -61,6 +62,7 @@ struct steer_view {
 	bool in_list;            /* the cursor is in the list of runs */
 	int bar_x, bar_y;        /* the line between the streams; bar_x 0: not on the screen */
 	int left_wish;           /* columns left of it, as dragged; 0: half */
+	json_t *best;            /* runs of the last several seeds, the likeliest first; or NULL */
 	int scroll, scroll_end;  /* lines of the streams above the pane, and how many there can be */
 };
 
@@ -94,6 +96,10 @@ json_t *steer_run_json(struct view *v, const struct steer_ask *ask, const struct
 /* ---- live runs (view_steer_run.c) ---- */
 /* Starts what s->ask says; unless anew, a recorded run of the same hash is played instead. */
 void steer_run(struct view *v, bool anew);
+
+/* ---- the best of several seeds (view_steer_best.c) ---- */
+void steer_ask_best(struct view *v); /* how many, then runs them and lists them */
+void steer_show_best(struct view *v); /* the list again */
 
 /* ---- drawing (view_steer_draw.c) ---- */
 void steer_draw(struct view *v, struct rect r);

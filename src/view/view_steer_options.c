@@ -120,8 +120,9 @@ static void option_chosen(struct view *v, size_t index)
 		app_prompt(v, &(struct app_prompt){.label = asks[index].label, .commit = asks[index].commit});
 		return;
 	}
-	if (index == ARRAY_LEN(asks) + 2) {
-		ask_condition(v);
+	if (index >= ARRAY_LEN(asks) + 2) {
+		void (*const others[])(struct view *) = {ask_condition, steer_ask_best, steer_show_best};
+		others[index - ARRAY_LEN(asks) - 2](v);
 		return;
 	}
 	if (index == ARRAY_LEN(asks))
@@ -136,6 +137,8 @@ void steer_options(struct view *v)
 	static const struct app_menu_item items[] = {
 		{'s', "seed"}, {'t', "temperature, 0: always the likeliest token"}, {'n', "how many tokens"},
 		{'w', "where: reply, prompt, both"}, {'c', "chat template, or the bare text"},
-		{'i', "this feature only if #ID, #ID>0.5x or /regex/ of the reply; empty: always"}};
+		{'i', "this feature only if #ID, #ID>0.5x or /regex/ of the reply; empty: always"},
+		{'b', "the best of several seeds, by how likely the unsteered model finds them"},
+		{'l', "their list again"}};
 	app_menu(v, "options", items, ARRAY_LEN(items), option_chosen);
 }

@@ -2,6 +2,7 @@
 /* view_steer_past.c - recorded runs: found by hash, listed, played again without a model. */
 #include "view/view_steer.h"
 #include "base/mem.h"
+#include "session/runs.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -58,17 +59,6 @@ void steer_live_add(struct steer_live *l, int stream, const char *text, size_t n
 
 /* ---- a run as JSON: what `featlas steer --json` prints ---- */
 
-static json_t *features_json(struct view *v, const struct steer_request *q)
-{
-	json_t *list = steer_features_json(app_session(v->app)->atlas, q);
-	for (size_t i = 0; i < q->n_specs; i++) {
-		char *label = session_label_text(app_session(v->app), q->specs[i].feature);
-		json_object_set_new(json_array_get(list, i), "label", json_text(label, strlen(label)));
-		free(label);
-	}
-	return list;
-}
-
 static const char *const wheres[] = {"reply", "prompt", "both"};
 
 /* [[end of the token in bytes, f of each feature], ...] of a stream, so that the heat can be shown
@@ -89,41 +79,18 @@ static json_t *heat_json(const struct steer_live *l, int stream)
 
 json_t *steer_run_json(struct view *v, const struct steer_ask *ask, const struct steer_live *l)
 {
-	char hex[65];
 	struct steer_request q = steer_request(ask);
-	json_t *j = json_object();
-	json_object_set_new(j, "prompt", json_text(ask->prompt, strlen(ask->prompt)));
-	json_object_set_new(j, "baseline", json_text(l->stream[0].text.s, l->stream[0].text.n));
-	json_object_set_new(j, "steered", json_text(l->stream[1].text.s, l->stream[1].text.n));
-	json_object_set_new(j, "features", features_json(v, &q));
-	json_object_set_new(j, "seed", json_integer((json_int_t)ask->seed));
-	json_object_set_new(j, "temperature", json_f32(ask->temperature));
-	json_object_set_new(j, "n", json_integer(ask->n_tokens));
-	json_object_set_new(j, "where", json_string(wheres[ask->where]));
-	json_object_set_new(j, "chat", json_boolean(ask->chat));
-	if (isfinite(l->change))
-		json_object_set_new(j, "change_over_norm", json_real(l->change));
-	if (!steer_hash(app_session(v->app)->atlas, &q, hex, NULL))
-		json_object_set_new(j, "hash", json_string(hex));
-	json_object_set_new(j, "heat", json_pack("{s:o, s:o}", "baseline", heat_json(l, 0), "steered", heat_json(l, 1)));
-	return j;
+	json_t *heat = json_pack("{s:o, s:o}", "baseline", heat_json(l, 0), "steered", heat_json(l, 1));
+	struct runs_result r = {.text = {l->stream[0].text.s, l->stream[1].text.s},
+				.n = {l->stream[0].text.n, l->stream[1].text.n}, .first_difference = RUNS_UNKNOWN,
+				.change_over_norm = l->change, .repeated_4grams = NAN, .loglik = {NAN, NAN},
+				.model = l->model[0] ? l->model : NULL, .heat = heat};
+	json_t *j = runs_json(app_session(v->app), &q, &r, NULL);
+	json_decref(heat);
+	return j ? j : json_object();
 }
 
 /* ---- from JSON ---- */
-
-static bool sound(struct view *v, const json_t *run)
-{
-	const json_t *features = json_object_get(run, "features");
-	static const char *const texts[] = {"prompt", "baseline", "steered"};
-	u32 n_features = app_session(v->app)->atlas->n_features;
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		if (!json_is_string(json_object_get(run, texts[i])))
-			return false;
-	for (size_t i = 0; i < json_array_size(features); i++)
-		if (json_opt_u64(json_array_get(features, i), "id", UINT64_MAX) >= n_features)
-			return false;
-	return json_array_size(features) > 0;
-}
 
 static void take_strength(struct view *v, struct steer_spec *row, const json_t *f)
 {
@@ -195,7 +162,7 @@ void steer_load_past(struct view *v)
 		char what[32];
 		snprintf(what, sizeof what, "runs.jsonl:%zu", ++number);
 		json_t *run = json_parse(line, strlen(line), what, &e);
-		if (run && sound(v, run))
+		if (run && runs_is_sound(app_session(v->app), run))
 			json_array_append_new(s->past, run);
 		else
 			json_decref(run);
@@ -307,6 +274,7 @@ void steer_play(struct view *v, const json_t *run)
 	s->live = steer_live_new(v, &s->ask);
 	s->live->replayed = true;
 	s->live->change = json_opt_f64(run, "change_over_norm", NAN);
+	snprintf(s->live->model, sizeof s->live->model, "%s", runs_text(run, "model"));
 	s->live->refs++;
 	s->in_list = false;
 	s->scroll = 0;
@@ -348,7 +316,7 @@ json_t *steer_find_past(struct view *v, const struct steer_ask *ask)
 	char *kept = note_run(app_session(v->app)->note, hex);
 	json_t *run = kept ? json_parse(kept, strlen(kept), "kept run", &e) : NULL;
 	free(kept);
-	if (run && !sound(v, run)) {
+	if (run && !runs_is_sound(app_session(v->app), run)) {
 		json_decref(run);
 		run = NULL;
 	}
@@ -359,11 +327,8 @@ void steer_keep(struct view *v, const struct steer_ask *ask, const struct steer_
 {
 	struct steer_view *s = view_state(v);
 	struct err e = {0};
-	struct buf text = BUF_INIT;
 	json_t *run = steer_run_json(v, ask, l);
-	json_add_line(&text, run);
-	if (note_keep_run(app_session(v->app)->note, json_opt_str(run, "hash", ""), text.s, &e))
+	if (runs_keep(app_session(v->app), run, &e))
 		app_error(v->app, &e);
 	json_array_append_new(s->past, run);
-	buf_release(&text);
 }

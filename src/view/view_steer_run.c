@@ -4,6 +4,7 @@
 #include "base/mem.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -91,6 +92,7 @@ static void done(struct view *v, void *context)
 	if (j->err.code == ERR_NONE) {
 		if (j->warning[0])
 			app_message(v->app, "%s", j->warning);
+		snprintf(j->live->model, sizeof j->live->model, "%s", backend_info(j->backend)->name);
 		steer_keep(v, &j->ask, j->live);
 		return;
 	}

@@ -1,6 +1,8 @@
 #!/bin/sh
 # featlas steer on the sample atlas and the made-up model.
 . "$TESTS_DIR/lib.sh"
+copy_sample
+SAMPLE=$atlas
 steer() { "$FEATLAS" steer "$SAMPLE" --backend fake --prompt "Tell me about the garden" "$@"; }
 
 check "two texts" 0 steer --feature 1:3x
@@ -60,6 +62,16 @@ has "is taken away" "$out" '"method":"orthogonal","strength":"0","coefficient":0
 check "a cap" 0 steer --feature 1:0.1x:cap:on=both --json
 has "is one" "$out" '"method":"cap","strength":"0.1x",'
 
+check "the best of several seeds" 0 steer --feature 1:1x --temperature 1 --seed 5 --best 3 --json
+is "is a line a seed" "$(printf '%s\n' "$out" | grep -c '^{"prompt"')" 3
+is "the seeds that were asked for" "$(printf '%s\n' "$out" | sed 's/.*"seed":\([0-9]*\).*/\1/' | sort | tr '\n' ' ')" "5 6 7 "
+ll=$(printf '%s\n' "$out" | sed 's/.*"loglik":\([-0-9.e]*\).*/\1/')
+is "the likeliest first" "$ll" "$(printf '%s\n' "$ll" | sort -gr)"
+is "each as it is alone" "$(printf '%s\n' "$out" | grep '"seed":5' | sed 's/.*"baseline":"\([^"]*\)","steered":"\([^"]*\)".*/\1|\2/')" \
+	"$(printf '%s\n' "$drawn" | sed 's/.*"baseline":"\([^"]*\)","steered":"\([^"]*\)".*/\1|\2/')"
+check "... in words" 0 steer --feature 1:1x --temperature 1 --seed 5 --best 3 -n 10
+has "with the measure and the repetitions" "$out" '^1\. seed [567]  -[0-9.]+ nats a token \(baseline -[0-9.]+\), repeated 4-grams [0-9]+ %$'
+
 refused() { # name, regex, command ...
 	name_r=$1 regex_r=$2
 	shift 2
@@ -72,6 +84,9 @@ refused "a word for a feature" "'river' is not a feature's number" steer --featu
 refused "a strength beyond numbers" "strength 1e\+30 is too large: a change of size 1e\+30, and 1e\+09 is the most" steer --feature 1:1e30
 refused "a strength that is none" "'2y' is not a strength" steer --feature 1:2y
 refused "a method that is none" "'sing' is no method" steer --feature 1:2x:sing
+refused "the best of equal texts" 'at temperature 0 all seeds give one text' steer --feature 1 --best 3
+refused "more than fits" '20 seeds of 60 tokens each, steered and not, need [0-9]+ tokens of context; the model has 2048' \
+	steer --feature 1 --best 20 --temperature 1
 refused "a condition that is none" "if=/a" steer --feature '1:2x:add:if=/a'
 refused "a regex that is none" 'if=/a\(/' steer --feature '1:2x:add:if=/a(/'
 refused "a module that has no update" "cannot steer on a regex of the text: the backend has no 'update'; a condition on a feature, if=#ID, needs none" \
