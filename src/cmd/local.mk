@@ -26,8 +26,9 @@ src/cmd/cmd_open.c \
 src/cmd/cmd_progress.c \
 src/cmd/cmd_prune.c \
 src/cmd/cmd_quiz.c \
-src/cmd/cmd_screens.c \
+src/cmd/cmd_runs.c \
 src/cmd/cmd_scores.c \
+src/cmd/cmd_screens.c \
 src/cmd/cmd_search.c \
 src/cmd/cmd_show.c \
 src/cmd/cmd_show_json.c \

@@ -3,6 +3,7 @@
 #include "session/runs.h"
 
 #include "base/mem.h"
+#include "base/wordlist.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -68,7 +69,7 @@ int runs_keep(struct session *s, const json_t *run, struct err *e)
 	return bad;
 }
 
-bool runs_is_sound(const struct session *s, const json_t *run)
+bool runs_is_sound(const struct atlas *a, const json_t *run)
 {
 	const json_t *features = json_object_get(run, "features");
 	static const char *const texts[] = {"prompt", "baseline", "steered"};
@@ -76,7 +77,7 @@ bool runs_is_sound(const struct session *s, const json_t *run)
 		if (!json_is_string(json_object_get(run, texts[i])))
 			return false;
 	for (size_t i = 0; i < json_array_size(features); i++)
-		if (json_opt_u64(json_array_get(features, i), "id", UINT64_MAX) >= s->atlas->n_features)
+		if (json_opt_u64(json_array_get(features, i), "id", UINT64_MAX) >= a->n_features)
 			return false;
 	return json_array_size(features) > 0;
 }
@@ -89,7 +90,7 @@ const char *runs_text(const json_t *run, const char *key)
 /* ---- all of them ---- */
 
 struct loading {
-	struct session *s;
+	const struct atlas *a;
 	struct runs *out;
 };
 
@@ -98,7 +99,7 @@ static void take(struct loading *l, const char *text, size_t n, i64 when)
 	struct err e = {0};
 	json_t *run = json_parse(text, n, "a kept run", &e);
 	const char *hash = runs_text(run, "hash");
-	bool good = run && runs_is_sound(l->s, run);
+	bool good = run && runs_is_sound(l->a, run);
 	for (size_t i = 0; good && *hash && i < l->out->n; i++)
 		good = strcmp(runs_text(l->out->items[i].run, "hash"), hash) != 0;
 	if (!good) {
@@ -121,7 +122,7 @@ static void take_shipped(struct loading *l)
 	char *line = NULL;
 	size_t cap = 0, number = 0;
 	ssize_t n;
-	FILE *f = l->s->atlas->runs ? fopen(l->s->atlas->runs, "re") : NULL;
+	FILE *f = l->a->runs ? fopen(l->a->runs, "re") : NULL;
 	while (f && (n = getline(&line, &cap, f)) > 0 && number++ < MOST)
 		take(l, line, (size_t)n, 0);
 	if (f)
@@ -129,11 +130,11 @@ static void take_shipped(struct loading *l)
 	free(line);
 }
 
-int runs_load(struct session *s, struct runs *out, struct err *e)
+int runs_load(struct note *note, const struct atlas *a, struct runs *out, struct err *e)
 {
 	*out = (struct runs){0};
-	struct loading l = {s, out};
-	int bad = note_each_run(s->note, take_kept, &l, e);
+	struct loading l = {a, out};
+	int bad = note_each_run(note, take_kept, &l, e);
 	if (!bad)
 		take_shipped(&l);
 	return bad;
@@ -186,7 +187,18 @@ void runs_add_features(const json_t *run, struct buf *out)
 	}
 }
 
-static void add_value(const json_t *run, const char *key, struct buf *out)
+void runs_add_words(const json_t *run, const char *key, struct buf *out)
+{
+	const char *s = runs_text(run, key);
+	size_t n = strlen(s), at = 0, len = 0, from = out->n;
+	while (words_next(s, n, &at, &len)) {
+		if (out->n > from)
+			buf_addc(out, ' ');
+		buf_add(out, s + at, len);
+	}
+}
+
+static void add_value(const json_t *run, const char *key, const char *absent, struct buf *out)
 {
 	const json_t *v = json_object_get(run, key);
 	if (!strcmp(key, "features"))
@@ -196,18 +208,21 @@ static void add_value(const json_t *run, const char *key, struct buf *out)
 	else if (json_is_number(v))
 		buf_addf(out, "%g", json_number_value(v));
 	else
-		buf_adds(out, json_is_true(v) ? "yes" : json_is_false(v) ? "no" : "-");
+		buf_adds(out, json_is_true(v) ? "yes" : json_is_false(v) ? "no" : absent);
 }
 
 void runs_add_differences(const json_t *a, const json_t *b, struct buf *out)
 {
-	static const char *const keys[] = {"prompt", "features", "seed", "temperature", "n", "where", "chat", "model"};
+	/* what a run leaves out is the usual */
+	static const struct { const char *name, *absent; } keys[] = {
+		{"prompt", ""}, {"features", ""}, {"seed", "1"},	 {"temperature", "0"},
+		{"n", "60"},	{"where", "reply"}, {"chat", "yes"}, {"model", "-"}};
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		struct buf x = BUF_INIT, y = BUF_INIT;
-		add_value(a, keys[i], &x);
-		add_value(b, keys[i], &y);
+		add_value(a, keys[i].name, keys[i].absent, &x);
+		add_value(b, keys[i].name, keys[i].absent, &y);
 		if (x.n != y.n || memcmp(x.s, y.s, x.n))
-			buf_addf(out, "%s  %s  |  %s\n", keys[i], x.s, y.s);
+			buf_addf(out, "%s  %s  |  %s\n", keys[i].name, x.s, y.s);
 		buf_release(&x);
 		buf_release(&y);
 	}

@@ -3,9 +3,9 @@ src_featlas_SOURCES += \
 src/view/actions.def \
 src/view/app.c \
 src/view/app.h \
+src/view/app_box.c \
 src/view/app_compare.c \
 src/view/app_config.c \
-src/view/app_box.c \
 src/view/app_draw.c \
 src/view/app_edit.c \
 src/view/app_go.c \
@@ -56,6 +56,7 @@ src/view/view_messages.c \
 src/view/view_options.c \
 src/view/view_palette.c \
 src/view/view_quiz.c \
+src/view/view_runs.c \
 src/view/view_steer.c \
 src/view/view_steer.h \
 src/view/view_steer_best.c \

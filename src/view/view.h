@@ -41,6 +41,7 @@ struct target {
 	const char *text; /* for the text, lens and steer views, or NULL */
 	bool chat;        /* text goes into the chat template; lens */
 	size_t token;     /* of the text, to begin at; lens */
+	const json_t *run; /* for the steer view: a recorded run to show, or NULL */
 };
 
 struct app;

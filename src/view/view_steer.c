@@ -188,6 +188,8 @@ static int open_steer(struct view *v, const struct target *t, struct err *e)
 	s->row = 0;
 	steer_load_past(v);
 	s->in_list = !s->ask.n_rows && json_array_size(s->past) > 0;
+	if (t && t->run)
+		steer_play(v, t->run);
 	return 0;
 }
 

@@ -162,7 +162,7 @@ void steer_load_past(struct view *v)
 		char what[32];
 		snprintf(what, sizeof what, "runs.jsonl:%zu", ++number);
 		json_t *run = json_parse(line, strlen(line), what, &e);
-		if (run && runs_is_sound(app_session(v->app), run))
+		if (run && runs_is_sound(app_session(v->app)->atlas, run))
 			json_array_append_new(s->past, run);
 		else
 			json_decref(run);
@@ -316,7 +316,7 @@ json_t *steer_find_past(struct view *v, const struct steer_ask *ask)
 	char *kept = note_run(app_session(v->app)->note, hex);
 	json_t *run = kept ? json_parse(kept, strlen(kept), "kept run", &e) : NULL;
 	free(kept);
-	if (run && !runs_is_sound(app_session(v->app), run)) {
+	if (run && !runs_is_sound(app_session(v->app)->atlas, run)) {
 		json_decref(run);
 		run = NULL;
 	}

@@ -28,6 +28,7 @@ tests/cli/map.t \
 tests/cli/mpi.t \
 tests/cli/near.t \
 tests/cli/quiz.t \
+tests/cli/runs.t \
 tests/cli/search.t \
 tests/cli/show.t \
 tests/cli/steer.t \
