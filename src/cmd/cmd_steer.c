@@ -134,7 +134,12 @@ static void print_plain(struct session *s, const struct steer_request *q, const 
 							 : "change over the median norm %.3g, ",
 			 r->change_over_norm);
 	buf_addf(&out, "repeated 4-grams %.0f %%, ", 100 * r->repeated_4grams[1]);
-	if (r->first_difference < 0)
+	bool waits = true;
+	for (size_t i = 0; i < q->n_specs; i++)
+		waits = waits && q->specs[i].condition;
+	if (waits && r->change_over_norm == 0)
+		buf_adds(&out, "the condition never held\n");
+	else if (r->first_difference < 0)
 		buf_adds(&out, "no token differs\n");
 	else
 		buf_addf(&out, "first difference at token %lld\n", (long long)r->first_difference);

@@ -57,6 +57,8 @@ has "nothing differs before it does" "$out" '"baseline":"([^"]* river)[^"]*","st
 ok "and something after it" test "$(part steered)" != "$(part baseline)"
 check "never" 0 steer --feature '1:3x:add:if=/xyzzy/' --json
 has "is nothing" "$out" '"first_difference":null,"change_over_norm":0\.0'
+check "never" 0 steer --feature '1:3x:add:if=/xyzzy/'
+has "is said" "$out" 'the condition never held$'
 check "the part along a feature" 0 steer --feature 1:orthogonal --json
 has "is taken away" "$out" '"method":"orthogonal","strength":"0","coefficient":0\.0'
 check "a cap" 0 steer --feature 1:0.1x:cap:on=both --json

@@ -345,6 +345,64 @@ static void clamp_and_pin_reach_their_target(void **state)
 	free(t);
 }
 
+struct parting {
+	struct run *run;
+	f64 worst, size; /* of x' - x from the formula in f64, of x */
+};
+
+static bool apply_and_subtract(void *context, u32 layer, f32 *rows, size_t first, size_t n)
+{
+	struct parting *c = context;
+	f32 work[4096], before[4096];
+	(void)layer, (void)first;
+	const struct intervention *v = c->run->list;
+	f32 *x = rows + (n - 1) * d_model;
+	f64 square = 0, along = 0;
+	memcpy(before, x, d_model * sizeof *x);
+	assert_true(run_apply(c->run, hook22, NULL, c->run->n_tokens, c->run->n_tokens - 1, d_model, x, work));
+	for (u32 k = 0; k < d_model; k++) {
+		square += (f64)v->direction[k] * (f64)v->direction[k];
+		along += (f64)v->direction[k] * (f64)before[k];
+	}
+	f64 part = along / sqrt(square), amount = (f64)v->amount;
+	f64 becomes = v->kind == INTERVENE_CAP ? fmin(part, amount) : amount * part;
+	for (u32 k = 0; k < d_model; k++) {
+		f64 want = (becomes - part) / sqrt(square) * (f64)v->direction[k];
+		c->worst = fmax(c->worst, fabs((f64)x[k] - (f64)before[k] - want));
+		c->size = fmax(c->size, fabs((f64)before[k]));
+	}
+	return true;
+}
+
+/* Orthogonal and cap on the model's own rows. */
+static void the_part_along_is_what_was_asked(void **state)
+{
+	(void)state;
+	u32 *t;
+	size_t n = tokens_of(sentence, &t);
+	f32 *v = direction(5, 3);
+	struct intervention i = {.hook = hook22, .direction = v, .feature = NO_FEATURE};
+	struct run r = {.tokens = t, .n_tokens = n, .n_prompt = n, .list = &i, .n_list = 1};
+	u8 *watched = xcalloc(g->info->n_layers, 1);
+	watched[22] = 1;
+	struct parting c = {&r, 0, 0};
+	struct lm_watch w = {watched, true, apply_and_subtract, &c};
+	struct lm_column columns[64];
+	for (size_t k = 0; k < n; k++)
+		columns[k] = (struct lm_column){t[k], (u32)k, 0, false};
+	for (int kind = 0; kind < 2; kind++) {
+		i.kind = kind ? INTERVENE_CAP : INTERVENE_ORTHOGONAL;
+		i.amount = kind ? -1000 : -0.5f;
+		lm_clear(g->lm);
+		assert_int_equal(lm_decode(g->lm, columns, n, &w, NULL), 0);
+	}
+	assert_true(c.size > 1 && c.worst <= 2e-6 * c.size);
+	lm_clear(g->lm);
+	free(watched);
+	free(v);
+	free(t);
+}
+
 static struct run prompt_run(const u32 *t, size_t n, const struct intervention *v)
 {
 	return (struct run){.tokens = t, .n_tokens = n, .n_prompt = n, .list = v, .n_list = v ? 1 : 0, .seed = 1};
@@ -883,6 +941,7 @@ int main(void)
 		cmocka_unit_test(strength_zero_changes_no_bit),
 		cmocka_unit_test(adding_is_the_control_vector),
 		cmocka_unit_test(clamp_and_pin_reach_their_target),
+		cmocka_unit_test(the_part_along_is_what_was_asked),
 		cmocka_unit_test(runs_side_by_side_are_their_solo_runs),
 		cmocka_unit_test(sampling_depends_on_the_seed_only),
 		cmocka_unit_test(states_are_those_of_a_full_pass),
