@@ -47,6 +47,9 @@ check "one alone" 0 runs "$h2" --export "$tmp/one.jsonl"
 check "ships with an atlas" 0 "$FEATLAS" prune "$atlas" "$tmp/p.atlas" --runs "$tmp/one.jsonl"
 check "where it is" 0 "$FEATLAS" runs "$tmp/p.atlas" --json
 has "the same run" "$out" "\"hash\":\"$h2\""
+check "run again" 0 "$FEATLAS" steer "$tmp/p.atlas" --backend fake --prompt "Tell me about the garden" -n 20 --feature '1:1x:add:if=#2' --seed 7 --json
+run "$FEATLAS" runs "$tmp/p.atlas"
+is "a run that came along is listed once" "$(printf '%s\n' "$out" | grep -c "^$(printf %.8s "$h2")")" 1
 check "sound" 0 "$FEATLAS" verify "$tmp/p.atlas"
 check "and a database too" 0 "$FEATLAS" verify "$atlas"
 
