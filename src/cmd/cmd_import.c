@@ -24,7 +24,7 @@ struct job {
 	struct import_report report;
 	struct progress progress;
 	struct dict_options dict_options;
-	char *name;
+	char *name, *hook; /* hook: of --dict */
 };
 
 /* "x/demo.atlas/" is called demo. */
@@ -168,6 +168,16 @@ static int link_dictionary(const struct cmd_args *a, const char *out, struct err
 	return bad;
 }
 
+/* Examples of one place beside the weights of another are no atlas of either. */
+static void compare_hooks(const struct job *j)
+{
+	json_t *json = atlas_json_read(j->out, NULL);
+	const char *hook = json_opt_str(json_object_get(json, "hook"), "name", "");
+	if (j->hook && *j->hook && *hook && strcmp(hook, j->hook))
+		fprintf(stderr, "featlas import: warning: the dashboards are of %s, the dictionary says %s\n", hook, j->hook);
+	json_decref(json);
+}
+
 /* --dict: what the dashboards are of, so its size is the atlas's. */
 static int read_dict(struct job *j, const struct cmd_args *a, struct err *e)
 {
@@ -179,6 +189,7 @@ static int read_dict(struct job *j, const struct cmd_args *a, struct err *e)
 	j->options.dict_options = &j->dict_options;
 	struct dict *d = dict_open_with(j->options.dict, &j->dict_options, e);
 	if (d) {
+		j->hook = xstrdup(dict_info(d)->hook_name);
 		j->options.n_features = dict_info(d)->n_features;
 		j->options.d_model = dict_info(d)->d_in;
 	}
@@ -209,6 +220,9 @@ int cmd_import(const struct cmd_args *a, struct err *e)
 	cmd_progress_stop(shown);
 	if (!bad)
 		print_report(&j, arg_flag(a, "json"));
+	if (!bad)
+		compare_hooks(&j);
+	free(j.hook);
 	pool_free(pool);
 	import_free(j.import);
 	import_plan_release(&j.plan);

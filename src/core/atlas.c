@@ -285,7 +285,10 @@ static int read_about(struct atlas *a, struct err *e)
 	};
 	a->hook = json_opt_str(hook, "name", "");
 	a->layer = get_count(hook, "layer");
+	const char *place = strstr(a->hook, "hook_");
 	a->place = json_opt_str(hook, "place", "");
+	if (!*a->place && place)
+		a->place = place + strlen("hook_");
 	f64 median = json_opt_f64(a->json, "norm_median", 0);
 	a->norm_median = median > 0 && median < 1e30 ? (f32)median : 0;
 	return r;
@@ -308,6 +311,11 @@ static struct atlas *open_parts(const char *path, json_t *json, struct dict *dic
 	if (!*a->hook)
 		a->hook = dict_info(a->dict)->hook_name;
 	return a;
+}
+
+bool atlas_as_published(const struct atlas *a)
+{
+	return a->store && store_is_imported(a->store);
 }
 
 /* Parts without atlas.json: it was never finished, or has lost it. */

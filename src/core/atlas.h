@@ -63,6 +63,8 @@ extern const char *const atlas_parts[ATLAS_N_PARTS];
 /* Opens an atlas, or a dictionary made elsewhere (a folder or a file without atlas.json): that is an atlas in
  * memory with no other part, `bare`, whose uuid depends on where the weights are. */
 struct atlas *atlas_open(const char *path, struct err *e);
+/* Activations are as others published them: whether decoder norms are in them is not known. */
+bool atlas_as_published(const struct atlas *a);
 /* The same; what a person says of the dictionary counts for a bare one only. */
 struct atlas *atlas_open_with(const char *path, const struct dict_options *o, struct err *e);
 void atlas_free(struct atlas *a);

@@ -83,8 +83,11 @@ static void draw_title(struct app *a, struct rect r)
 		x = put_if_fits(r, x, end, STYLE_TITLE, model);
 	}
 	bool folded = dict_info(at->dict)->rescale_by_decoder_norm, turned = app_setting_number(a, SET_FOLD);
-	snprintf(stamp, sizeof stamp, "  L%u %.40s \u00b7 %s", at->layer, at->place ? at->place : "",
-		 turned ? folded ? "unfolded (zn)" : "folded (zn)" : folded ? "folded" : "as stored");
+	snprintf(stamp, sizeof stamp, "  L%u%s%.40s \u00b7 %s", at->layer, *at->place ? " " : "", at->place,
+		 atlas_as_published(at) ? "as published" :
+		 turned			? folded ? "unfolded (zn)" : "folded (zn)" :
+		 folded			? "folded" :
+					  "as stored");
 	x = put_if_fits(r, x, end, rests_on_guess(at->dict) ? STYLE_TITLE_GUESS : STYLE_TITLE, stamp);
 	buf_clear(&b);
 	if (v->class->status)

@@ -210,6 +210,10 @@ static void toggle_fold(struct app *a)
 {
 	bool turned = app_setting_number(a, SET_FOLD);
 	bool folded = dict_info(a->session->atlas->dict)->rescale_by_decoder_norm;
+	if (atlas_as_published(a->session->atlas)) {
+		app_message(a, "values are as published; whether decoder norms are in them is not said");
+		return;
+	}
 	app_set(a, SET_FOLD, turned ? "as-stored" : "turned", NULL);
 	app_message(a, turned	? "values as the dictionary has them"
 		       : folded ? "values with the decoder norm taken out, as SAELens has them"

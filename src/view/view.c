@@ -125,11 +125,12 @@ int view_put_feature(struct view *v, struct rect r, int x, int y, int max, u32 f
 	return used + view_put_label(v, r, x + used, y, max < 0 ? -1 : max - used, feature);
 }
 
-f32 view_fold(struct view *v, u32 feature)
+/* Values in the other convention are those shown as stored times this. */
+static f32 fold_factor(const struct atlas *a, u32 feature)
 {
-	const struct dict *dict = app_session(v->app)->atlas->dict;
+	const struct dict *dict = a->dict;
 	const struct dict_info *d = dict_info(dict);
-	if (!app_setting_number(v->app, SET_FOLD))
+	if (atlas_as_published(a))
 		return 1;
 	f32 *row = xcalloc(d->d_out, sizeof *row);
 	f64 sum = 0;
@@ -140,6 +141,46 @@ f32 view_fold(struct view *v, u32 feature)
 	if (!(sum > 0))
 		return 1;
 	return (f32)(d->rescale_by_decoder_norm ? 1 / sqrt(sum) : sqrt(sum));
+}
+
+f32 view_fold(struct view *v, u32 feature)
+{
+	return app_setting_number(v->app, SET_FOLD) ? fold_factor(app_session(v->app)->atlas, feature) : 1;
+}
+
+static void add_number(struct buf *out, f32 x)
+{
+	if (isnan(x))
+		buf_adds(out, "-");
+	else
+		buf_addf(out, "%.9g", (f64)x);
+}
+
+void view_add_value(struct view *v, struct buf *out, u32 feature, f32 x)
+{
+	const struct atlas *a = app_session(v->app)->atlas;
+	bool folded = dict_info(a->dict)->rescale_by_decoder_norm;
+	add_number(out, x);
+	if (isnan(x) || atlas_as_published(a) || !dict_info(a->dict)->d_out)
+		return;
+	buf_addf(out, ", %s ", folded ? "unfolded" : "folded");
+	add_number(out, x * fold_factor(a, feature));
+}
+
+void view_add_scores(struct view *v, struct buf *out, u32 feature)
+{
+	const struct atlas *a = app_session(v->app)->atlas;
+	struct atlas_scores s;
+	atlas_scores(a, feature, &s);
+	const struct {
+		const char *name;
+		f32 x;
+	} list[] = {{"detects ", s.input}, {"\noutput  ", s.output}, {"\nwrites  ", s.topic}};
+	for (size_t i = 0; i < ARRAY_LEN(list); i++) {
+		buf_adds(out, list[i].name);
+		add_number(out, list[i].x);
+	}
+	buf_addf(out, "\nfeatlas show %s %u --json", a->folder, feature);
 }
 
 int view_put_sentence(struct rect r, int x, int y, const char *sentence)

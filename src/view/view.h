@@ -146,6 +146,9 @@ void view_add_quoted(struct buf *out, const char *s, size_t n);
 /* What values of a feature are multiplied by as they are shown: 1, or its decoder row's norm or one
  * over that, where the person wants the other convention (zn).  Reads d numbers. */
 f32 view_fold(struct view *v, u32 feature);
+/* For =: a value as the store has it, with what it is in the other convention; a feature's scores and command. */
+void view_add_value(struct view *v, struct buf *out, u32 feature, f32 x);
+void view_add_scores(struct view *v, struct buf *out, u32 feature);
 
 /* A sentence on a row of its own, for what is missing: wrapped, pale. Returns the rows used. */
 int view_put_sentence(struct rect r, int x, int y, const char *sentence);

@@ -268,15 +268,17 @@ static void exact(struct view *v, struct buf *out)
 		struct context_look look = feature_look(s);
 		const struct context_line *line = context_load(feature_atlas(v), &look, c, &s->token);
 		u64 position = line->from + (u64)line->view.cursor;
-		buf_addf(out, "activation %.9g at position %llu\n", (f64)line->acts[line->view.cursor],
-			 (unsigned long long)position);
+		buf_addf(out, "position %llu\nactivation ", (unsigned long long)position);
+		view_add_value(v, out, s->id, line->acts[line->view.cursor]);
+		buf_adds(out, "\n");
 	}
-	buf_addf(out, "density %.9g  (%llu tokens)\nmax     %.9g\nmean    %.9g\n", (f64)s->stats.density,
-		 (unsigned long long)s->stats.count, (f64)s->stats.max, (f64)s->stats.mean);
+	buf_addf(out, "density %.9g  (%llu tokens)\nmax     ", (f64)s->stats.density, (unsigned long long)s->stats.count);
+	view_add_value(v, out, s->id, s->stats.max);
+	buf_adds(out, "\nmean    ");
+	view_add_value(v, out, s->id, s->stats.mean);
+	buf_adds(out, "\n");
 	add_judged(v, out);
-	buf_addf(out, "detects %.9g\noutput  %.9g\nwrites  %.9g\nfeatlas show %s %u --json",
-		 (f64)s->scores.input, (f64)s->scores.output, (f64)s->scores.topic, feature_atlas(v)->folder,
-		 s->id);
+	view_add_scores(v, out, s->id);
 }
 
 static void command(struct view *v, struct buf *out)

@@ -459,20 +459,20 @@ static void exact(struct view *v, struct buf *out)
 {
 	const struct atlas *a = features_atlas(v);
 	struct store_stats st;
-	struct atlas_scores sc;
 	u32 f;
 	if (!features_current(v, &f))
 		return;
 	buf_addf(out, "#%u\n", f);
 	if (a->store) {
 		store_stats(a->store, f, &st);
-		buf_addf(out, "density %.9g  (%llu of %llu tokens)\nmax     %.9g\nmean    %.9g\n",
-			 (f64)st.density, (unsigned long long)st.count,
-			 (unsigned long long)store_n_kept(a->store), (f64)st.max, (f64)st.mean);
+		buf_addf(out, "density %.9g  (%llu of %llu tokens)\nmax     ", (f64)st.density,
+			 (unsigned long long)st.count, (unsigned long long)store_n_kept(a->store));
+		view_add_value(v, out, f, st.max);
+		buf_adds(out, "\nmean    ");
+		view_add_value(v, out, f, st.mean);
+		buf_adds(out, "\n");
 	}
-	atlas_scores(a, f, &sc);
-	buf_addf(out, "detects %.9g\noutput  %.9g\nwrites  %.9g\nfeatlas show %s %u --json", (f64)sc.input,
-		 (f64)sc.output, (f64)sc.topic, a->folder, f);
+	view_add_scores(v, out, f);
 }
 
 static void command(struct view *v, struct buf *out)

@@ -22,7 +22,7 @@ has "the report counts what stands twice" "$("$FEATLAS" import "$golden/neuronpe
 	'"n_features":23,"n_contexts":110,"n_tokens":1210,.*"n_labels":22,"n_repeated":2,"n_negative":0'
 has "and what is below zero" "$("$FEATLAS" import "$golden/neurons" n3.atlas)" '^12 activations below zero are left out$'
 run "$FEATLAS" info $a
-has "info: the model" "$out" '^model +made-up,'
+has "info: the model" "$out" '^model +made-up$'
 has "info: the hook" "$out" '^hook +blocks.7.hook_resid_pre$'
 has "info: the numbers are others'" "$out" 'statistics as published, over how many tokens is not said'
 has "the source is kept" "$(cat $a/atlas.json)" '"source": "7-res-jb"'
@@ -50,7 +50,7 @@ check "and for SAEDashboard" 0 "$FEATLAS" import dash back2.atlas
 grep '…\|interval' before >before2
 ok "the texts too" cmp before2 after2
 "$FEATLAS" import "$golden/neuronpedia" named.atlas --model 'My model' --hook blocks.3.hook_resid_post >/dev/null
-has "--model and --hook" "$("$FEATLAS" info named.atlas)" '^model +My model,'
+has "--model and --hook" "$("$FEATLAS" info named.atlas)" '^model +My model$'
 check "one file alone" 0 "$FEATLAS" import "$golden/neuronpedia/explanations/batch-0.jsonl" one.atlas
 has "is labels without a store" "$("$FEATLAS" show one.atlas 5)" 'river 5, . 0  \(machine, oai_token-act-pair\)'
 check "several sources" 0 "$FEATLAS" import "$golden/circuit/0.json" "$golden/circuit/2.json" two.atlas
@@ -233,6 +233,12 @@ ok "where it lies" test ! -e dict.atlas/sae_weights.safetensors
 sed 's/"neuron_index": 3/"neuron_index": 99999/' "$golden/neurons/3.json" >far.json
 check "a feature that it has not" 3 "$FEATLAS" import far.json far.atlas --dict sae
 has "is named" "$err" "the source has feature 99999, but the dictionary only $n"
+check "a dictionary of another place" 0 "$FEATLAS" import "$golden/neuronpedia" place.atlas --dict sae
+has "is warned of" "$err" "^featlas import: warning: the dashboards are of blocks\.7\.hook_resid_pre, the dictionary says blocks\.2\.hook_resid_post$"
+printf 'keys zn\ndump\n' >zn.keys
+check "published values" 0 "$FEATLAS" open place.atlas --script zn.keys --size 80x24
+has "are not folded once more" "$out" ' L7 resid_pre · as published '
+has "which is said" "$out" '^ values are as published; whether decoder norms are in them is not said$'
 check "a dictionary that is none" 2 "$FEATLAS" import "$golden/neurons" far.atlas --dict "$golden/viewer"
 
 # ---- labels into an atlas ----
