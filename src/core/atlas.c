@@ -355,6 +355,10 @@ struct atlas *atlas_open_with(const char *path, const struct dict_options *o, st
 	free(file);
 	if (bare)
 		return open_bare(path, o, e);
+	if (o && o->set) {
+		err_set(e, ERR_USAGE, "'%s' is an atlas: how its dictionary is computed was said when it was made", path);
+		return NULL;
+	}
 	json_t *json = atlas_json_read(path, e);
 	if (!json) {
 		err_wrap(e, "cannot open the atlas '%s'", path);

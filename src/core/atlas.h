@@ -65,7 +65,7 @@ extern const char *const atlas_parts[ATLAS_N_PARTS];
 struct atlas *atlas_open(const char *path, struct err *e);
 /* Activations are as others published them: whether decoder norms are in them is not known. */
 bool atlas_as_published(const struct atlas *a);
-/* The same; what a person says of the dictionary counts for a bare one only. */
+/* The same; a person can say something of a bare one only, of others it is ERR_USAGE. */
 struct atlas *atlas_open_with(const char *path, const struct dict_options *o, struct err *e);
 void atlas_free(struct atlas *a);
 /* A sentence and the command that makes the part ("no neighbour graph; make it with

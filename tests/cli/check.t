@@ -40,6 +40,8 @@ has "is found" "$out" '^wrong: FVU 0\.0634 as it is opened .*, 0\.00356 with'
 has "with its size" "$out" '^ +FVU 0\.00356[0-9]* +l0 3 +b_dec subtracted, rows scaled by 0\.03369$'
 check "a factor" 0 "$FEATLAS" check "$golden/scale" --norm-scale 0.033333 --x "$golden/scale.x.safetensors"
 has "can be given" "$out" '^as opened   FVU 0\.00360.*rows scaled by 0\.03333$'
+check "but not of an atlas" 2 "$FEATLAS" check "$SAMPLE" --norm-scale 2
+has "whose factor is its own" "$err" 'is an atlas: how its dictionary is computed was said when it was made$'
 mkdir "$tmp/average_l0_71" && cp "$golden/jump/"* "$tmp/average_l0_71/"
 check "another l0 than the files promise" 0 "$FEATLAS" check "$tmp/average_l0_71" --x "$golden/jump.x.safetensors"
 has "is doubtful" "$out" "^doubtful: 16\.36 features fire on a row, 71 are promised \(the folder's name\)$"
