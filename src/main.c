@@ -36,6 +36,8 @@ static int start_screens(const struct cmd_args *a, struct err *e)
 				.resume = arg_flag(a, "resume"),
 				.tour = arg_flag(a, "tour"),
 				.record = arg_str(a, "record", NULL)};
+	if (cmd_dict_options(a, &o.dict, e))
+		return -1;
 	const char *size = arg_str(a, "size", NULL);
 	if (size && script_parse_size(size, &o.w, &o.h))
 		return err_set(e, ERR_USAGE, "--size wants COLSxROWS, not '%s'", size);

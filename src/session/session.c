@@ -20,10 +20,15 @@ struct session_labels {
 
 struct session *session_open(const char *folder, const char *backend_spec, struct err *e)
 {
+	return session_open_with(folder, NULL, backend_spec, e);
+}
+
+struct session *session_open_with(const char *folder, const struct dict_options *o, const char *backend_spec, struct err *e)
+{
 	struct session *s = xcalloc(1, sizeof *s);
 	s->labels = xcalloc(1, sizeof *s->labels);
 	s->backend_spec = backend_spec ? xstrdup(backend_spec) : NULL;
-	s->atlas = atlas_open(folder, e);
+	s->atlas = atlas_open_with(folder, o, e);
 	if (s->atlas)
 		s->note = note_open(s->atlas->notes, s->atlas->uuid, e);
 	if (!s->note) {

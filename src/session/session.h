@@ -25,6 +25,8 @@ struct session {
 };
 
 struct session *session_open(const char *folder, const char *backend_spec, struct err *e);
+/* o: what a person says of a dictionary without an atlas, or NULL. */
+struct session *session_open_with(const char *folder, const struct dict_options *o, const char *backend_spec, struct err *e);
 void session_free(struct session *s); /* NULL is fine */
 struct backend *session_backend(struct session *s, struct err *e); /* made on first use */
 

@@ -345,7 +345,7 @@ static void release(struct app *a)
 
 static int start(struct app *a, const struct app_options *o, struct err *e)
 {
-	a->session = session_open(o->atlas, o->backend, e);
+	a->session = session_open_with(o->atlas, &o->dict, o->backend, e);
 	if (a->session && o->other && !(a->other = session_open(o->other, NULL, e)))
 		return -1;
 	a->script_mode = o->script != NULL;

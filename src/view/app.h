@@ -16,6 +16,7 @@ struct app;
 
 struct app_options {
 	const char *atlas;      /* folder */
+	struct dict_options dict; /* what the person says of it, where it is a dictionary alone */
 	const char *other;      /* a second one, to compare with, or NULL */
 	const char *backend;    /* spec, or NULL */
 	const char *script;     /* key script, or NULL: a terminal */

@@ -53,6 +53,8 @@ check "a hook that a folder's name gives" 0 "$FEATLAS" open "$hub/snapshots/0123
 has "turns the stamp" "$out" '^@0,[0-9]+-[0-9]+ title-guess$'
 has "and stands first in the line" "$out" '^ hook blocks\.20\.hook_resid_post \(guess\)'
 has "of which nothing is cut" "$out" ' dtype F32$'
+check "a factor that no file has" 0 "$FEATLAS" open "$golden/saelens-expected-average" --norm-scale 0.375 --script "$tmp/p.keys" --size 80x24
+has "can be given to the screens" "$out" ' normalisation none, factor 0\.375 \(given\)'
 check "nothing is guessed" 0 "$FEATLAS" open "$golden/saelens-topk" --script "$tmp/p.keys" --size 80x24
 lacks "of this one" "$out" 'title-guess|\(guess\)'
 check "one thread" 0 env FEATLAS_THREADS=1 "$FEATLAS" encode "$golden/saelens-topk" --x "$golden/saelens-topk.want.safetensors" \
