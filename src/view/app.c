@@ -437,7 +437,7 @@ void app_copy(struct app *a, const char *text)
 	bool on = app_setting_number(a, SET_CLIPBOARD);
 	if (on && !a->script_mode)
 		term_copy(text);
-	app_message(a, on ? "copied: %s" : "%s   (:set clipboard=osc52 lets this reach the clipboard)", text);
+	app_message(a, on ? "copied: %s" : "%s   (:set clipboard=osc52 copies it to the clipboard)", text);
 }
 
 void app_save(struct app *a, const char *stem, const char *extension, const struct buf *text)

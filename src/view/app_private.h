@@ -32,7 +32,7 @@ enum job_state { JOB_WAITING, JOB_RUNNING, JOB_DONE, JOB_STOPPED };
 struct job_record { /* what gj lists */
 	u64 number, view_id; /* 0: the app's own */
 	const char *what;    /* static */
-	char screen[24];
+	char screen[64];
 	enum job_state state;
 	i64 began, ended;    /* ms; 0: not yet */
 	u64 done, total;     /* at the end */

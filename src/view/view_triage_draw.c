@@ -122,7 +122,7 @@ static void draw_contexts(struct view *v, struct rect r)
 		u8 i = s->order[row];
 		context_draw(v, r, y, &look, &s->all[i], row == s->list.at ? &s->token : NULL, s->alike[i]);
 		if (s->all[i].kind == CONTEXT_RANDOM)
-			rect_puts(r, 1, y, STYLE_DIM, "r");
+			rect_puts(r, row == s->list.at, y, STYLE_DIM, "r");
 	}
 }
 
