@@ -182,8 +182,7 @@ void backend_words(const struct backend *b, char *out, size_t size)
 		break;
 	case BACKEND_DIED:
 		if (restarts)
-			snprintf(out, size, "%s died, %u restart%s", b->name, restarts,
-				 restarts == 1 ? "" : "s");
+			snprintf(out, size, "%s died %u times", b->name, restarts + 1);
 		else
 			snprintf(out, size, "%s died", b->name);
 		break;

@@ -69,6 +69,7 @@ static int add_line(struct script *s, char *line)
 		const char *word;
 		enum script_kind kind;
 	} words[] = {{"wait", SCRIPT_WAIT},
+		     {"hurry", SCRIPT_HURRY},
 		     {"dump", SCRIPT_DUMP},
 		     {"attrs", SCRIPT_ATTRS},
 		     {"looks", SCRIPT_LOOKS},

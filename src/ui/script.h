@@ -5,7 +5,8 @@
  *	# words              a comment
  *	keys j j gf <Enter>  keys, in the notation of ui/key.h; blanks between them mean nothing
  *	type some text       every character as it is
- *	wait                 until nothing runs (as before every key anyway)
+ *	wait                 until nothing runs, as before every key anyway
+ *	hurry                keys do not wait, as a person's do not, until the next wait
  *	dump [NAME]          print the screen as text
  *	attrs [NAME]         print its runs of styles
  *	looks [NAME]         print its runs of colours and attributes, as the theme has them
@@ -24,6 +25,7 @@ struct script;
 enum script_kind {
 	SCRIPT_KEY,
 	SCRIPT_WAIT,
+	SCRIPT_HURRY,
 	SCRIPT_DUMP,
 	SCRIPT_ATTRS,
 	SCRIPT_LOOKS,

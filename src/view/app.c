@@ -244,8 +244,12 @@ static void print_dump(struct app *a, const struct script_step *s)
 static int run_script(struct app *a, struct err *e)
 {
 	struct script_step s;
+	bool hurry = false;
 	for (;;) {
-		wait_idle(a);
+		if (hurry)
+			work_off(a);
+		else
+			wait_idle(a);
 		if (a->quit)
 			return 0;
 		app_draw(a);
@@ -254,6 +258,8 @@ static int run_script(struct app *a, struct err *e)
 			return 0;
 		if (s.kind == SCRIPT_KEY)
 			app_key(a, s.key);
+		else if (s.kind == SCRIPT_WAIT || s.kind == SCRIPT_HURRY)
+			hurry = s.kind == SCRIPT_HURRY;
 		else if (s.kind == SCRIPT_SIZE)
 			resize(a, s.w, s.h);
 		else if (s.kind == SCRIPT_SAY)

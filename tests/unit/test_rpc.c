@@ -227,7 +227,7 @@ static void a_dead_module_is_told_and_restarted(void **state)
 	run.tokens = tokens;
 	assert_int_equal(backend_generate(b, &run, 1, &o, hear, &h, &e), -1);
 	backend_words(b, words, sizeof words);
-	assert_string_equal(words, "featlas-fake died, 1 restart");
+	assert_string_equal(words, "featlas-fake died 2 times");
 	free(tokens);
 	backend_free(b);
 }
