@@ -36,8 +36,10 @@ static int get_range(const struct cmd_args *a, size_t n, struct effects_question
 		to = strtoull(end + 1, &end, 10);
 	}
 	if (!good || *end || from > to || to >= n)
-		return err_set(e, ERR_USAGE, "--position is a token of the prompt, 0 to %zu, or a range of them, not '%.40s'",
-			       n ? n - 1 : 0, at);
+		return err_set(
+		    e, ERR_USAGE,
+		    "--position is a token of the prompt, 0 to %zu, or a range of them, not '%.40s'",
+		    n ? n - 1 : 0, at);
 	q->from = (size_t)from;
 	q->to = (size_t)to + 1;
 	return 0;
@@ -49,8 +51,8 @@ static int ask(struct job *j, const struct cmd_args *a, struct err *e)
 	struct backend *b = j->live.place.backend;
 	if (backend_tokenize(b, a->positional[1], !arg_flag(a, "plain"), &j->tokens, &j->flags, &j->n, e))
 		return -1;
-	struct effects_question q = {.tokens = j->tokens, .flags = j->flags, .n = j->n, .target = NO_TOKEN,
-				     .against = NO_TOKEN};
+	struct effects_question q = {
+	    .tokens = j->tokens, .flags = j->flags, .n = j->n, .target = NO_TOKEN, .against = NO_TOKEN};
 	if ((target && next_token(b, j->s->atlas, target, &q.target, e)) ||
 	    (against && next_token(b, j->s->atlas, against, &q.against, e)))
 		return -1;
@@ -80,8 +82,8 @@ static void print_target(const struct job *j, const char *given)
 	if (x->against != NO_TOKEN) {
 		buf_adds(&out, "against ");
 		add_token(&out, j, x->against);
-		buf_addf(&out, ", p %.4f, log p %.3f, difference %+.3f\n", exp((f64)x->against_logp), (f64)x->against_logp,
-			 (f64)x->target_logp - (f64)x->against_logp);
+		buf_addf(&out, ", p %.4f, log p %.3f, difference %+.3f\n", exp((f64)x->against_logp),
+			 (f64)x->against_logp, (f64)x->target_logp - (f64)x->against_logp);
 	}
 	buf_adds(&out, "likeliest");
 	for (size_t i = 0; i < EFFECTS_LIKELY && x->likely[i] != NO_TOKEN; i++) {
@@ -98,8 +100,9 @@ static void print_feature(const struct job *j, const struct effect *f)
 {
 	struct buf out = BUF_INIT;
 	char *label = session_label_text(j->s, f->id);
-	buf_addf(&out, "%+9.4f %4u  %9.3f %4u  %+9.4f %4u  #%-6u ", (f64)f->by[EFFECTS_BY_EFFECT], f->rank[EFFECTS_BY_EFFECT],
-		 (f64)f->by[EFFECTS_BY_ACTIVATION], f->rank[EFFECTS_BY_ACTIVATION], (f64)f->by[EFFECTS_BY_ATTRIBUTION],
+	buf_addf(&out, "%+9.4f %4u  %9.3f %4u  %+9.4f %4u  #%-6u ", (f64)f->by[EFFECTS_BY_EFFECT],
+		 f->rank[EFFECTS_BY_EFFECT], (f64)f->by[EFFECTS_BY_ACTIVATION],
+		 f->rank[EFFECTS_BY_ACTIVATION], (f64)f->by[EFFECTS_BY_ATTRIBUTION],
 		 f->rank[EFFECTS_BY_ATTRIBUTION], f->id);
 	add_token(&out, j, j->tokens[f->peak]);
 	buf_addf(&out, " %u", f->peak);
@@ -209,12 +212,13 @@ static void print_object(struct job *j, const struct cmd_args *a, u64 limit)
 	json_object_set_new(o, "tokens", json_integer((json_int_t)j->n));
 	json_object_set_new(o, "positions", json_integer((json_int_t)x->n_positions));
 	json_object_set_new(o, "target", token_json(j, x->target, x->target_logp));
-	json_object_set_new(o, "against",
-			    x->against == NO_TOKEN ? json_null() : token_json(j, x->against, x->against_logp));
+	json_object_set_new(
+	    o, "against", x->against == NO_TOKEN ? json_null() : token_json(j, x->against, x->against_logp));
 	json_object_set_new(o, "likeliest", likely);
 	json_object_set_new(o, "resolution", json_f32((f32)x->resolution));
-	json_object_set_new(o, "correlations",
-			    json_pack("{s:o, s:o}", "all", relations_json(x, 0), "last", relations_json(x, 1)));
+	json_object_set_new(
+	    o, "correlations",
+	    json_pack("{s:o, s:o}", "all", relations_json(x, 0), "last", relations_json(x, 1)));
 	json_object_set_new(o, "features", features);
 	cmd_print_json(o);
 }

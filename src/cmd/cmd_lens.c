@@ -72,10 +72,11 @@ static void print_json(const struct job *j, size_t position, const struct lens *
 	for (u32 l = 0; l < x->n_layers; l++) {
 		json_t *top = json_array();
 		for (u32 i = 0; i < x->k && x->token[l * x->k + i] != NO_TOKEN; i++)
-			json_array_append_new(top, token_json(j, x->token[l * x->k + i], x->logp[l * x->k + i]));
-		json_array_append_new(layers, json_pack("{s:I, s:I, s:o, s:o}", "layer", (json_int_t)l, "rank",
-							(json_int_t)x->rank[l], "logp", json_f32(x->target_logp[l]), "top",
-							top));
+			json_array_append_new(top,
+					      token_json(j, x->token[l * x->k + i], x->logp[l * x->k + i]));
+		json_array_append_new(layers, json_pack("{s:I, s:I, s:o, s:o}", "layer", (json_int_t)l,
+							"rank", (json_int_t)x->rank[l], "logp",
+							json_f32(x->target_logp[l]), "top", top));
 	}
 	json_object_set_new(o, "position", json_integer((json_int_t)position));
 	cmd_set_token(o, "token", j->s, j->tokens[position]);

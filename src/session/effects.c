@@ -21,11 +21,11 @@ struct work {
 	u32 d;
 	char last_hook[64];
 	u8 *flags;
-	f32 *x, *y;             /* [n][d]: the atlas' hook, the last layer */
-	struct dict_row *rows;  /* [n], of n 0 where not judged */
+	f32 *x, *y;		/* [n][d]: the atlas' hook, the last layer */
+	struct dict_row *rows;	/* [n], of n 0 where not judged */
 	struct dict_row silent; /* a row in which nothing fires */
 	void *arena;
-	f64 measure;            /* m as it is */
+	f64 measure; /* m as it is */
 };
 
 static bool counts(const struct work *w, size_t t)
@@ -46,7 +46,8 @@ static int check(const struct work *w, struct err *e)
 	const struct effects_question *q = w->q;
 	u32 n_vocab = backend_info(w->p->backend)->n_vocab;
 	if (backend_info(w->p->backend)->d_model != w->d)
-		return err_set(e, ERR_UNAVAILABLE, "the model's states have %u numbers, those of this atlas %u",
+		return err_set(e, ERR_UNAVAILABLE,
+			       "the model's states have %u numbers, those of this atlas %u",
 			       backend_info(w->p->backend)->d_model, w->d);
 	if (!q->n)
 		return err_set(e, ERR_USAGE, "the prompt is empty");
@@ -55,10 +56,12 @@ static int check(const struct work *w, struct err *e)
 			       backend_info(w->p->backend)->n_ctx);
 	if (q->from >= q->n || q->to > q->n || (q->to && q->from >= q->to))
 		return err_set(e, ERR_USAGE, "the prompt's tokens are 0 to %zu", q->n - 1);
-	if ((q->target != NO_TOKEN && q->target >= n_vocab) || (q->against != NO_TOKEN && q->against >= n_vocab))
+	if ((q->target != NO_TOKEN && q->target >= n_vocab) ||
+	    (q->against != NO_TOKEN && q->against >= n_vocab))
 		return err_set(e, ERR_USAGE, "the target is not in the vocabulary of %u", n_vocab);
 	if (i->is_transcoder || i->only_encodes || i->d_out != w->d)
-		return err_set(e, ERR_UNAVAILABLE, "cannot ablate: the dictionary reads one place and writes another, or none");
+		return err_set(e, ERR_UNAVAILABLE,
+			       "cannot ablate: the dictionary reads one place and writes another, or none");
 	return 0;
 }
 
@@ -90,7 +93,8 @@ static int encode(struct work *w, struct err *e)
 	for (size_t t = 0; t < n && x; t++)
 		if (counts(w, t))
 			memcpy(x + kept++ * w->d, w->x + t * w->d, w->d * sizeof *x);
-	int bad = !x || (kept && dict_encode(w->p->atlas->dict, w->p->pool, x, kept, rows, &w->arena, e)) ? -1 : 0;
+	int bad =
+	    !x || (kept && dict_encode(w->p->atlas->dict, w->p->pool, x, kept, rows, &w->arena, e)) ? -1 : 0;
 	for (size_t t = 0, k = 0; t < n && !bad; t++)
 		if (counts(w, t))
 			w->rows[t] = rows[k++];
@@ -107,7 +111,8 @@ static int look(struct work *w, struct err *e)
 	struct effects *o = w->out;
 	u32 n_vocab = backend_info(w->p->backend)->n_vocab;
 	f32 *logp = mem_try(n_vocab, sizeof *logp, "probabilities", e);
-	struct run r = {.name = "as it is", .tokens = w->q->tokens, .n_tokens = w->q->n, .n_prompt = w->q->n, .seed = 1};
+	struct run r = {
+	    .name = "as it is", .tokens = w->q->tokens, .n_tokens = w->q->n, .n_prompt = w->q->n, .seed = 1};
 	int bad = !logp || next_all(w->p, &r, 1, logp, e) ? -1 : 0;
 	if (!bad) {
 		next_top(logp, n_vocab, EFFECTS_LIKELY, o->likely, o->likely_logp);
@@ -136,13 +141,15 @@ static f32 act_of(const struct dict_row *row, u32 id)
 static int by_id(const void *a, const void *b)
 {
 	const struct effect *x = a, *y = b;
-	return x->id != y->id ? (x->id > y->id) - (x->id < y->id) : (x->first > y->first) - (x->first < y->first);
+	return x->id != y->id ? (x->id > y->id) - (x->id < y->id)
+			      : (x->first > y->first) - (x->first < y->first);
 }
 
 static int by_first(const void *a, const void *b)
 {
 	const struct effect *x = a, *y = b;
-	return x->first != y->first ? (x->first > y->first) - (x->first < y->first) : (x->id > y->id) - (x->id < y->id);
+	return x->first != y->first ? (x->first > y->first) - (x->first < y->first)
+				    : (x->id > y->id) - (x->id < y->id);
 }
 
 /* One item a feature, in the order of their first positions: batches share the most that way. */
@@ -155,7 +162,10 @@ static void gather(struct work *w)
 	struct effect *all = xcalloc(n + 1, sizeof *all);
 	for (size_t t = 0; t < w->q->n; t++)
 		for (u32 k = 0; k < w->rows[t].n; k++)
-			all[m++] = (struct effect){.id = w->rows[t].id[k], .n = 1, .first = (u32)t, .peak = (u32)t,
+			all[m++] = (struct effect){.id = w->rows[t].id[k],
+						   .n = 1,
+						   .first = (u32)t,
+						   .peak = (u32)t,
 						   .by[EFFECTS_BY_ACTIVATION] = w->rows[t].act[k],
 						   .last = t + 1 == w->q->n ? w->rows[t].act[k] : 0};
 	qsort(all, n, sizeof *all, by_id);
@@ -182,7 +192,8 @@ static void gather(struct work *w)
 
 /* x less f d of one feature.  Where rows are normalised one by one, d depends on the row: then what decoding
  * makes of the feature alone, less what it makes of nothing. */
-static int take_out(const struct work *w, u32 id, f32 act, const f32 *x, f32 *out, f32 *scratch, struct err *e)
+static int take_out(const struct work *w, u32 id, f32 act, const f32 *x, f32 *out, f32 *scratch,
+		    struct err *e)
 {
 	struct dict *dict = w->p->atlas->dict;
 	if (dict_info(dict)->norm == DICT_NORM_NONE) {
@@ -192,7 +203,8 @@ static int take_out(const struct work *w, u32 id, f32 act, const f32 *x, f32 *ou
 		return 0;
 	}
 	struct dict_row one = {1, &id, &act};
-	if (dict_decode(dict, &one, 1, x, scratch, e) || dict_decode(dict, &w->silent, 1, x, scratch + w->d, e))
+	if (dict_decode(dict, &one, 1, x, scratch, e) ||
+	    dict_decode(dict, &w->silent, 1, x, scratch + w->d, e))
 		return -1;
 	for (u32 k = 0; k < w->d; k++)
 		out[k] -= scratch[k] - scratch[w->d + k];
@@ -206,7 +218,7 @@ struct batch {
 	struct run runs[1 + EFFECTS_COLUMNS];
 	struct intervention put[1 + EFFECTS_COLUMNS];
 	struct score scores[1 + EFFECTS_COLUMNS];
-	f32 *rows; /* [runs][n][d] */
+	f32 *rows;    /* [runs][n][d] */
 	f32 *scratch; /* [2][d] */
 	u32 want[2];
 	size_t n; /* runs */
@@ -231,10 +243,20 @@ static f32 *batch_add(struct work *w, struct batch *b, const char *hook, const f
 		else
 			own[t * w->d] = NAN;
 	}
-	b->put[i] = (struct intervention){.kind = INTERVENE_REPLACE, .hook = hook, .rows = own, .n_rows = n,
-					  .feature = NO_FEATURE, .where = WHERE_BOTH};
-	b->runs[i] = (struct run){.name = i ? "" : "reference", .tokens = w->q->tokens, .n_tokens = n, .n_prompt = n,
-				  .list = &b->put[i], .n_list = 1, .seed = 1, .want_tokens = b->want,
+	b->put[i] = (struct intervention){.kind = INTERVENE_REPLACE,
+					  .hook = hook,
+					  .rows = own,
+					  .n_rows = n,
+					  .feature = NO_FEATURE,
+					  .where = WHERE_BOTH};
+	b->runs[i] = (struct run){.name = i ? "" : "reference",
+				  .tokens = w->q->tokens,
+				  .n_tokens = n,
+				  .n_prompt = n,
+				  .list = &b->put[i],
+				  .n_list = 1,
+				  .seed = 1,
+				  .want_tokens = b->want,
 				  .n_want = b->want[1] == NO_TOKEN ? 1 : 2};
 	return own;
 }
@@ -256,7 +278,8 @@ static f64 measure_of(const struct batch *b, size_t run)
 }
 
 /* Scores, and gives the n features their differences from the reference. */
-static int batch_score(struct work *w, struct batch *b, struct effect **features, enum effects_rank which, struct err *e)
+static int batch_score(struct work *w, struct batch *b, struct effect **features, enum effects_rank which,
+		       struct err *e)
 {
 	if (backend_score(w->p->backend, b->runs, b->n, b->scores, e))
 		return -1;
@@ -273,7 +296,8 @@ static int batch_score(struct work *w, struct batch *b, struct effect **features
 }
 
 /* Ablations at the atlas' hook, or, for attribution, at the last layer's last position. */
-static int measure_batch(struct work *w, struct effect **features, size_t n, enum effects_rank which, struct err *e)
+static int measure_batch(struct work *w, struct effect **features, size_t n, enum effects_rank which,
+			 struct err *e)
 {
 	bool direct = which == EFFECTS_BY_ATTRIBUTION;
 	const char *hook = direct ? w->last_hook : w->p->atlas->hook;
@@ -292,7 +316,8 @@ static int measure_batch(struct work *w, struct effect **features, size_t n, enu
 		for (size_t t = direct ? n_tokens - 1 : features[i]->first; t < n_tokens && !bad; t++) {
 			f32 act = act_of(&w->rows[t], features[i]->id);
 			if (act != 0)
-				bad = take_out(w, features[i]->id, act, w->x + t * w->d, own + t * w->d, b.scratch, e);
+				bad = take_out(w, features[i]->id, act, w->x + t * w->d, own + t * w->d,
+					       b.scratch, e);
 		}
 	}
 	if (!bad)
@@ -338,7 +363,8 @@ static struct effects_relation relate(const struct effects *o, enum effects_rank
 		x[n] = (f64)o->list[i].by[which];
 		y[n++] = (f64)o->list[i].by[EFFECTS_BY_EFFECT];
 	}
-	struct effects_relation r = {.pearson = correlate_pearson(x, y, n), .spearman = correlate_spearman(x, y, n)};
+	struct effects_relation r = {.pearson = correlate_pearson(x, y, n),
+				     .spearman = correlate_spearman(x, y, n)};
 	for (size_t i = 0; i < n; i++) {
 		x[i] = fabs(x[i]);
 		y[i] = fabs(y[i]);
@@ -372,7 +398,8 @@ static int by_attribution(const void *a, const void *b)
 
 void effects_sort(struct effects *x, enum effects_rank by)
 {
-	static int (*const orders[EFFECTS_N_RANKS])(const void *, const void *) = {by_effect, by_activation, by_attribution};
+	static int (*const orders[EFFECTS_N_RANKS])(const void *, const void *) = {by_effect, by_activation,
+										   by_attribution};
 	qsort(x->list, x->n, sizeof *x->list, orders[by]);
 }
 
@@ -408,7 +435,8 @@ static int work(struct work *w, struct err *e)
 	return 0;
 }
 
-int effects_measure(const struct live *p, const struct effects_question *q, struct effects *out, struct err *e)
+int effects_measure(const struct live *p, const struct effects_question *q, struct effects *out,
+		    struct err *e)
 {
 	struct work w = {.p = p, .q = q, .out = out, .d = p->atlas->d_model};
 	*out = (struct effects){.target = NO_TOKEN, .against = NO_TOKEN};

@@ -29,7 +29,8 @@ int lens_read(const struct live *p, const u32 *tokens, size_t n, struct lens_row
 		if (all)
 			out->rows[l] = all + l * n * i->d_model;
 	}
-	int bad = !all || backend_states(p->backend, tokens, n, (const char *const *)hooks, i->n_layers, out->rows, e);
+	int bad = !all || backend_states(p->backend, tokens, n, (const char *const *)hooks, i->n_layers,
+					 out->rows, e);
 	for (u32 l = 0; l < i->n_layers; l++)
 		free(hooks[l]);
 	free(hooks);
@@ -48,8 +49,8 @@ void lens_rows_release(struct lens_rows *r)
 }
 
 /* Log-probabilities of layers first to first + n - 1: out [n][n_vocab]. */
-static int some_layers(const struct live *p, const struct lens_rows *r, size_t position, u32 first, u32 n, f32 *out,
-		       struct err *e)
+static int some_layers(const struct live *p, const struct lens_rows *r, size_t position, u32 first, u32 n,
+		       f32 *out, struct err *e)
 {
 	struct run runs[LAYERS_AT_ONCE];
 	struct intervention put[LAYERS_AT_ONCE];
@@ -57,11 +58,19 @@ static int some_layers(const struct live *p, const struct lens_rows *r, size_t p
 	/* where the last layer's row is given, what stands before it is of no account: a run of one token */
 	snprintf(hook, sizeof hook, "blocks.%u.hook_resid_post", r->n_layers - 1);
 	for (u32 i = 0; i < n; i++) {
-		put[i] = (struct intervention){.kind = INTERVENE_REPLACE, .hook = hook,
-					       .rows = r->rows[first + i] + position * r->d, .n_rows = 1,
-					       .feature = NO_FEATURE, .where = WHERE_BOTH};
-		runs[i] = (struct run){.name = "", .tokens = &r->tokens[position], .n_tokens = 1, .n_prompt = 1,
-				       .list = &put[i], .n_list = 1, .seed = 1};
+		put[i] = (struct intervention){.kind = INTERVENE_REPLACE,
+					       .hook = hook,
+					       .rows = r->rows[first + i] + position * r->d,
+					       .n_rows = 1,
+					       .feature = NO_FEATURE,
+					       .where = WHERE_BOTH};
+		runs[i] = (struct run){.name = "",
+				       .tokens = &r->tokens[position],
+				       .n_tokens = 1,
+				       .n_prompt = 1,
+				       .list = &put[i],
+				       .n_list = 1,
+				       .seed = 1};
 	}
 	if (next_all(p, runs, n, out, e))
 		return -1;
@@ -69,13 +78,14 @@ static int some_layers(const struct live *p, const struct lens_rows *r, size_t p
 	return progress_cancelled(p->progress) ? err_set(e, ERR_CANCELLED, "stopped on request") : 0;
 }
 
-int lens_at(const struct live *p, const struct lens_rows *r, size_t position, u32 target, u32 k, struct lens *out,
-	    struct err *e)
+int lens_at(const struct live *p, const struct lens_rows *r, size_t position, u32 target, u32 k,
+	    struct lens *out, struct err *e)
 {
 	u32 n_vocab = backend_info(p->backend)->n_vocab, top = 0;
 	f32 value;
 	*out = (struct lens){.n_layers = r->n_layers, .k = k};
-	f32 *logp = mem_try((u64)MIN((u32)LAYERS_AT_ONCE, r->n_layers) * n_vocab, sizeof *logp, "probabilities", e);
+	f32 *logp =
+	    mem_try((u64)MIN((u32)LAYERS_AT_ONCE, r->n_layers) * n_vocab, sizeof *logp, "probabilities", e);
 	out->token = xcalloc((size_t)r->n_layers * k + 1, sizeof *out->token);
 	out->logp = xcalloc((size_t)r->n_layers * k + 1, sizeof *out->logp);
 	out->rank = xcalloc(r->n_layers, sizeof *out->rank);

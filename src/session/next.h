@@ -15,8 +15,8 @@ struct live {
 	struct progress *progress; /* or NULL */
 };
 
-/* Log-probabilities of all tokens after each run: out [n_runs][n_vocab].  The runs' want_tokens are set by this;
- * one request. */
+/* Log-probabilities of all tokens after each run: out [n_runs][n_vocab].  The runs' want_tokens are set by
+ * this; one request. */
 int next_all(const struct live *p, struct run *runs, size_t n_runs, f32 *out, struct err *e);
 /* The k likeliest (at most n), best first, ties by id; what is beyond n becomes NO_TOKEN and -INFINITY. */
 void next_top(const f32 *logp, u32 n, u32 k, u32 *token, f32 *value);

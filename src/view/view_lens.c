@@ -106,11 +106,13 @@ static void option_chosen(struct view *v, size_t index)
 	const struct lens *x = lens_here(s);
 	if (!index) {
 		s->chat = !s->chat;
-		app_message(v->app, s->chat ? "texts go into the chat template" : "texts are read as they are");
+		app_message(v->app,
+			    s->chat ? "texts go into the chat template" : "texts are read as they are");
 		s->cursor = SIZE_MAX;
 		again(v);
 	} else if (index == 1)
-		app_prompt(v, &(struct app_prompt){.label = "target: ", .history = "token", .commit = commit_target});
+		app_prompt(v, &(struct app_prompt){
+				  .label = "target: ", .history = "token", .commit = commit_target});
 	else {
 		u32 target = index == 2 || !x ? NO_TOKEN : x->token[s->layers.at * x->k];
 		lens_forget(s);
@@ -121,10 +123,11 @@ static void option_chosen(struct view *v, size_t index)
 
 static void options(struct view *v)
 {
-	static const struct app_menu_item items[] = {{'c', "chat template, or the bare text"},
-						     {'t', "target: whose rank is followed"},
-						     {'l', "target: the likeliest of each position"},
-						     {'h', "target: what the layer under the cursor would say"}};
+	static const struct app_menu_item items[] = {
+	    {'c', "chat template, or the bare text"},
+	    {'t', "target: whose rank is followed"},
+	    {'l', "target: the likeliest of each position"},
+	    {'h', "target: what the layer under the cursor would say"}};
 	struct lens_view *s = view_state(v);
 	app_menu(v, "options", items, lens_here(s) ? 4 : s->t && s->t->rows.n ? 3 : 1, option_chosen);
 }
@@ -138,17 +141,12 @@ static const char *why_not(struct view *v, enum action a)
 	case ACT_RIGHT:
 	case ACT_TOKEN_FIRST:
 	case ACT_TOKEN_LAST:
-	case ACT_WIDTH:
-		return there ? NULL : "no text yet: i types one";
-	case ACT_REFRESH:
-		return s->t ? NULL : "no text yet: i types one";
-	case ACT_OPEN:
-		return "a layer has no page of its own; = says its numbers";
+	case ACT_WIDTH: return there ? NULL : "no text yet: i types one";
+	case ACT_REFRESH: return s->t ? NULL : "no text yet: i types one";
+	case ACT_OPEN: return "a layer has no page of its own; = says its numbers";
 	case ACT_SORT:
-	case ACT_REVERSE:
-		return "layers stand in their order";
-	default:
-		return NULL;
+	case ACT_REVERSE: return "layers stand in their order";
+	default: return NULL;
 	}
 }
 
@@ -172,8 +170,10 @@ static enum act_result act(struct view *v, enum action a, int count)
 	case ACT_TOKEN_FIRST: go_token(v, 0); return VIEW_HANDLED;
 	case ACT_TOKEN_LAST: go_token(v, INT32_MAX); return VIEW_HANDLED;
 	case ACT_TYPE:
-		app_prompt(v, &(struct app_prompt){.label = "text: ", .initial = s->t ? s->t->text : NULL,
-						   .history = "text", .commit = commit});
+		app_prompt(v, &(struct app_prompt){.label = "text: ",
+						   .initial = s->t ? s->t->text : NULL,
+						   .history = "text",
+						   .commit = commit});
 		return VIEW_HANDLED;
 	case ACT_EDIT: edit(v); return VIEW_HANDLED;
 	case ACT_WIDTH: widen(v); return VIEW_HANDLED;
@@ -189,7 +189,8 @@ static void status(struct view *v, struct buf *out)
 {
 	struct lens_view *s = view_state(v);
 	if (s->t && s->t->rows.n)
-		buf_addf(out, "%s%zu tokens, %u layers", s->t->chat ? "chat, " : "", s->t->rows.n, s->t->rows.n_layers);
+		buf_addf(out, "%s%zu tokens, %u layers", s->t->chat ? "chat, " : "", s->t->rows.n,
+			 s->t->rows.n_layers);
 }
 
 static bool current(struct view *v, u32 *feature)
@@ -240,7 +241,8 @@ static void command(struct view *v, struct buf *out)
 	buf_adds(out, s->t->chat ? "" : " --plain");
 	if (s->t->rows.n && s->cursor + 1 < s->t->rows.n)
 		buf_addf(out, " --position %zu", s->cursor);
-	struct span t = a->vocab && s->target != NO_TOKEN ? vocab_bytes(a->vocab, s->target) : (struct span){0};
+	struct span t =
+	    a->vocab && s->target != NO_TOKEN ? vocab_bytes(a->vocab, s->target) : (struct span){0};
 	if (t.n) {
 		buf_adds(out, " --target ");
 		view_add_quoted(out, (const char *)t.p, t.n);
@@ -257,7 +259,8 @@ static void exact(struct view *v, struct buf *out)
 	u32 l = (u32)s->layers.at;
 	buf_addf(out, "layer %u: target ", l);
 	next_add_token(a, out, x->target);
-	buf_addf(out, " (token %u) rank %u of the vocabulary, log p %.9g\n", x->target, x->rank[l], (f64)x->target_logp[l]);
+	buf_addf(out, " (token %u) rank %u of the vocabulary, log p %.9g\n", x->target, x->rank[l],
+		 (f64)x->target_logp[l]);
 	for (u32 i = 0; i < 5 && i < x->k && x->token[l * x->k + i] != NO_TOKEN; i++) {
 		next_add_token(a, out, x->token[l * x->k + i]);
 		buf_addf(out, " (token %u) log p %.9g\n", x->token[l * x->k + i], (f64)x->logp[l * x->k + i]);
@@ -283,25 +286,29 @@ static const char *busy(struct view *v)
 }
 
 const struct view_class view_lens = {
-	.name = "lens",
-	.title = "lens",
-	.size = sizeof(struct lens_view),
-	.text_rows = true,
-	.hints = {{ACT_TYPE, "type"}, {ACT_RIGHT, "token"}, {ACT_DOWN, "layer"}, {ACT_OPTIONS, "target"},
-		  {ACT_WIDTH, "width"}, {ACT_EXACT, "exact"}},
-	.open = open_lens,
-	.close = close_lens,
-	.draw = lens_draw,
-	.act = act,
-	.status = status,
-	.why_not = why_not,
-	.current = current,
-	.n_rows = n_rows,
-	.row = row,
-	.row_text = row_text,
-	.go_row = go_row,
-	.exact = exact,
-	.command = command,
-	.text = borrow_text,
-	.busy = busy,
+    .name = "lens",
+    .title = "lens",
+    .size = sizeof(struct lens_view),
+    .text_rows = true,
+    .hints = {{ACT_TYPE, "type"},
+	      {ACT_RIGHT, "token"},
+	      {ACT_DOWN, "layer"},
+	      {ACT_OPTIONS, "target"},
+	      {ACT_WIDTH, "width"},
+	      {ACT_EXACT, "exact"}},
+    .open = open_lens,
+    .close = close_lens,
+    .draw = lens_draw,
+    .act = act,
+    .status = status,
+    .why_not = why_not,
+    .current = current,
+    .n_rows = n_rows,
+    .row = row,
+    .row_text = row_text,
+    .go_row = go_row,
+    .exact = exact,
+    .command = command,
+    .text = borrow_text,
+    .busy = busy,
 };

@@ -22,15 +22,15 @@ void lens_text_drop(struct lens_text *t); /* NULL is fine */
 
 struct lens_view {
 	struct lens_text *t; /* or NULL: no text yet */
-	bool chat;           /* for the next text */
+	bool chat;	     /* for the next text */
 	char trouble[512];
-	size_t cursor;       /* token */
-	struct lens *at;     /* [n] by token; n_layers 0: not looked at yet */
-	u32 target;          /* as chosen, or NO_TOKEN: each position's own */
-	struct list layers;  /* the cursor among layers */
-	int most;            /* tokens of a layer: 1, 3, or as many as fit */
-	bool refused;        /* a failure: not again before something changes */
-	int skip;            /* rows of the text above the pane */
+	size_t cursor;	    /* token */
+	struct lens *at;    /* [n] by token; n_layers 0: not looked at yet */
+	u32 target;	    /* as chosen, or NO_TOKEN: each position's own */
+	struct list layers; /* the cursor among layers */
+	int most;	    /* tokens of a layer: 1, 3, or as many as fit */
+	bool refused;	    /* a failure: not again before something changes */
+	int skip;	    /* rows of the text above the pane */
 };
 
 /* What is known of the token under the cursor, or NULL. */

@@ -26,7 +26,10 @@ static void format_chance(char out[16], f32 logp)
 static int draw_words(struct view *v, struct rect r)
 {
 	struct lens_view *s = view_state(v);
-	struct view_tokens t = {.tokens = s->t->rows.tokens, .flags = s->t->flags, .n = s->t->rows.n, .peak = -1,
+	struct view_tokens t = {.tokens = s->t->rows.tokens,
+				.flags = s->t->flags,
+				.n = s->t->rows.n,
+				.peak = -1,
 				.cursor = (int)s->cursor};
 	int most = MAX(r.h / 4, 2), at = 0;
 	struct rect pane = rect_sub(r, 1, 0, r.w - 2, most);
@@ -145,7 +148,9 @@ void lens_draw(struct view *v, struct rect r)
 		else if (app_job_runs(v))
 			rect_puts(r, 1, 2, STYLE_DIM, "\xe2\x80\xa6");
 		else
-			words_sentence(r, 1, 1, STYLE_DIM, "i types a text; what each layer of the model would say next is shown here");
+			words_sentence(
+			    r, 1, 1, STYLE_DIM,
+			    "i types a text; what each layer of the model would say next is shown here");
 		return;
 	}
 	int y = draw_words(v, r) + (r.h >= 14 ? 1 : 0);

@@ -14,10 +14,10 @@ struct lens_job {
 	struct app *app;
 	struct backend *backend;
 	struct atlas *atlas;
-	struct lens_text *t; /* shared */
+	struct lens_text *t;   /* shared */
 	struct lens_rows rows; /* read by this job, if the text has none yet */
 	u8 *flags;
-	size_t position;     /* SIZE_MAX: the last token */
+	size_t position; /* SIZE_MAX: the last token */
 	char *typed;
 	u32 target;
 	struct lens x;
@@ -43,7 +43,8 @@ void lens_text_drop(struct lens_text *t)
 
 const struct lens *lens_here(const struct lens_view *s)
 {
-	return s->t && s->at && s->cursor < s->t->rows.n && s->at[s->cursor].n_layers ? &s->at[s->cursor] : NULL;
+	return s->t && s->at && s->cursor < s->t->rows.n && s->at[s->cursor].n_layers ? &s->at[s->cursor]
+										      : NULL;
 }
 
 void lens_forget(struct lens_view *s)
@@ -83,7 +84,8 @@ static void work(void *context, struct progress *p)
 {
 	struct lens_job *j = context;
 	/* the cursor may only be passing */
-	for (int ms = 0; ms < REST_MS && j->t->rows.n && !app_is_script(j->app) && !progress_cancelled(p); ms += 10)
+	for (int ms = 0; ms < REST_MS && j->t->rows.n && !app_is_script(j->app) && !progress_cancelled(p);
+	     ms += 10)
 		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
 	if (progress_cancelled(p))
 		return;
@@ -150,11 +152,21 @@ static void start(struct view *v, const char *typed)
 		return;
 	}
 	struct lens_job *j = xcalloc(1, sizeof *j);
-	*j = (struct lens_job){.app = v->app, .backend = b, .atlas = ss->atlas, .t = s->t, .position = s->cursor,
-			       .target = s->target, .typed = typed ? xstrdup(typed) : NULL};
+	*j = (struct lens_job){.app = v->app,
+			       .backend = b,
+			       .atlas = ss->atlas,
+			       .t = s->t,
+			       .position = s->cursor,
+			       .target = s->target,
+			       .typed = typed ? xstrdup(typed) : NULL};
 	s->t->owners++;
-	app_job(v, &(struct app_job){.lane = LANE_BACKEND, .what = "reading layers", .work = work, .done = done,
-				     .release = release}, j);
+	app_job(v,
+		&(struct app_job){.lane = LANE_BACKEND,
+				  .what = "reading layers",
+				  .work = work,
+				  .done = done,
+				  .release = release},
+		j);
 }
 
 void lens_look(struct view *v)

@@ -132,11 +132,16 @@ static void start(struct view *v, const char *typed, bool against)
 	memcpy(j->tokens, s->r.tokens, s->r.n * sizeof *j->tokens);
 	memcpy(j->flags, s->r.flags, s->r.n);
 	j->typed = typed ? xstrdup(typed) : NULL;
-	j->q = (struct effects_question){.tokens = j->tokens, .flags = j->flags, .n = s->r.n, .target = s->target,
-					 .against = s->against};
+	j->q = (struct effects_question){
+	    .tokens = j->tokens, .flags = j->flags, .n = s->r.n, .target = s->target, .against = s->against};
 	text_range(s, &j->q.from, &j->q.to);
-	app_job(v, &(struct app_job){.lane = LANE_BACKEND, .what = "measuring effects", .work = work, .done = done,
-				     .release = release}, j);
+	app_job(v,
+		&(struct app_job){.lane = LANE_BACKEND,
+				  .what = "measuring effects",
+				  .work = work,
+				  .done = done,
+				  .release = release},
+		j);
 }
 
 static bool something_counts(const struct text_view *s)
@@ -209,22 +214,23 @@ static void option_chosen(struct view *v, size_t index)
 	switch (index) {
 	case OPTION_TEMPLATE:
 		s->chat = !s->chat;
-		app_message(v->app, s->chat ? "texts go into the chat template" : "texts are read as they are");
+		app_message(v->app,
+			    s->chat ? "texts go into the chat template" : "texts are read as they are");
 		text_again(v);
 		return;
 	case OPTION_TARGET:
-		app_prompt(v, &(struct app_prompt){.label = "target: ", .history = "token", .commit = commit_target});
+		app_prompt(v, &(struct app_prompt){
+				  .label = "target: ", .history = "token", .commit = commit_target});
 		return;
 	case OPTION_AGAINST:
-		app_prompt(v, &(struct app_prompt){.label = "against: ", .history = "token", .commit = commit_against});
+		app_prompt(v, &(struct app_prompt){
+				  .label = "against: ", .history = "token", .commit = commit_against});
 		return;
 	case OPTION_NONE_AGAINST:
 		s->against = NO_TOKEN;
 		choose(v, s->target);
 		return;
-	case OPTION_LIKELIEST:
-		choose(v, NO_TOKEN);
-		return;
+	case OPTION_LIKELIEST: choose(v, NO_TOKEN); return;
 	default:
 		if (e && index - OPTION_TOKENS < EFFECTS_LIKELY)
 			choose(v, e->x.likely[index - OPTION_TOKENS]);
@@ -236,9 +242,11 @@ void text_options(struct view *v)
 	struct text_view *s = view_state(v);
 	const struct atlas *a = app_session(v->app)->atlas;
 	struct app_menu_item items[OPTION_TOKENS + EFFECTS_LIKELY] = {
-		{'c', "chat template, or the bare text"}, {'t', "target: whose probability is followed"},
-		{'a', "against: the difference from another token"}, {'n', "against none"},
-		{'l', "target: the likeliest"}};
+	    {'c', "chat template, or the bare text"},
+	    {'t', "target: whose probability is followed"},
+	    {'a', "against: the difference from another token"},
+	    {'n', "against none"},
+	    {'l', "target: the likeliest"}};
 	char *texts[EFFECTS_LIKELY] = {NULL};
 	size_t n = s->r.n ? OPTION_TOKENS : 1;
 	for (size_t i = 0; s->n_effects && i < EFFECTS_LIKELY && s->effects[0].x.likely[i] != NO_TOKEN; i++) {
@@ -303,7 +311,9 @@ void text_draw_target(struct view *v, struct rect r, int y)
 			buf_adds(&b, "the likeliest next token");
 		else
 			next_add_token(a, &b, s->target);
-		buf_adds(&b, app_job_runs(v) ? "  \xe2\x80\xa6" : !something_counts(s) ? "" : "  not measured: R does");
+		buf_adds(&b, app_job_runs(v)	    ? "  \xe2\x80\xa6"
+			     : !something_counts(s) ? ""
+						    : "  not measured: R does");
 	} else {
 		const struct effects_relation *r0 = e->x.relation[0];
 		char act[16], attribution[16], noise[16];
@@ -316,7 +326,8 @@ void text_draw_target(struct view *v, struct rect r, int y)
 		view_format_score(act, (f32)r0[EFFECTS_BY_ACTIVATION].pearson);
 		view_format_score(attribution, (f32)r0[EFFECTS_BY_ATTRIBUTION].pearson);
 		view_format_density(noise, (f32)e->x.resolution);
-		buf_addf(&b, "  r with effect: activation %s, attribution %s  noise %s", act, attribution, noise);
+		buf_addf(&b, "  r with effect: activation %s, attribution %s  noise %s", act, attribution,
+			 noise);
 	}
 	rect_put_cut(r, 1, y, r.w - 2, STYLE_NORMAL, b.s, b.n);
 	buf_release(&b);

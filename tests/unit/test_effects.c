@@ -57,7 +57,8 @@ static void near(f64 got, f64 want, f64 most)
 static void correlations_by_hand(void **state)
 {
 	(void)state;
-	const f64 x[] = {1, 2, 2, 4}, y[] = {10, 20, 30, 40}, down[] = {4, 3, 2, 1}, up[] = {1, 10, 100, 1000};
+	const f64 x[] = {1, 2, 2, 4}, y[] = {10, 20, 30, 40}, down[] = {4, 3, 2, 1},
+		  up[] = {1, 10, 100, 1000};
 	const f64 same[] = {0.1, 0.1, 0.1, 0.1};
 	f64 ranks[4];
 	correlate_ranks(x, 4, ranks);
@@ -127,7 +128,10 @@ static void effects_are_what_the_arithmetic_says(void **state)
 	assert_int_equal(next_token(fake, atlas, " arch", &target, &e), 0);
 	assert_int_equal(next_token(fake, atlas, " river", &against, &e), 0);
 	for (int pair = 0; pair < 2; pair++) {
-		struct effects_question q = {.tokens = tokens, .flags = flags, .n = n, .target = target,
+		struct effects_question q = {.tokens = tokens,
+					     .flags = flags,
+					     .n = n,
+					     .target = target,
 					     .against = pair ? against : NO_TOKEN};
 		assert_int_equal(effects_measure(&p, &q, &x, &e), 0);
 		assert_int_equal(x.target, target);
@@ -143,7 +147,8 @@ static void effects_are_what_the_arithmetic_says(void **state)
 			near((f64)f->by[EFFECTS_BY_ATTRIBUTION], want, 2e-4);
 			n_last += f->last > 0;
 			largest = fmax(largest, fabs(want));
-			assert_true(!i || fabsf(f->by[EFFECTS_BY_EFFECT]) <= fabsf(f[-1].by[EFFECTS_BY_EFFECT]));
+			assert_true(!i ||
+				    fabsf(f->by[EFFECTS_BY_EFFECT]) <= fabsf(f[-1].by[EFFECTS_BY_EFFECT]));
 		}
 		assert_true(largest > 0.1 && n_last == x.n_last && n_last > 4 && x.n > n_last);
 		assert_true(x.resolution < 1e-4);
@@ -163,8 +168,13 @@ static void a_range_and_the_likeliest(void **state)
 	struct live p = place();
 	struct effects x;
 	tokenize(text, &tokens, &flags, &n);
-	struct effects_question q = {.tokens = tokens, .flags = flags, .n = n, .target = NO_TOKEN, .against = NO_TOKEN,
-				     .from = 4, .to = 5};
+	struct effects_question q = {.tokens = tokens,
+				     .flags = flags,
+				     .n = n,
+				     .target = NO_TOKEN,
+				     .against = NO_TOKEN,
+				     .from = 4,
+				     .to = 5};
 	assert_int_equal(effects_measure(&p, &q, &x, &e), 0);
 	assert_int_equal(x.n_positions, 1);
 	assert_int_equal(x.n, dict_info(atlas->dict)->k);
@@ -201,7 +211,8 @@ static void the_last_token_counts(void **state)
 	struct effects x;
 	assert_int_equal(backend_tokenize(fake, "The river", true, &tokens, &flags, &n, &e), 0);
 	assert_true(flags[n - 1] & TOKEN_SPECIAL);
-	struct effects_question q = {.tokens = tokens, .flags = flags, .n = n, .target = NO_TOKEN, .against = NO_TOKEN};
+	struct effects_question q = {
+	    .tokens = tokens, .flags = flags, .n = n, .target = NO_TOKEN, .against = NO_TOKEN};
 	assert_int_equal(effects_measure(&p, &q, &x, &e), 0);
 	assert_int_equal(x.n_positions, 3);
 	assert_true(x.last_is_template && x.n_last > 0);
@@ -277,12 +288,18 @@ static void each_run_wants_its_own(void **state)
 	struct score s[3];
 	tokenize(text, &tokens, &flags, &n);
 	for (size_t i = 0; i < 3; i++)
-		runs[i] = (struct run){.name = "", .tokens = tokens, .n_tokens = n, .n_prompt = n, .seed = 1,
-				       .want_tokens = i == 1 ? other : one, .n_want = 2};
+		runs[i] = (struct run){.name = "",
+				       .tokens = tokens,
+				       .n_tokens = n,
+				       .n_prompt = n,
+				       .seed = 1,
+				       .want_tokens = i == 1 ? other : one,
+				       .n_want = 2};
 	assert_int_equal(backend_score(fake, runs, 3, s, &e), 0);
 	for (size_t i = 0; i < 3; i++)
 		for (size_t k = 0; k < 2; k++)
-			near((f64)s[i].want_logp[k], without(tokens, n, NO_FEATURE, runs[i].want_tokens[k], NO_TOKEN), 1e-4);
+			near((f64)s[i].want_logp[k],
+			     without(tokens, n, NO_FEATURE, runs[i].want_tokens[k], NO_TOKEN), 1e-4);
 	for (size_t i = 0; i < 3; i++)
 		free(s[i].want_logp);
 	free(tokens);
@@ -302,7 +319,8 @@ static void a_cancelled_measurement_is_empty(void **state)
 	p.progress = &progress;
 	progress_cancel(&progress);
 	tokenize(text, &tokens, &flags, &n);
-	struct effects_question q = {.tokens = tokens, .flags = flags, .n = n, .target = NO_TOKEN, .against = NO_TOKEN};
+	struct effects_question q = {
+	    .tokens = tokens, .flags = flags, .n = n, .target = NO_TOKEN, .against = NO_TOKEN};
 	assert_int_equal(effects_measure(&p, &q, &x, &e), -1);
 	assert_int_equal(e.code, ERR_CANCELLED);
 	assert_true(!x.list && !x.n);
@@ -312,27 +330,41 @@ static void a_cancelled_measurement_is_empty(void **state)
 
 /* ---- a real model ---- */
 
-/* The last row clamped by the model's module, with the encoder it was given: another way to the same ablation. */
-static void clamped(struct backend *b, const struct atlas *a, const u32 *tokens, size_t n, struct effects *x, f64 *effect)
+/* The last row clamped by the model's module, with the encoder it was given: another way to the same
+ * ablation. */
+static void clamped(struct backend *b, const struct atlas *a, const u32 *tokens, size_t n, struct effects *x,
+		    f64 *effect)
 {
 	struct err e = {0};
 	const struct dict_info *i = dict_info(a->dict);
 	struct run runs[1 + 8];
 	struct intervention put[8];
 	struct score scores[1 + 8];
-	f32 *w = xcalloc((size_t)i->n_features * i->d_in, sizeof *w), *bias = xcalloc(i->n_features, sizeof *bias);
+	f32 *w = xcalloc((size_t)i->n_features * i->d_in, sizeof *w),
+	    *bias = xcalloc(i->n_features, sizeof *bias);
 	f32 *d = xcalloc(8 * (size_t)i->d_out, sizeof *d);
 	for (u32 f = 0; f < i->n_features; f++)
 		assert_int_equal(dict_linear(a->dict, f, w + (size_t)f * i->d_in, &bias[f], &e), 0);
 	assert_int_equal(backend_load_encoder(b, a->hook, w, bias, i->n_features, i->d_in, i->k, a, &e), 0);
 	for (size_t r = 0; r < 9; r++)
-		runs[r] = (struct run){.name = "", .tokens = tokens, .n_tokens = n, .n_prompt = n, .seed = 1,
-				       .want_tokens = &x->target, .n_want = 1, .list = r ? &put[r - 1] : NULL, .n_list = r > 0};
+		runs[r] = (struct run){.name = "",
+				       .tokens = tokens,
+				       .n_tokens = n,
+				       .n_prompt = n,
+				       .seed = 1,
+				       .want_tokens = &x->target,
+				       .n_want = 1,
+				       .list = r ? &put[r - 1] : NULL,
+				       .n_list = r > 0};
 	for (size_t k = 0; k < 8; k++) {
 		u32 f = x->list[k].id;
 		dict_direction(a->dict, f, d + k * i->d_out);
-		put[k] = (struct intervention){.kind = INTERVENE_CLAMP, .hook = a->hook, .direction = d + k * i->d_out,
-					       .encoder = w + (size_t)f * i->d_in, .bias = bias[f], .feature = f,
+		put[k] = (struct intervention){.kind = INTERVENE_CLAMP,
+					       .hook = a->hook,
+					       .direction = d + k * i->d_out,
+					       .encoder = w + (size_t)f * i->d_in,
+					       .bias = bias[f],
+					       .feature = f,
 					       .where = WHERE_REPLY};
 	}
 	assert_int_equal(backend_score(b, runs, 9, scores, &e), 0);
@@ -356,10 +388,21 @@ static f64 in_place(struct backend *b, const struct lens_rows *rows, u32 layer, 
 	for (size_t t = 0; t < n; t++)
 		given[t * rows->d] = NAN;
 	memcpy(given + (n - 1) * rows->d, rows->rows[layer] + (n - 1) * rows->d, rows->d * sizeof *given);
-	struct intervention put = {.kind = INTERVENE_REPLACE, .hook = hook, .rows = given, .n_rows = n,
-				   .feature = NO_FEATURE, .where = WHERE_BOTH};
-	struct run run = {.name = "", .tokens = rows->tokens, .n_tokens = n, .n_prompt = n, .seed = 1, .list = &put,
-			  .n_list = 1, .want_tokens = &target, .n_want = 1};
+	struct intervention put = {.kind = INTERVENE_REPLACE,
+				   .hook = hook,
+				   .rows = given,
+				   .n_rows = n,
+				   .feature = NO_FEATURE,
+				   .where = WHERE_BOTH};
+	struct run run = {.name = "",
+			  .tokens = rows->tokens,
+			  .n_tokens = n,
+			  .n_prompt = n,
+			  .seed = 1,
+			  .list = &put,
+			  .n_list = 1,
+			  .want_tokens = &target,
+			  .n_want = 1};
 	assert_int_equal(backend_score(b, &run, 1, &score, &e), 0);
 	f64 p = (f64)score.want_logp[0];
 	free(score.want_logp);
@@ -390,8 +433,13 @@ static void on_a_real_model(void **state)
 	assert_true(a && b && !backend_connect(b, NULL, &e));
 	struct live p = {.backend = b, .atlas = a};
 	assert_int_equal(backend_tokenize(b, "The capital of France is", false, &tokens, &flags, &n, &e), 0);
-	struct effects_question q = {.tokens = tokens, .flags = flags, .n = n, .target = NO_TOKEN, .against = NO_TOKEN,
-				     .from = n - 1, .to = n};
+	struct effects_question q = {.tokens = tokens,
+				     .flags = flags,
+				     .n = n,
+				     .target = NO_TOKEN,
+				     .against = NO_TOKEN,
+				     .from = n - 1,
+				     .to = n};
 	assert_int_equal(effects_measure(&p, &q, &x, &e), 0);
 	assert_true(x.n >= 8 && x.n == x.n_last);
 	clamped(b, a, tokens, n, &x, want);
@@ -417,15 +465,15 @@ static void on_a_real_model(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(correlations_by_hand),
-		cmocka_unit_test(effects_are_what_the_arithmetic_says),
-		cmocka_unit_test(a_range_and_the_likeliest),
-		cmocka_unit_test(the_last_token_counts),
-		cmocka_unit_test(a_target_is_one_token),
-		cmocka_unit_test(the_lens_is_the_models_own_end),
-		cmocka_unit_test(each_run_wants_its_own),
-		cmocka_unit_test(a_cancelled_measurement_is_empty),
-		cmocka_unit_test(on_a_real_model),
+	    cmocka_unit_test(correlations_by_hand),
+	    cmocka_unit_test(effects_are_what_the_arithmetic_says),
+	    cmocka_unit_test(a_range_and_the_likeliest),
+	    cmocka_unit_test(the_last_token_counts),
+	    cmocka_unit_test(a_target_is_one_token),
+	    cmocka_unit_test(the_lens_is_the_models_own_end),
+	    cmocka_unit_test(each_run_wants_its_own),
+	    cmocka_unit_test(a_cancelled_measurement_is_empty),
+	    cmocka_unit_test(on_a_real_model),
 	};
 	return cmocka_run_group_tests(tests, open_sample, close_sample);
 }
