@@ -209,6 +209,21 @@ struct sweep_cell *sweep_at(const struct sweep *s, enum sweep_kind kind, size_t 
 	return &s->cells[before + strength * n_base + pair];
 }
 
+void sweep_copy_cell(struct sweep *to, const struct sweep *from, const struct sweep_cell *c)
+{
+	struct sweep_cell *out = &to->cells[c - from->cells], before = *out;
+	*out = *c;
+	out->text = before.text;
+	buf_clear(&out->text);
+	buf_add(&out->text, c->text.s, c->text.n);
+	free(before.tokens);
+	out->tokens = copy(c->tokens, c->n, sizeof *c->tokens);
+	out->acts = before.acts;
+	memcpy(out->acts, c->acts, to->n_watched * sizeof *c->acts);
+	memcpy(to->change, from->change, to->q.n_strengths * sizeof *to->change);
+	to->n_done += !before.done;
+}
+
 void sweep_specs(const struct sweep *s, size_t strength, struct steer_spec *out)
 {
 	const struct sweep_request *q = &s->q;

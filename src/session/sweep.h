@@ -97,6 +97,9 @@ struct sweep_cell *sweep_at(const struct sweep *s, enum sweep_kind kind, size_t 
 /* The specs of a strength: out [n_specs]. */
 void sweep_specs(const struct sweep *s, size_t strength, struct steer_spec *out);
 
+/* Takes over a finished cell of a sweep made from the same request, for another thread to read. */
+void sweep_copy_cell(struct sweep *to, const struct sweep *from, const struct sweep_cell *c);
+
 /* The axes from words, owned: "0,1,1.5x" or "-1..3:0.5" (the step is 0.5 where none is given) or both, ascending;
  * "6" for seeds 1 to 6, or "11-20". */
 int sweep_parse_strengths(const char *text, f32 **out, size_t *n, struct err *e);

@@ -112,6 +112,21 @@ int sweep_parse_seeds(const char *text, u64 **out, size_t *n, struct err *e)
 	return 0;
 }
 
+/* As a range where one gives the same numbers, which may stand after the option only with a sign of equality. */
+static void add_strengths(const struct sweep_request *q, struct buf *out)
+{
+	size_t n = q->n_strengths;
+	f64 first = (f64)q->strengths[0], last = (f64)q->strengths[n - 1], step = n > 1 ? (last - first) / (f64)(n - 1) : 0;
+	bool even = n > 2;
+	buf_adds(out, " --strengths=");
+	for (size_t i = 0; i < n; i++)
+		even = even && fabs(first + step * (f64)i - (f64)q->strengths[i]) <= 1e-6 * step;
+	if (even)
+		buf_addf(out, "%g..%g:%g", first, last, step);
+	for (size_t i = 0; i < n && !even; i++)
+		buf_addf(out, "%s%g", i ? "," : "", (f64)q->strengths[i]);
+}
+
 void sweep_add_command(const struct sweep *s, const char *atlas, struct buf *out)
 {
 	static const char *const wheres[] = {"reply", "prompt", "both"};
@@ -127,9 +142,7 @@ void sweep_add_command(const struct sweep *s, const char *atlas, struct buf *out
 		if (f->method != STEER_ADD)
 			buf_addf(out, ":%s", steer_spec_method(f->method));
 	}
-	buf_adds(out, " --strengths=");
-	for (size_t i = 0; i < q->n_strengths; i++)
-		buf_addf(out, "%s%g", i ? "," : "", (f64)q->strengths[i]);
+	add_strengths(q, out);
 	for (size_t i = 1; i < q->n_seeds; i++)
 		even = even && q->seeds[i] == q->seeds[0] + i;
 	if (even && q->seeds[0] == 1)

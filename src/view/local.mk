@@ -64,6 +64,11 @@ src/view/view_steer_draw.c \
 src/view/view_steer_options.c \
 src/view/view_steer_past.c \
 src/view/view_steer_run.c \
+src/view/view_sweep.c \
+src/view/view_sweep.h \
+src/view/view_sweep_draw.c \
+src/view/view_sweep_options.c \
+src/view/view_sweep_run.c \
 src/view/view_text.c \
 src/view/view_text.h \
 src/view/view_text_draw.c \

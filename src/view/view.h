@@ -33,6 +33,8 @@ enum view_change { CHANGE_HITS, CHANGE_EDIT, CHANGE_MARKS, CHANGE_SETTINGS };
 
 #define NO_FEATURE UINT32_MAX
 
+struct steer_ask; /* view/view_steer.h */
+
 /* What a view is opened on.  All borrowed for the call of open. */
 struct target {
 	u32 feature;     /* or NO_FEATURE */
@@ -42,6 +44,7 @@ struct target {
 	bool chat;        /* text goes into the chat template; lens */
 	size_t token;     /* of the text, to begin at; lens */
 	const json_t *run; /* for the steer view: a recorded run to show, or NULL */
+	const struct steer_ask *steer; /* for the steer and sweep views: rows and options, or NULL */
 };
 
 struct app;

@@ -185,8 +185,15 @@ static int open_steer(struct view *v, const struct target *t, struct err *e)
 			break;
 	if (t && !t->n_ids && t->feature != NO_FEATURE)
 		add_row(v, t->feature);
+	if (t && t->steer) {
+		free(s->ask.prompt);
+		s->ask = *t->steer;
+		s->ask.prompt = xstrdup(t->steer->prompt);
+	}
 	s->row = 0;
 	steer_load_past(v);
+	if (t && t->run)
+		steer_play(v, t->run);
 	s->in_list = !s->ask.n_rows && json_array_size(s->past) > 0;
 	if (t && t->run)
 		steer_play(v, t->run);
@@ -323,6 +330,11 @@ static enum act_result act_run(struct view *v, enum action a)
 		return VIEW_HANDLED;
 	case ACT_EXPORT:
 		save_run(v);
+		return VIEW_HANDLED;
+	case ACT_GO_SWEEP:
+		if (!s->ask.n_rows)
+			return VIEW_IGNORED;
+		app_push(v->app, &view_sweep, &(struct target){.feature = NO_FEATURE, .steer = &s->ask});
 		return VIEW_HANDLED;
 	default:
 		return VIEW_IGNORED;

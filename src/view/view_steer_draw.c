@@ -2,6 +2,7 @@
 /* view_steer_draw.c - the steering screen in cells: rows with sliders, two streams, figures. */
 #include "view/view_steer.h"
 #include "base/mem.h"
+#include "session/dose.h"
 #include "ui/words.h"
 
 #include <math.h>
@@ -51,7 +52,32 @@ static void strength_words(struct view *v, const struct steer_spec *row, bool ty
 	snprintf(out + n, 48 - (size_t)n, "%*s= %s", MAX(6 - n, 1), "", c);
 }
 
-static void draw_slider(struct rect r, int x, int y, f32 strength, enum style style)
+/* What a sweep has measured of a row, in the slider's units: NaN where nothing is kept. */
+static struct dose_range range_of(struct view *v, const struct steer_spec *row)
+{
+	struct steer_view *s = view_state(v);
+	struct dose_range k = {.onset = NAN, .collapse = NAN, .collapse_low = NAN};
+	if (!dose_find(app_session(v->app), row, s->ask.where, &k))
+		return k;
+	struct steer_spec one = *row;
+	one.strength = 1;
+	one.times_max = true;
+	f32 unit = steer_unit(v, row), max = k.times_max == row->times_max ? 1 : steer_coefficient(v, &one);
+	f32 by = k.times_max || k.times_max == row->times_max ? max / unit : 1 / (max * unit);
+	k.onset *= by;
+	k.collapse *= by;
+	k.collapse_low *= by;
+	return k;
+}
+
+static void draw_mark(struct rect r, int x, int y, f32 units, enum style style, u32 cp)
+{
+	f32 at = (units - SLIDER_LOW) * 2.0f;
+	if (at >= 0 && at <= SLIDER_STEPS)
+		rect_cp(r, x + (int)lroundf(at), y, style, cp);
+}
+
+static void draw_slider(struct rect r, int x, int y, f32 strength, const struct dose_range *k, enum style style)
 {
 	int at = (int)lroundf((strength - SLIDER_LOW) * 2.0f);
 	rect_printf(r, x, y, STYLE_DIM, "%d ", SLIDER_LOW);
@@ -61,6 +87,9 @@ static void draw_slider(struct rect r, int x, int y, f32 strength, enum style st
 		u32 cp = i == -2 * SLIDER_LOW ? '0' : far ? 0x2508 : 0x2500;
 		rect_cp(r, x + i, y, far ? STYLE_DIM : STYLE_LINE, cp);
 	}
+	draw_mark(r, x, y, k->onset, STYLE_POSITIVE, '|');
+	draw_mark(r, x, y, k->collapse, STYLE_NEGATIVE, '!');
+	draw_mark(r, x, y, k->collapse_low, STYLE_NEGATIVE, '!');
 	bool inside = at >= 0 && at <= SLIDER_STEPS;
 	rect_cp(r, x + MAX(0, MIN(at, SLIDER_STEPS)), y, style, inside ? 0x25cf : at < 0 ? '<' : '>');
 	rect_printf(r, x + SLIDER_STEPS + 1, y, STYLE_DIM, " %dx", SLIDER_HIGH);
@@ -95,8 +124,9 @@ static void draw_row(struct view *v, struct rect r, int y, size_t i)
 	view_put_feature(v, r, 2, y, room, row->feature);
 	rect_puts(r, x + 1, y, STYLE_NORMAL, method);
 	rect_puts(r, x + n, y, STYLE_NUMBER, words);
+	struct dose_range range = range_of(v, row);
 	if (slider && row->method != STEER_ABLATE)
-		draw_slider(r, r.w - 26, y, row->strength / steer_unit(v, row), here ? STYLE_MARK : STYLE_NUMBER);
+		draw_slider(r, r.w - 26, y, row->strength / steer_unit(v, row), &range, here ? STYLE_MARK : STYLE_NUMBER);
 	if (here) {
 		rect_cursor_row(r, y);
 		rect_cursor(r, 0, y);
@@ -329,6 +359,21 @@ static void warning(struct view *v, struct buf *out)
 	free(label);
 }
 
+/* What the marks on the sliders mean, where there are some. */
+static void draw_legend(struct view *v, struct rect r, int y)
+{
+	struct steer_view *s = view_state(v);
+	bool begins = false, ends = false;
+	for (size_t i = 0; i < s->ask.n_rows && r.w >= 72; i++) {
+		struct dose_range k = range_of(v, &s->ask.row[i]);
+		begins = begins || !isnan(k.onset);
+		ends = ends || !isnan(k.collapse) || !isnan(k.collapse_low);
+	}
+	if (begins || ends)
+		rect_puts_right(r, r.w - 1, y, STYLE_DIM, !ends ? "| effect begins" : begins ?
+				"| effect begins  ! falls apart" : "! falls apart");
+}
+
 static void draw_body(struct view *v, struct rect r)
 {
 	struct steer_view *s = view_state(v);
@@ -359,7 +404,8 @@ void steer_draw(struct view *v, struct rect r)
 	figures(v, &text);
 	warning(v, &warn);
 	int bottom = (text.n ? 1 : 0) + (warn.n ? 1 : 0);
-	y += r.h >= 16;
+	if (r.h >= 16)
+		draw_legend(v, r, y++);
 	draw_body(v, rect_sub(r, 0, y, r.w, r.h - y - bottom));
 	if (text.n)
 		rect_put_cut(r, 1, r.h - bottom, r.w - 2, STYLE_DIM, text.s, text.n);
