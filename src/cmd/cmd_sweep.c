@@ -224,8 +224,7 @@ static void add_curve(const struct dose *d, enum dose_measure m, bool ascii, str
 		top = fmax(top, d->point[i].high[m]);
 		bottom = fmin(bottom, d->point[i].low[m]);
 	}
-	if (m == DOSE_REPEATS)
-		top = fmax(top, JUDGE_REPEATS);
+	top = fmax(top, m == DOSE_REPEATS ? JUDGE_REPEATS : base);
 	struct curve c;
 	curve_init(&c, CURVE_W, CURVE_H, ascii, x[0], x[d->n - 1], bottom, top);
 	curve_line(&c, x, y, d->n);

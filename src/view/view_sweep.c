@@ -217,11 +217,15 @@ static bool current(struct view *v, u32 *feature)
 static void status(struct view *v, struct buf *out)
 {
 	struct sweep_view *s = view_state(v);
+	const struct progress *p = app_job_progress(v);
+	u64 total = p ? atomic_load(&p->total) : 0;
 	if (!s->live)
 		return;
 	pthread_mutex_lock(&s->live->lock);
 	buf_addf(out, "%zu/%zu texts", s->live->shown->n_done, s->live->shown->n_cells);
 	pthread_mutex_unlock(&s->live->lock);
+	if (total) /* texts come by the batch, tokens one by one */
+		buf_addf(out, ", %.0f %%", 100 * (f64)atomic_load(&p->done) / (f64)total);
 }
 
 static bool tick(struct view *v)

@@ -197,8 +197,8 @@ static void draw_curve(struct view *v, struct rect r, size_t shown)
 		low = fmin(low, d->point[i].low[m]);
 		high = fmax(high, d->point[i].high[m]);
 	}
-	if (m == DOSE_REPEATS)
-		high = fmax(high, JUDGE_REPEATS);
+	f64 level = m == DOSE_ACT ? d->spread : d->baseline.mid[m];
+	high = fmax(high, m == DOSE_REPEATS ? JUDGE_REPEATS : level);
 	bool ascii = app_is_ascii(v->app);
 	curve_init(&c, COLUMN * (int)shown, r.h, ascii, (f64)s->left - 0.5, (f64)(s->left + shown) - 0.5, low, high);
 	curve_line(&c, x + s->left, y + s->left, shown);
@@ -206,7 +206,7 @@ static void draw_curve(struct view *v, struct rect r, size_t shown)
 		curve_point(&c, x[i], d->point[i].low[m]);
 		curve_point(&c, x[i], d->point[i].high[m]);
 	}
-	curve_level(&c, m == DOSE_ACT ? d->spread : d->baseline.mid[m]);
+	curve_level(&c, level);
 	for (int row = 0; row < c.h; row++)
 		for (int col = 0; col < c.w; col++)
 			if (curve_at(&c, col, row) != ' ')
