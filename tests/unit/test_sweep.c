@@ -535,6 +535,7 @@ static void curves_are_drawn(void **state)
 	curve_init(&c, 2, 1, false, 0, 2, 0, 1);
 	curve_line(&c, x, y, 3);
 	row_is(&c, 0, (u32[]){0x2800 + 64 + 16 + 32, 0x2800 + 1 + 8});
+	assert_int_equal(curve_column(&c, 2), 1);
 	curve_release(&c);
 	curve_init(&c, 5, 3, true, 0, 2, 0, 1);
 	curve_line(&c, x, y, 3);
