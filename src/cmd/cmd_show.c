@@ -111,7 +111,8 @@ static void add_numbers(struct buf *out, const struct shown *f)
 		{"writes", f->scores.topic}, {"output", f->scores.output}, {"tuned", f->scores.tuned},
 	};
 	buf_adds(out, "  ");
-	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+	size_t n = ARRAY_LEN(numbers) - !!isnan(f->scores.tuned); /* only where the factor was looked for */
+	for (size_t i = 0; i < n; i++) {
 		buf_addf(out, "%s%s ", i ? "  " : "", numbers[i].name);
 		cmd_add_number(out, numbers[i].v);
 	}
