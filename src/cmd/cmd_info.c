@@ -126,7 +126,9 @@ static void print_training(const json_t *training)
 	const char *key;
 	json_t *v;
 	json_object_foreach((json_t *)(uintptr_t)training, key, v) {
-		if (json_is_integer(v))
+		if (json_is_string(v))
+			buf_addf(&b, "%s%s %s", b.n ? "  " : "", key, json_string_value(v));
+		else if (json_is_integer(v))
 			buf_addf(&b, "%s%s %lld", b.n ? "  " : "", key, (long long)json_integer_value(v));
 		else if (json_is_number(v))
 			buf_addf(&b, "%s%s %.4g", b.n ? "  " : "", key, json_number_value(v));

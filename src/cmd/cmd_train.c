@@ -66,6 +66,9 @@ static int read_numbers(struct job *j, const struct cmd_args *a, struct err *e)
 		return err_set(e, ERR_USAGE, "--steps and --tokens say the same thing twice");
 	if (!(j->config.rate > 0) || j->config.rate > 1)
 		return err_set(e, ERR_USAGE, "--lr wants a number above 0 and up to 1");
+	j->config.kind = train_kind_named(arg_str(a, "kind", "topk"), e);
+	if (!j->config.kind)
+		return -1;
 	if (tokens)
 		j->config.steps = (tokens + batch - 1) / batch;
 	j->config.n_features = (u32)features;
@@ -136,10 +139,11 @@ static void say(void *context, const struct train_metrics *m)
 static json_t *metrics(const struct job *j)
 {
 	const struct train_metrics *m = &j->last;
-	return json_pack("{s:f, s:f, s:f, s:I, s:I, s:I, s:f, s:i, s:i}", "fvu", m->fvu, "l0", m->l0,
+	return json_pack("{s:f, s:f, s:f, s:I, s:I, s:I, s:f, s:i, s:i, s:s}", "fvu", m->fvu, "l0", m->l0,
 			 "dead_share", (f64)m->n_dead / j->config.n_features, "tokens", (json_int_t)m->tokens,
 			 "steps", (json_int_t)m->step, "seed", (json_int_t)j->config.seed, "lr",
-			 j->config.rate, "k", (int)j->config.k, "batch", (int)j->config.batch);
+			 j->config.rate, "k", (int)j->config.k, "batch", (int)j->config.batch, "kind",
+			 j->config.kind->name);
 }
 
 /* What acts.json knows of model, template and mask goes over as it is. */
@@ -214,8 +218,8 @@ static int work(struct job *j, struct progress *p, struct err *e)
 	if (bad)
 		return -1;
 	if (!j->last.step) /* the checkpoint was of the last step */
-		train_measure(j->train, &j->last);
-	return finish(j, e);
+		bad = train_measure(j->train, &j->last, e);
+	return bad ? -1 : finish(j, e);
 }
 
 int cmd_train(const struct cmd_args *a, struct err *e)
@@ -234,8 +238,8 @@ int cmd_train(const struct cmd_args *a, struct err *e)
 	if (status == EXIT_OK && arg_flag(a, "json"))
 		cmd_print_json(metrics(&j));
 	else if (status == EXIT_OK)
-		printf("%s  %u features, k %u  fvu %.4f  l0 %.1f  dead %.2f %%\n", j.folder,
-		       j.config.n_features, j.config.k, j.last.fvu, j.last.l0,
+		printf("%s  %s, %u features, k %u  fvu %.4f  l0 %.1f  dead %.2f %%\n", j.folder,
+		       j.config.kind->name, j.config.n_features, j.config.k, j.last.fvu, j.last.l0,
 		       100.0 * (f64)j.last.n_dead / j.config.n_features);
 	train_free(j.train);
 	pool_free(j.pool);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* dict_write.c - writing a TopK dictionary as SAELens does. */
+/* dict_write.c - writing a trained dictionary as SAELens does. */
 #include "core/dict_write.h"
 
 #include "base/half.h"
@@ -57,12 +57,16 @@ static int write_weights(const char *path, const struct dict_weights *k, enum dt
 		safetensors_writer_declare(w, "W_enc", t, 2, (u64[]){k->d, k->n_features});
 		safetensors_writer_declare(w, "W_dec", t, 2, (u64[]){k->n_features, k->d});
 		safetensors_writer_declare(w, "b_enc", t, 1, (u64[]){k->n_features});
+		if (k->threshold)
+			safetensors_writer_declare(w, "threshold", t, 1, (u64[]){k->n_features});
 		safetensors_writer_declare(w, "b_dec", t, 1, (u64[]){k->d});
 		bad = safetensors_writer_begin(w, e);
 	}
 	bad = bad || add_transposed(w, k, t, piece, e) ||
 	      add(w, k->w_dec, (size_t)k->n_features * k->d, t, piece, e) ||
-	      add(w, k->b_enc, k->n_features, t, piece, e) || add(w, k->b_dec, k->d, t, piece, e);
+	      add(w, k->b_enc, k->n_features, t, piece, e) ||
+	      (k->threshold && add(w, k->threshold, k->n_features, t, piece, e)) ||
+	      add(w, k->b_dec, k->d, t, piece, e);
 	free(piece);
 	if (!bad)
 		return safetensors_writer_commit(w, e);
@@ -72,10 +76,15 @@ static int write_weights(const char *path, const struct dict_weights *k, enum dt
 
 static json_t *configuration(const struct dict_weights *w, const json_t *about)
 {
-	return json_pack("{s:s, s:i, s:i, s:i, s:s, s:s, s:b, s:b, s:s, s:s, s:O}", "architecture", "topk",
-			 "d_in", (int)w->d, "d_sae", (int)w->n_features, "k", (int)w->k, "dtype", "float32",
-			 "device", "cpu", "apply_b_dec_to_input", 1, "rescale_acts_by_decoder_norm", 0,
-			 "normalize_activations", "none", "reshape_activations", "none", "metadata", about);
+	json_t *j = json_pack("{s:s, s:i, s:i, s:s, s:s, s:b, s:s, s:s, s:O}", "architecture",
+			      w->threshold ? "jumprelu" : "topk", "d_in", (int)w->d, "d_sae", (int)w->n_features,
+			      "dtype", "float32", "device", "cpu", "apply_b_dec_to_input", 1, "normalize_activations",
+			      "none", "reshape_activations", "none", "metadata", about);
+	if (!w->threshold) {
+		json_object_set_new(j, "k", json_integer(w->k));
+		json_object_set_new(j, "rescale_acts_by_decoder_norm", json_false());
+	}
+	return j;
 }
 
 int dict_write(const char *folder, const struct dict_weights *w, enum dtype storage, const json_t *about,

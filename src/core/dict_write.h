@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* dict_write.h - writing a TopK dictionary as SAELens does.
+/* dict_write.h - writing a trained dictionary as SAELens does.
  *
  * FOLDER/cfg.json and FOLDER/sae_weights.safetensors, loadable by SAELens' load_from_disk:
  * normalisation none, apply_b_dec_to_input true, cfg dtype float32 whatever the storage.
@@ -15,6 +15,7 @@ struct dict_weights {
 	const f32 *w_enc, *w_dec; /* [F][d], both by feature */
 	const f32 *b_enc;         /* [F] */
 	const f32 *b_dec;         /* [d] */
+	const f32 *threshold;     /* [F]: it is a jumprelu and k counts for nothing; or NULL: a topk */
 };
 
 /* about: SAELens' metadata (hook_name, model_name, ...), not taken.  storage: DTYPE_F32,

@@ -16,92 +16,151 @@ enum {
 	GROUP_BYTES = 448 << 10, /* of packed rows: they stay in a core's cache */
 	PANELS_A_TASK = 64,
 };
+_Static_assert(MOST_ROWS <= 256, "a row's place in its group is a u8");
 
 struct encoder {
 	size_t n, d, stride, n_padded;
-	u32 *panel;  /* [n_padded / 32][stride / 2][32] */
-	f32 *weight; /* [n][d] */
-	f32 *bias;   /* [n_padded] */
+	u32 *panel; /* [n_padded / 32][stride / 2][32] */
+	f32 *own;   /* [n][d], or NULL: the weights are the caller's */
+	const f32 *weight, *given_bias;
+	const u32 *id; /* the weights' rows that are features, or NULL: all, as they come */
+	f32 *bias;     /* [n_padded] */
 	/* what a product may be off by: |x| per_length + |x - x'| per_off + fixed; [n_padded] */
 	f32 *per_length, *per_off, *fixed;
+	struct panel_bound {
+		f32 per_length, per_off, fixed;
+	} * bound; /* [n_padded / 32] the largest of a panel's */
+	unsigned n_threads;
+	u16 **kept; /* [n_threads], [KERNEL_N][stride] */
 };
 
 /* ---- making ---- */
 
-struct making {
-	struct encoder *c;
-	const struct encoder_source *s;
-	struct err *err; /* [tasks] */
-	bool *failed;
-};
+static size_t place(const struct encoder *c, size_t f)
+{
+	return c->id ? c->id[f] : f;
+}
+
+static const f32 *weights(const struct encoder *c, size_t f)
+{
+	return c->weight + place(c, f) * c->d;
+}
 
 static void keep_feature(struct encoder *c, size_t f, u16 *kept)
 {
-	const f32 *w = c->weight + f * c->d;
+	const f32 *w = weights(c, f);
 	f32 off = kernel_round(w, c->d, c->stride, kept), length = sqrtf(vec_dot(w, w, c->d)) * 1.0001f;
 	f32 gamma = kernel_error(c->d);
+	c->bias[f] = c->given_bias ? c->given_bias[place(c, f)] : 0;
 	/* twice: the product, and vec_dot, which it is compared with; adding b rounds once more */
 	c->per_length[f] = off + (2 * gamma + 1e-6f) * (length + off);
 	c->per_off[f] = (length + off) * (1 + gamma);
 	c->fixed[f] = fabsf(c->bias[f]) * 1e-6f;
 }
 
-static void make_block(void *context, size_t task, unsigned thread)
+static void make_panel(void *context, size_t task, unsigned thread)
 {
-	(void)thread;
-	struct making *m = context;
-	struct encoder *c = m->c;
-	size_t first = task * ENCODER_BLOCK, n = MIN((size_t)ENCODER_BLOCK, c->n - first);
-	u16 *kept = mem_try(KERNEL_N * c->stride, sizeof *kept, "the weights", &m->err[task]);
-	m->failed[task] =
-		!kept || m->s->rows(m->s->context, (u32)first, (u32)n, c->weight + first * c->d, &m->err[task]);
-	for (size_t at = first; !m->failed[task] && at < first + n; at += KERNEL_N) {
-		const u16 *row[KERNEL_N] = {NULL};
-		for (size_t i = 0; i < KERNEL_N && at + i < first + n; i++) {
-			keep_feature(c, at + i, kept + i * c->stride);
-			row[i] = kept + i * c->stride;
-		}
-		kernel_panel(row, c->stride, c->panel + at / KERNEL_N * KERNEL_N * c->stride / 2);
+	struct encoder *c = context;
+	size_t first = task * KERNEL_N;
+	u16 *kept = c->kept[thread];
+	const u16 *row[KERNEL_N] = {NULL};
+	struct panel_bound b = {0};
+	for (size_t i = 0; i < KERNEL_N && first + i < c->n; i++) {
+		size_t f = first + i;
+		keep_feature(c, f, kept + i * c->stride);
+		row[i] = kept + i * c->stride;
+		b.per_length = fmaxf(b.per_length, c->per_length[f]);
+		b.per_off = fmaxf(b.per_off, c->per_off[f]);
+		b.fixed = fmaxf(b.fixed, c->fixed[f]);
 	}
-	free(kept);
+	c->bound[task] = b;
+	/* columns that are no features never lead */
+	for (size_t f = MAX(first, c->n); f < first + KERNEL_N; f++)
+		c->bias[f] = -INFINITY;
+	kernel_panel(row, c->stride, c->panel + first * c->stride / 2);
 }
 
-static int allocate(struct encoder *c, struct err *e)
+static void make_panels(struct encoder *c, size_t n, struct pool *pool)
+{
+	c->n = n;
+	c->n_padded = (n + KERNEL_N - 1) / KERNEL_N * KERNEL_N;
+	pool_each(pool, c->n_padded / KERNEL_N, make_panel, c);
+}
+
+static int allocate(struct encoder *c, size_t n, struct err *e)
 {
 	static const char what[] = "the weights";
-	return (c->panel = mem_try(c->n_padded * c->stride, sizeof(u16), what, e)) &&
-			       (c->weight = mem_try(c->n * c->d, sizeof(f32), what, e)) &&
-			       (c->bias = mem_try(c->n_padded, sizeof(f32), what, e)) &&
-			       (c->per_length = mem_try(c->n_padded, sizeof(f32), what, e)) &&
-			       (c->per_off = mem_try(c->n_padded, sizeof(f32), what, e)) &&
-			       (c->fixed = mem_try(c->n_padded, sizeof(f32), what, e))
-		       ? 0
-		       : -1;
+	size_t padded = (n + KERNEL_N - 1) / KERNEL_N * KERNEL_N;
+	if (!(c->panel = mem_try(padded * c->stride, sizeof(u16), what, e)) ||
+	    !(c->bias = mem_try(padded, sizeof(f32), what, e)) ||
+	    !(c->per_length = mem_try(padded, sizeof(f32), what, e)) ||
+	    !(c->per_off = mem_try(padded, sizeof(f32), what, e)) ||
+	    !(c->fixed = mem_try(padded, sizeof(f32), what, e)) ||
+	    !(c->bound = mem_try(padded / KERNEL_N, sizeof *c->bound, what, e)))
+		return -1;
+	for (unsigned i = 0; i < c->n_threads; i++)
+		if (!(c->kept[i] = mem_try(KERNEL_N * c->stride, sizeof(u16), what, e)))
+			return -1;
+	return 0;
+}
+
+struct encoder *encoder_room(size_t n_features, size_t d, struct pool *pool, struct err *e)
+{
+	struct encoder *c = xcalloc(1, sizeof *c);
+	c->d = d;
+	c->stride = kernel_stride(d);
+	c->n_threads = pool ? pool_threads(pool) : 1;
+	c->kept = xcalloc(c->n_threads, sizeof *c->kept);
+	if (!allocate(c, n_features, e))
+		return c;
+	encoder_free(c);
+	return NULL;
+}
+
+void encoder_take(struct encoder *c, const struct encoder_weights *w, struct pool *pool)
+{
+	c->weight = w->weight;
+	c->given_bias = w->bias;
+	c->id = w->id;
+	make_panels(c, w->n, pool);
+}
+
+struct fetching {
+	struct encoder *c;
+	const struct encoder_source *s;
+	struct err *err; /* [tasks] */
+	bool *failed;
+};
+
+static void fetch(void *context, size_t task, unsigned thread)
+{
+	(void)thread;
+	struct fetching *m = context;
+	size_t first = task * ENCODER_BLOCK, n = MIN((size_t)ENCODER_BLOCK, m->s->n_features - first);
+	m->failed[task] =
+		m->s->rows(m->s->context, (u32)first, (u32)n, m->c->own + first * m->c->d, &m->err[task]);
 }
 
 struct encoder *encoder_new(const struct encoder_source *s, struct pool *pool, struct err *e)
 {
-	struct encoder *c = xcalloc(1, sizeof *c);
-	size_t tasks = (s->n_features + ENCODER_BLOCK - 1) / ENCODER_BLOCK;
-	struct making m = {c, s, xcalloc(tasks, sizeof *m.err), xcalloc(tasks, sizeof *m.failed)};
-	c->n = s->n_features;
-	c->d = s->d;
-	c->stride = kernel_stride(s->d);
-	c->n_padded = (c->n + KERNEL_N - 1) / KERNEL_N * KERNEL_N;
-	int bad = allocate(c, e);
-	if (!bad) {
-		/* columns that are no features never lead */
-		for (size_t f = 0; f < c->n_padded; f++)
-			c->bias[f] = f >= c->n ? -INFINITY : s->bias ? s->bias[f] : 0;
-		pool_each(pool, tasks, make_block, &m);
+	struct encoder *c = encoder_room(s->n_features, s->d, pool, e);
+	if (!c || !(c->own = mem_try(s->n_features * s->d, sizeof(f32), "the weights", e))) {
+		encoder_free(c);
+		return NULL;
 	}
+	size_t tasks = (s->n_features + ENCODER_BLOCK - 1) / ENCODER_BLOCK;
+	struct fetching m = {c, s, xcalloc(tasks, sizeof *m.err), xcalloc(tasks, sizeof *m.failed)};
+	int bad = 0;
+	pool_each(pool, tasks, fetch, &m);
 	for (size_t i = 0; !bad && i < tasks; i++)
 		if (m.failed[i])
 			bad = err_set(e, m.err[i].code, "%s", m.err[i].msg);
 	free(m.err);
 	free(m.failed);
-	if (!bad)
+	if (!bad) {
+		encoder_take(c, &(struct encoder_weights){c->own, s->bias, NULL, s->n_features}, pool);
 		return c;
+	}
 	encoder_free(c);
 	return NULL;
 }
@@ -110,12 +169,16 @@ void encoder_free(struct encoder *c)
 {
 	if (!c)
 		return;
+	for (unsigned i = 0; i < c->n_threads; i++)
+		free(c->kept[i]);
+	free(c->kept);
 	free(c->panel);
-	free(c->weight);
+	free(c->own);
 	free(c->bias);
 	free(c->per_length);
 	free(c->per_off);
 	free(c->fixed);
+	free(c->bound);
 	free(c);
 }
 
@@ -143,9 +206,12 @@ struct run {
 	const struct encoder *c;
 	const struct kernel *kernel;
 	const struct encoder_cut *cut;
-	const f32 *x; /* of the group at hand */
+	const f32 *x; /* of the group at hand: its rows at[0..n) */
+	u8 at[MOST_ROWS];
 	size_t n, n_padded;
+	f32 guess; /* what the k-th is likely to exceed, by the length of the row; 0: nothing is known */
 	u8 *packed;
+	u16 *kept; /* [n_threads][KERNEL_M][stride] */
 	f32 length[MOST_ROWS], off[MOST_ROWS];
 	size_t panels_a_task;
 	unsigned n_threads;
@@ -157,8 +223,11 @@ struct run {
 		bool failed;
 	} * worker;
 	f32 *no_less; /* [n_padded]: what p of a feature must exceed to be active; k 0 only */
-	/* the group's results */
+	f32 *add;     /* [n_padded]: bias, less no_less */
+	/* the group's results, by row */
 	struct list active[MOST_ROWS]; /* most: p itself */
+	f32 kth[MOST_ROWS];	       /* of what is active the least, by the length of the row */
+	bool again[MOST_ROWS];	       /* the guess was too high */
 };
 
 static f32 error_of(const struct run *r, size_t row, u32 f)
@@ -246,14 +315,25 @@ static void add(const struct run *r, struct worker *w, size_t row, struct list *
 		l->c[l->n++] = (struct candidate){id, most};
 }
 
-static void take_row(struct run *r, struct worker *w, size_t row, u32 first, const f32 *z)
+static void take_row(struct run *r, struct worker *w, size_t row, u32 first, const f32 *z, f32 over)
 {
 	const struct encoder *c = r->c;
-	for (u32 j = 0; j < KERNEL_N && first + j < c->n; j++) {
-		u32 f = first + j;
+	for (u32 hits = r->kernel->over_row(z, over, r->add + first); hits; hits &= hits - 1) {
+		u32 j = (u32)__builtin_ctz(hits), f = first + j;
 		f32 most = z[j] + c->bias[f] + error_of(r, row, f) * 1.00001f;
 		if (most >= w->least[row] && (!r->no_less || most >= r->no_less[f]))
 			add(r, w, row, &w->list[row], &w->least[row], f, most);
+	}
+}
+
+/* What a product and the bias must reach in a panel, for rows from .. from + KERNEL_M: a little less than
+ * least, by what any of its features may be off.  no_less is in the other side already. */
+static void least_of_panel(const struct run *r, const struct worker *w, size_t panel, size_t from, f32 *over)
+{
+	const struct panel_bound *b = &r->c->bound[panel];
+	for (size_t i = 0; i < KERNEL_M; i++) {
+		f32 off = r->length[from + i] * b->per_length + r->off[from + i] * b->per_off + b->fixed;
+		over[i] = (r->no_less && w->least[from + i] < INFINITY ? 0 : w->least[from + i]) - off * 1.001f;
 	}
 }
 
@@ -263,18 +343,17 @@ static void products(void *context, size_t task, unsigned thread)
 	struct worker *w = &r->worker[thread];
 	const struct encoder *c = r->c;
 	size_t first = task * r->panels_a_task, end = MIN(first + r->panels_a_task, c->n_padded / KERNEL_N);
-	f32 z[KERNEL_M * KERNEL_N] __attribute__((aligned(64)));
+	f32 z[KERNEL_M * KERNEL_N] __attribute__((aligned(64))), over[KERNEL_M];
 	for (size_t p = first; p < end; p++) {
 		size_t f = p * KERNEL_N;
-		struct vec_bound b = {c->bias + f, c->per_length + f, c->per_off + f, c->fixed + f,
-				      r->no_less ? r->no_less + f : NULL};
 		for (size_t row = 0; row < r->n_padded; row += KERNEL_M) {
 			r->kernel->tile(c->stride, r->packed + row * c->stride * r->kernel->a_size,
 					c->panel + f * c->stride / 2, z);
-			u32 hits = vec_tile_reach(z, &b, r->length + row, r->off + row, w->least + row);
+			least_of_panel(r, w, p, row, over);
+			u32 hits = r->kernel->over_tile(z, over, r->add + f);
 			for (; hits; hits &= hits - 1) {
 				size_t i = (size_t)__builtin_ctz(hits);
-				take_row(r, w, row + i, (u32)f, z + i * KERNEL_N);
+				take_row(r, w, row + i, (u32)f, z + i * KERNEL_N, over[i]);
 			}
 		}
 	}
@@ -288,49 +367,71 @@ static int by_id(const void *a, const void *b)
 	return (x->id > y->id) - (x->id < y->id);
 }
 
-static void settle(void *context, size_t row, unsigned thread)
+static const f32 *row_of(const struct run *r, size_t i)
+{
+	return r->x + r->at[i] * r->c->d;
+}
+
+/* Of those that were decided the k largest, in order of ids. */
+static void keep_best(struct run *r, struct worker *w, size_t i, struct list *l)
+{
+	size_t k = r->cut->k;
+	if (!room_for_keys(w, l->n)) {
+		w->failed = true;
+		return;
+	}
+	f32 guess = r->guess * r->length[i], least = INFINITY;
+	size_t above = 0;
+	for (u32 j = 0; j < l->n; j++) {
+		above += l->c[j].most >= guess;
+		w->key[j] = key_of(l->c[j].most, l->c[j].id);
+	}
+	/* all above the guess are here, but nothing is known of others */
+	r->again[r->at[i]] = r->guess > 0 && above < k;
+	if (l->n > k) {
+		topk_keys(w->key, l->n, k);
+		l->n = (u32)k;
+	}
+	for (u32 j = 0; j < l->n; j++) {
+		l->c[j] = (struct candidate){~(u32)w->key[j], value_of(w->key[j])};
+		least = fminf(least, l->c[j].most);
+	}
+	r->kth[r->at[i]] = l->n == k ? least / r->length[i] : 0;
+}
+
+static void settle(void *context, size_t i, unsigned thread)
 {
 	struct run *r = context;
 	struct worker *w = &r->worker[thread];
 	const struct encoder *c = r->c;
-	struct list *l = &r->active[row];
+	struct list *l = &r->active[r->at[i]];
 	f32 least = 0;
 	l->n = 0;
-	for (unsigned i = 0; i < r->n_threads; i++) {
-		struct list *part = &r->worker[i].list[row];
+	for (unsigned t = 0; t < r->n_threads; t++) {
+		struct list *part = &r->worker[t].list[i];
 		for (u32 k = 0; k < part->n; k++)
-			add(r, w, row, l, &least, part->c[k].id, part->c[k].most);
+			add(r, w, i, l, &least, part->c[k].id, part->c[k].most);
 		part->n = 0;
 	}
-	narrow(r, w, row, l, &least);
+	narrow(r, w, i, l, &least);
 	u32 n = 0;
-	for (u32 i = 0; i < l->n; i++) {
-		u32 f = l->c[i].id;
-		f32 p = vec_dot(r->x + row * c->d, c->weight + f * c->d, c->d) + c->bias[f];
+	for (u32 k = 0; k < l->n; k++) {
+		u32 f = l->c[k].id;
+		f32 p = vec_dot(row_of(r, i), weights(c, f), c->d) + c->bias[f];
 		if (p > 0 && (!r->no_less || p > r->no_less[f]))
 			l->c[n++] = (struct candidate){f, p};
 	}
 	l->n = n;
-	if (r->cut->k && n > r->cut->k) {
-		if (!room_for_keys(w, n)) {
-			w->failed = true;
-			return;
-		}
-		for (u32 i = 0; i < n; i++)
-			w->key[i] = key_of(l->c[i].most, l->c[i].id);
-		topk_keys(w->key, n, r->cut->k);
-		l->n = (u32)r->cut->k;
-		for (u32 i = 0; i < l->n; i++)
-			l->c[i] = (struct candidate){~(u32)w->key[i], value_of(w->key[i])};
-	}
+	if (r->cut->k)
+		keep_best(r, w, i, l);
 	if (l->n)
 		qsort(l->c, l->n, sizeof *l->c, by_id);
 }
 
-static int append(struct run *r, struct encoder_out *o, size_t first, struct err *e)
+static int append(struct run *r, size_t n, struct encoder_out *o, size_t first, struct err *e)
 {
 	size_t more = 0;
-	for (size_t i = 0; i < r->n; i++)
+	for (size_t i = 0; i < n; i++)
 		more += r->active[i].n;
 	if (o->n + more > o->cap) {
 		size_t cap = 2 * o->cap + more;
@@ -342,7 +443,7 @@ static int append(struct run *r, struct encoder_out *o, size_t first, struct err
 			return err_set(e, ERR_FAILED, "no memory for activations");
 		o->cap = cap;
 	}
-	for (size_t i = 0; i < r->n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		o->row_n[first + i] = r->active[i].n;
 		for (u32 k = 0; k < r->active[i].n; k++) {
 			o->id[o->n] = r->active[i].c[k].id;
@@ -354,39 +455,73 @@ static int append(struct run *r, struct encoder_out *o, size_t first, struct err
 
 /* ---- groups of rows ---- */
 
-static int pack_group(struct run *r, u16 *kept)
+static void pack_rows(void *context, size_t task, unsigned thread)
 {
+	struct run *r = context;
 	const struct encoder *c = r->c;
 	const u16 *row[KERNEL_M];
-	r->n_padded = (r->n + KERNEL_M - 1) / KERNEL_M * KERNEL_M;
-	for (size_t from = 0; from < r->n_padded; from += KERNEL_M) {
-		for (size_t i = 0; i < KERNEL_M; i++) {
-			bool there = from + i < r->n;
-			const f32 *x = r->x + (from + i) * c->d;
-			/* packed rows are bf16 with every kernel */
-			r->off[from + i] = there ? kernel_round(x, c->d, c->stride, kept + i * c->stride) : 0;
-			r->length[from + i] = there ? sqrtf(vec_dot(x, x, c->d)) * 1.0001f : 0;
-			row[i] = there ? kept + i * c->stride : NULL;
-		}
-		r->kernel->pack(row, c->stride, r->packed + from * c->stride * r->kernel->a_size);
+	u16 *kept = r->kept + thread * KERNEL_M * c->stride;
+	size_t from = task * KERNEL_M;
+	for (size_t i = 0; i < KERNEL_M; i++) {
+		bool there = from + i < r->n;
+		const f32 *x = there ? row_of(r, from + i) : NULL;
+		/* packed rows are bf16 with every kernel */
+		r->off[from + i] = there ? kernel_round(x, c->d, c->stride, kept + i * c->stride) : 0;
+		r->length[from + i] = there ? sqrtf(vec_dot(x, x, c->d)) * 1.0001f : 0;
+		row[i] = there ? kept + i * c->stride : NULL;
 	}
-	for (unsigned t = 0; t < r->n_threads; t++)
-		for (size_t i = 0; i < r->n_padded; i++)
-			r->worker[t].least[i] = i < r->n ? 0 : INFINITY;
-	return 0;
+	r->kernel->pack(row, c->stride, r->packed + from * c->stride * r->kernel->a_size);
 }
 
-static int one_group(struct run *r, struct pool *pool, u16 *kept, struct encoder_out *o, size_t first, struct err *e)
+static void pack_group(struct run *r, struct pool *pool)
+{
+	r->n_padded = (r->n + KERNEL_M - 1) / KERNEL_M * KERNEL_M;
+	pool_each(pool, r->n_padded / KERNEL_M, pack_rows, r);
+	for (unsigned t = 0; t < r->n_threads; t++)
+		for (size_t i = 0; i < r->n_padded; i++)
+			r->worker[t].least[i] = i < r->n ? r->guess * r->length[i] : INFINITY;
+}
+
+static void one_pass(struct run *r, struct pool *pool)
 {
 	size_t panels = r->c->n_padded / KERNEL_N;
-	pack_group(r, kept);
+	pack_group(r, pool);
 	r->panels_a_task = MAX((size_t)1, MIN((size_t)PANELS_A_TASK, panels / (8 * r->n_threads)));
 	pool_each(pool, (panels + r->panels_a_task - 1) / r->panels_a_task, products, r);
 	pool_each(pool, r->n, settle, r);
+}
+
+/* Rows are alike: the k-th of the next ones is hardly far below the least of these. */
+static f32 next_guess(const struct run *r, size_t n)
+{
+	f32 least = INFINITY;
+	for (size_t i = 0; i < n; i++)
+		if (r->kth[i] >= 0)
+			least = fminf(least, r->kth[i]);
+	return least < INFINITY ? 0.85f * least : 0;
+}
+
+static int one_group(struct run *r, struct pool *pool, size_t n, struct encoder_out *o, size_t first, struct err *e)
+{
+	r->n = n;
+	for (size_t i = 0; i < n; i++)
+		r->at[i] = (u8)i;
+	one_pass(r, pool);
+	if (r->guess > 0) {
+		r->n = 0;
+		for (size_t i = 0; i < n; i++)
+			if (r->again[i])
+				r->at[r->n++] = (u8)i;
+		r->guess = 0;
+		if (r->n)
+			one_pass(r, pool);
+	}
+	if (r->cut->k)
+		r->guess = next_guess(r, n);
 	for (unsigned t = 0; t < r->n_threads; t++)
 		if (r->worker[t].failed)
 			return err_set(e, ERR_FAILED, "no memory for activations");
-	return append(r, o, first, e);
+	return append(r, n, o, first, e);
 }
 
 static void run_release(struct run *r)
@@ -400,7 +535,9 @@ static void run_release(struct run *r)
 		free(r->active[i].c);
 	free(r->worker);
 	free(r->packed);
+	free(r->kept);
 	free(r->no_less);
+	free(r->add);
 	free(r);
 }
 
@@ -409,14 +546,19 @@ static int run_new(struct run *r, size_t group, struct err *e)
 	const struct encoder *c = r->c;
 	r->worker = xcalloc(r->n_threads, sizeof *r->worker);
 	r->packed = mem_try(group * c->stride, r->kernel->a_size, "rows", e);
-	if (!r->packed)
+	r->kept = mem_try(r->n_threads * KERNEL_M * c->stride, sizeof *r->kept, "rows", e);
+	r->add = mem_try(c->n_padded, sizeof *r->add, "rows", e);
+	if (!r->packed || !r->kept || !r->add)
 		return -1;
+	memcpy(r->add, c->bias, c->n_padded * sizeof *r->add);
 	if (r->cut->k)
 		return 0;
 	r->no_less = mem_try(c->n_padded, sizeof *r->no_less, "rows", e);
-	for (size_t f = 0; r->no_less && f < c->n_padded; f++)
+	for (size_t f = 0; r->no_less && f < c->n_padded; f++) {
 		r->no_less[f] = f < c->n && r->cut->least_of ? fmaxf(r->cut->least, r->cut->least_of[f])
 							     : r->cut->least;
+		r->add[f] -= r->no_less[f];
+	}
 	return r->no_less ? 0 : -1;
 }
 
@@ -426,20 +568,17 @@ int encoder_run(const struct encoder *c, const struct kernel *kernel, struct poo
 	struct run *r = xcalloc(1, sizeof *r);
 	size_t fit = GROUP_BYTES / (c->stride * sizeof(u16)) / KERNEL_M * KERNEL_M;
 	size_t group = MAX((size_t)KERNEL_M, MIN((size_t)MOST_ROWS, fit));
-	u16 *kept = mem_try(KERNEL_M * c->stride, sizeof *kept, "rows", e);
 	r->c = c;
 	r->kernel = kernel ? kernel : kernel_best();
 	r->cut = cut;
 	r->n_threads = pool ? pool_threads(pool) : 1;
 	*o = (struct encoder_out){.row_n = mem_try(n, sizeof(u32), "activations", e)};
-	int bad = !kept || !o->row_n || run_new(r, group, e) ? -1 : 0;
+	int bad = !o->row_n || run_new(r, group, e) ? -1 : 0;
 	for (size_t at = 0; !bad && at < n; at += group) {
 		r->x = x + at * c->d;
-		r->n = MIN(group, n - at);
-		bad = one_group(r, pool, kept, o, at, e);
+		bad = one_group(r, pool, MIN(group, n - at), o, at, e);
 	}
 	run_release(r);
-	free(kept);
 	if (bad)
 		encoder_out_release(o);
 	return bad;

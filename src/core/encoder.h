@@ -7,7 +7,7 @@
  * are computed anew as vec_dot(x, w_f) + b_f, which decides and is given.  So results are the
  * same for any kernel and any number of threads or rows at a time.
  *
- * Memory: 6 bytes a weight.  Cost: 2 F d operations of the fastest kind a row.
+ * Memory: 6 bytes a weight, 2 of them where the caller keeps the others.  Cost: 2 F d operations of the fastest kind a row.
  */
 #ifndef FEATLAS_ENCODER_H
 #define FEATLAS_ENCODER_H
@@ -29,6 +29,18 @@ enum { ENCODER_BLOCK = 256 };
 
 struct encoder *encoder_new(const struct encoder_source *s, struct pool *pool, struct err *e);
 void encoder_free(struct encoder *c); /* NULL is fine */
+
+/* For weights that change: room for n_features, none of them there until encoder_take, which
+ * takes the values of now.  weight and bias are borrowed until the next take; with id, feature f is
+ * their row id[f].  Memory: 2 bytes a weight.  The pool of encoder_take has no more threads. */
+struct encoder_weights {
+	const f32 *weight; /* [][d] */
+	const f32 *bias;   /* or NULL: zeros */
+	const u32 *id;	   /* [n] or NULL */
+	size_t n;
+};
+struct encoder *encoder_room(size_t n_features, size_t d, struct pool *pool, struct err *e);
+void encoder_take(struct encoder *c, const struct encoder_weights *w, struct pool *pool);
 
 /* What is active: of p = x . w + b the k largest above 0 (k 0: all), above least and above least_of[f]. */
 struct encoder_cut {

@@ -99,9 +99,12 @@ static void plain_tile(size_t stride, const void *packed, const u32 *b, f32 *c)
 	}
 }
 
+KERNEL_TESTS()
+
 const struct kernel kernel_plain = {
 	.name = "plain", .x_size = 4, .a_size = 4, .prepare = kernel_prepare_split, .dots = plain_dots,
-	.pack = kernel_pack_wide, .tile = plain_tile,
+	.pack = kernel_pack_wide, .tile = plain_tile, .near_tile = near_tile, .near_row = near_row,
+	.over_tile = over_tile, .over_row = over_row,
 };
 
 /* ---- which there are, and which to take ---- */

@@ -38,6 +38,12 @@ struct kernel {
 	void (*pack)(const u16 *const row[KERNEL_M], size_t stride, void *a);
 	/* c [KERNEL_M][KERNEL_N] = packed rows . columns of a panel (kernel_panel) */
 	void (*tile)(size_t stride, const void *a, const u32 *b, f32 *c);
+	/* Of a tile: bit i is set if some c[i][j] >= min(row[i], column[j]); of one row of it: bit j. */
+	u32 (*near_tile)(const f32 *c, const f32 *row, const f32 *column);
+	u32 (*near_row)(const f32 *c, f32 row, const f32 *column);
+	/* The same where c[i][j] + add[j] >= row[i]. */
+	u32 (*over_tile)(const f32 *c, const f32 *row, const f32 *add);
+	u32 (*over_row)(const f32 *c, f32 row, const f32 *add);
 };
 
 /* The kernels that this processor has, plainest first. */

@@ -113,8 +113,11 @@ AVX2 static void tile(size_t stride, const void *packed, const u32 *b, f32 *c)
 			part(stride / 2, a + i, b + j, c + i * KERNEL_N + j);
 }
 
+KERNEL_TESTS(AVX2)
+
 const struct kernel kernel_avx2 = {
 	.name = "avx2", .x_size = 4, .a_size = 4, .prepare = kernel_prepare_split, .dots = dots,
-	.pack = kernel_pack_wide, .tile = tile,
+	.pack = kernel_pack_wide, .tile = tile, .near_tile = near_tile, .near_row = near_row,
+	.over_tile = over_tile, .over_row = over_row,
 };
 #endif

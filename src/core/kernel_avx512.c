@@ -15,6 +15,55 @@
 
 enum { ROWS = 4 }; /* of a block */
 
+/* ---- what a tile holds ---- */
+
+AVX512 INLINE u32 at_least(__m512 low, __m512 high, __m512 x, __m512 y)
+{
+	return (u32)_mm512_cmp_ps_mask(low, x, _CMP_GE_OQ) | (u32)_mm512_cmp_ps_mask(high, y, _CMP_GE_OQ) << 16;
+}
+
+AVX512 static u32 near_row(const f32 *c, f32 row, const f32 *column)
+{
+	__m512 x = _mm512_set1_ps(row);
+	return at_least(_mm512_loadu_ps(c), _mm512_loadu_ps(c + 16), _mm512_min_ps(x, _mm512_loadu_ps(column)),
+			_mm512_min_ps(x, _mm512_loadu_ps(column + 16)));
+}
+
+AVX512 static u32 over_row(const f32 *c, f32 row, const f32 *add)
+{
+	__m512 x = _mm512_set1_ps(row);
+	return at_least(_mm512_add_ps(_mm512_loadu_ps(c), _mm512_loadu_ps(add)),
+			_mm512_add_ps(_mm512_loadu_ps(c + 16), _mm512_loadu_ps(add + 16)), x, x);
+}
+
+AVX512 static u32 near_tile(const f32 *c, const f32 *row, const f32 *column)
+{
+	__m512 low = _mm512_loadu_ps(column), high = _mm512_loadu_ps(column + 16);
+	u32 hits = 0;
+#pragma GCC unroll 12
+	for (int i = 0; i < KERNEL_M; i++, c += KERNEL_N) {
+		__m512 x = _mm512_set1_ps(row[i]);
+		hits |= (u32)(at_least(_mm512_loadu_ps(c), _mm512_loadu_ps(c + 16), _mm512_min_ps(x, low),
+				       _mm512_min_ps(x, high)) != 0) << i;
+	}
+	return hits;
+}
+
+AVX512 static u32 over_tile(const f32 *c, const f32 *row, const f32 *add)
+{
+	__m512 low = _mm512_loadu_ps(add), high = _mm512_loadu_ps(add + 16);
+	u32 hits = 0;
+#pragma GCC unroll 12
+	for (int i = 0; i < KERNEL_M; i++, c += KERNEL_N) {
+		__m512 x = _mm512_set1_ps(row[i]);
+		hits |= (u32)(at_least(_mm512_add_ps(_mm512_loadu_ps(c), low),
+				       _mm512_add_ps(_mm512_loadu_ps(c + 16), high), x, x) != 0) << i;
+	}
+	return hits;
+}
+
+/* ---- widened to f32 ---- */
+
 /* Four sums side by side: halves added, then neighbours. */
 AVX512 INLINE __m128 four_sums(__m512 a, __m512 b, __m512 c, __m512 d)
 {
@@ -149,7 +198,8 @@ AVX512 static void wide_tile(size_t stride, const void *packed, const u32 *b, f3
 
 const struct kernel kernel_avx512 = {
 	.name = "avx512", .x_size = 4, .a_size = 4, .prepare = kernel_prepare_split, .dots = wide_dots,
-	.pack = kernel_pack_wide, .tile = wide_tile,
+	.pack = kernel_pack_wide, .tile = wide_tile, .near_tile = near_tile, .near_row = near_row,
+	.over_tile = over_tile, .over_row = over_row,
 };
 
 /* ---- vdpbf16ps ---- */
@@ -273,6 +323,7 @@ BF16 static void round_tile(size_t stride, const void *packed, const u32 *b, f32
 
 const struct kernel kernel_avx512bf16 = {
 	.name = "avx512bf16", .rounds = true, .x_size = 2, .a_size = 2, .prepare = round_x, .dots = round_dots,
-	.pack = pack_pairs, .tile = round_tile,
+	.pack = pack_pairs, .tile = round_tile, .near_tile = near_tile, .near_row = near_row,
+	.over_tile = over_tile, .over_row = over_row,
 };
 #endif

@@ -86,8 +86,9 @@ static void take_row(struct graph *g, struct worker *w, size_t at, size_t column
 {
 	const struct rows *r = g->rows;
 	size_t row = g->from + at;
-	for (size_t j = 0; j < KERNEL_N; j++) {
-		size_t other = column + j;
+	u32 hits = g->kernel->near_row(c, w->least[at], g->least + column);
+	for (; hits; hits &= hits - 1) {
+		size_t j = (size_t)__builtin_ctz(hits), other = column + j;
 		/* of two rows of the block, and of a row and itself, only one order counts */
 		if (other <= row || other >= r->n)
 			continue;
@@ -111,7 +112,7 @@ static void compare(void *context, size_t task, unsigned thread)
 		const u32 *b = g->panel + p * KERNEL_N * stride / 2;
 		for (size_t a = 0; a < g->n_block; a += KERNEL_M) {
 			g->kernel->tile(stride, g->packed + a * stride * g->kernel->a_size, b, c);
-			u32 hits = vec_tile_hits(c, w->least + a, g->least + p * KERNEL_N);
+			u32 hits = g->kernel->near_tile(c, w->least + a, g->least + p * KERNEL_N);
 			for (; hits; hits &= hits - 1) {
 				size_t i = (size_t)__builtin_ctz(hits);
 				take_row(g, w, a + i, p * KERNEL_N, c + i * KERNEL_N);

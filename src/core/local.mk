@@ -155,6 +155,10 @@ src/core/train.c \
 src/core/train.h \
 src/core/train_acts.c \
 src/core/train_acts.h \
+src/core/train_grad.c \
+src/core/train_impl.h \
+src/core/train_select.c \
+src/core/train_select.h \
 src/core/train_step.c \
 src/core/train_step.h \
 src/core/vec.c \

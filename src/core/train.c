@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* train.c - training a TopK dictionary on rows from any source. */
+/* train.c - training a dictionary on rows from any source. */
 #include "core/train.h"
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "core/rand.h"
 #include "core/train_step.h"
@@ -20,6 +21,14 @@ enum {
 	DEAD_AFTER = 1000000 /* tokens */
 };
 
+const struct train_kind train_kinds[] = {
+	{"topk", "the k largest of each row", CHOICE_ROW, 1, 0},
+	{"batchtopk", "the k largest a row of a whole batch; one threshold for all features afterwards", CHOICE_BATCH, 1, 0},
+	{"jumprelu", "what is above a threshold that each feature learns", CHOICE_THRESHOLD, 1, 1},
+	{"matryoshka", "as batchtopk, and its first 1/32, 3/32, 7/32 and 15/32 are dictionaries too", CHOICE_BATCH, 5, 0},
+};
+const size_t train_n_kinds = ARRAY_LEN(train_kinds);
+
 struct train {
 	struct train_source source;
 	struct train_config config;
@@ -35,7 +44,7 @@ struct train {
 	u64 *index;	   /* [batch] */
 	f64 held_variance; /* sum over the measured rows of |x - their mean|^2 */
 	f64 loss;
-	f32 *b_enc, *b_dec; /* folded */
+	f32 *b_enc, *b_dec, *threshold; /* folded */
 	/* of the batch being filled */
 	int list;
 	size_t n_fill;
@@ -68,8 +77,8 @@ static void training_indexes(const struct train *t, u64 step, u64 *out)
 }
 
 /* n of a list's rows, evenly spread; calls fn for each piece in t->x. */
-static void spread(struct train *t, int list, u64 n, void (*fn)(struct train *, size_t n, void *),
-		   void *context)
+static int spread(struct train *t, int list, u64 n, int (*fn)(struct train *, size_t n, void *, struct err *),
+		  void *context, struct err *e)
 {
 	n = MIN(n, t->source.n[list]);
 	for (u64 from = 0; from < n; from += t->config.batch) {
@@ -77,8 +86,10 @@ static void spread(struct train *t, int list, u64 n, void (*fn)(struct train *, 
 		for (size_t i = 0; i < m; i++)
 			t->index[i] = (u64)((f64)(from + i) / (f64)n * (f64)t->source.n[list]);
 		fill(t, list, m);
-		fn(t, m, context);
+		if (fn(t, m, context, e))
+			return -1;
 	}
+	return 0;
 }
 
 struct sums {
@@ -87,8 +98,9 @@ struct sums {
 	u64 n;
 };
 
-static void add_rows(struct train *t, size_t n, void *context)
+static int add_rows(struct train *t, size_t n, void *context, struct err *e)
 {
+	(void)e;
 	struct sums *s = context;
 	size_t d = t->source.d;
 	for (size_t i = 0; i < n; i++) {
@@ -102,6 +114,7 @@ static void add_rows(struct train *t, size_t n, void *context)
 		s->norm += sqrt(square);
 	}
 	s->n += n;
+	return 0;
 }
 
 static int look_at_rows(struct train *t, struct err *e)
@@ -110,13 +123,13 @@ static int look_at_rows(struct train *t, struct err *e)
 	struct sums s = {.sum = xcalloc(d, sizeof(f64))};
 	int bad = 0;
 	t->scale = 1;
-	spread(t, 0, SAMPLE, add_rows, &s);
+	spread(t, 0, SAMPLE, add_rows, &s, e);
 	for (size_t j = 0; j < d; j++)
 		t->mean[j] = (f32)(s.sum[j] / (f64)s.n);
 	memset(s.sum, 0, d * sizeof(f64));
 	s.norm = s.square = 0;
 	s.n = 0;
-	spread(t, 0, SAMPLE, add_rows, &s);
+	spread(t, 0, SAMPLE, add_rows, &s, e);
 	if (!(s.norm > 0) || !isfinite(s.norm))
 		bad = err_set(e, ERR_FAILED, "the rows to train on %s",
 			      s.norm > 0 || s.norm < 0 || s.norm != s.norm ? "are not all finite"
@@ -126,7 +139,7 @@ static int look_at_rows(struct train *t, struct err *e)
 	memset(s.sum, 0, d * sizeof(f64));
 	s.norm = s.square = 0;
 	s.n = 0;
-	spread(t, 1, HELD_OUT, add_rows, &s);
+	spread(t, 1, HELD_OUT, add_rows, &s, e);
 	t->held_variance = s.square;
 	for (size_t j = 0; s.n && j < d; j++)
 		t->held_variance -= s.sum[j] * s.sum[j] / (f64)s.n;
@@ -145,8 +158,10 @@ static int allocate(struct train *t, struct err *e)
 	t->index = mem_try(b, sizeof(u64), "a batch", e);
 	t->b_enc = mem_try(f, sizeof(f32), "biases", e);
 	t->b_dec = mem_try(d, sizeof(f32), "biases", e);
-	return t->mean && t->silent && t->fired && t->dead && t->x && t->index && t->b_enc && t->b_dec ? 0
-												       : -1;
+	t->threshold = mem_try(f, sizeof(f32), "thresholds", e);
+	bool all = t->mean && t->silent && t->fired && t->dead && t->x && t->index && t->b_enc && t->b_dec &&
+		   t->threshold;
+	return all ? 0 : -1;
 }
 
 static int check(const struct train_source *s, const struct train_config *c, struct err *e)
@@ -163,6 +178,28 @@ static int check(const struct train_source *s, const struct train_config *c, str
 	return 0;
 }
 
+const struct train_kind *train_kind_named(const char *name, struct err *e)
+{
+	struct buf all = BUF_INIT;
+	for (size_t i = 0; i < train_n_kinds; i++) {
+		if (!strcmp(train_kinds[i].name, name))
+			return &train_kinds[i];
+		buf_addf(&all, "%s%s", i ? i + 1 < train_n_kinds ? ", " : " or " : "", train_kinds[i].name);
+	}
+	err_set(e, ERR_USAGE, "'%s' is no kind of dictionary that is trained here: %s", name, all.s);
+	buf_release(&all);
+	return NULL;
+}
+
+/* Thresholds begin where the first rows have k active features each. */
+static int fit(struct train *t, struct err *e)
+{
+	u64 n = t->config.batch;
+	training_indexes(t, 0, t->index);
+	fill(t, 0, n);
+	return step_fit(t->step, t->x, n, e);
+}
+
 struct train *train_new(const struct train_source *source, const struct train_config *config,
 			struct pool *pool, struct err *e)
 {
@@ -171,6 +208,7 @@ struct train *train_new(const struct train_source *source, const struct train_co
 	struct train *t = xcalloc(1, sizeof *t);
 	t->source = *source;
 	t->config = *config;
+	t->config.kind = config->kind ? config->kind : &train_kinds[0];
 	t->pool = pool;
 	t->dead_after = MIN((u64)DEAD_AFTER, config->steps * config->batch / 4);
 	if (allocate(t, e) || look_at_rows(t, e))
@@ -183,11 +221,16 @@ struct train *train_new(const struct train_source *source, const struct train_co
 		.aux_rows = MAX(1, config->batch / 8),
 		.aux_weight = 1.0f / 16,
 		.var = (f32)t->variance,
+		.choice = t->config.kind->choice,
+		.prefixes = t->config.kind->prefixes,
+		.bandwidth = t->config.kind->bandwidth,
 	};
 	t->step = step_new(&shape, pool, e);
 	if (!t->step)
 		goto fail;
 	step_init(t->step, config->seed);
+	if (fit(t, e))
+		goto fail;
 	return t;
 fail:
 	train_free(t);
@@ -207,6 +250,7 @@ void train_free(struct train *t)
 	free(t->index);
 	free(t->b_enc);
 	free(t->b_dec);
+	free(t->threshold);
 	free(t);
 }
 
@@ -230,7 +274,7 @@ static size_t find_dead(struct train *t)
 	return n;
 }
 
-void train_step(struct train *t)
+int train_step(struct train *t, struct err *e)
 {
 	struct step_loss loss;
 	u64 b = t->config.batch;
@@ -241,27 +285,32 @@ void train_step(struct train *t)
 		t->source.want(t->source.context, 0, t->index, b);
 	}
 	size_t n_dead = find_dead(t);
-	step_gradients(t->step, t->x, b, t->dead, n_dead, t->fired, &loss);
+	if (step_gradients(t->step, t->x, b, t->dead, n_dead, t->fired, &loss, e))
+		return -1;
 	for (size_t f = 0; f < t->config.n_features; f++)
 		t->silent[f] = t->fired[f] ? 0 : t->silent[f] + b;
 	step_update(t->step, rate_at(&t->config, t->done), t->done + 1);
 	t->loss = loss.error / ((f64)b * t->variance);
 	t->done++;
+	return 0;
 }
 
-static void measure_rows(struct train *t, size_t n, void *context)
+static int measure_rows(struct train *t, size_t n, void *context, struct err *e)
 {
 	struct step_loss *sum = context, loss;
-	step_forward(t->step, t->x, n, &loss);
+	if (step_forward(t->step, t->x, n, &loss, e))
+		return -1;
 	sum->error += loss.error;
 	sum->active += loss.active;
 	sum->rows += loss.rows;
+	return 0;
 }
 
-void train_measure(struct train *t, struct train_metrics *out)
+int train_measure(struct train *t, struct train_metrics *out, struct err *e)
 {
 	struct step_loss sum = {0};
-	spread(t, 1, HELD_OUT, measure_rows, &sum);
+	if (spread(t, 1, HELD_OUT, measure_rows, &sum, e))
+		return -1;
 	*out = (struct train_metrics){
 		.step = t->done,
 		.tokens = t->done * t->config.batch,
@@ -270,6 +319,7 @@ void train_measure(struct train *t, struct train_metrics *out)
 		.n_dead = find_dead(t),
 		.loss = t->loss,
 	};
+	return 0;
 }
 
 int train_go(struct train *t, const struct train_run *run, struct progress *progress, struct err *e)
@@ -278,12 +328,14 @@ int train_go(struct train *t, const struct train_run *run, struct progress *prog
 	progress_start(progress, "training", "tokens", t->config.steps * b);
 	progress_add(progress, t->done * b);
 	while (t->done < t->config.steps) {
-		train_step(t);
+		if (train_step(t, e))
+			return -1;
 		progress_add(progress, b);
 		bool last = t->done == t->config.steps, stop = progress_cancelled(progress) && !last;
 		if (run->say && (last || t->done % MEASURE_EVERY == 0)) {
 			struct train_metrics m;
-			train_measure(t, &m);
+			if (train_measure(t, &m, e))
+				return -1;
 			run->say(run->context, &m);
 		}
 		bool due = run->checkpoint_every && t->done % run->checkpoint_every == 0;
@@ -303,12 +355,24 @@ void train_weights(struct train *t, struct dict_weights *out)
 		t->b_enc[f] = p->b_enc[f] / t->scale;
 	for (size_t j = 0; j < t->source.d; j++)
 		t->b_dec[j] = t->mean[j] + p->b_dec[j] / t->scale;
+	bool any = t->config.kind->choice != CHOICE_ROW;
+	for (size_t f = 0; any && f < t->config.n_features; f++)
+		t->threshold[f] = (p->log_threshold ? expf(p->log_threshold[f])
+						    : (f32)step_state(t->step)->threshold) / t->scale;
 	*out = (struct dict_weights){
-		t->source.d, t->config.n_features, t->config.k, p->w_enc, p->w_dec, t->b_enc, t->b_dec};
+		.d = t->source.d,
+		.n_features = t->config.n_features,
+		.k = t->config.k,
+		.w_enc = p->w_enc,
+		.w_dec = p->w_dec,
+		.b_enc = t->b_enc,
+		.b_dec = t->b_dec,
+		.threshold = any ? t->threshold : NULL,
+	};
 }
 
 /* Checkpoints: parameters and both moments as blocks, the counters, and what must agree. */
-enum { N_BLOCKS = 3, N_IDENTITY = 7 };
+enum { N_BLOCKS = 3, N_IDENTITY = 8, N_STATE = 2 };
 static const char *const block_names[N_BLOCKS] = {"params", "moment1", "moment2"};
 
 static void identity(const struct train *t, u64 out[N_IDENTITY])
@@ -317,7 +381,8 @@ static void identity(const struct train *t, u64 out[N_IDENTITY])
 	f64 rate = c->rate;
 	u64 bits;
 	memcpy(&bits, &rate, sizeof bits);
-	u64 id[N_IDENTITY] = {c->n_features, c->k, c->batch, c->steps, c->seed, bits, t->source.n[0]};
+	u64 id[N_IDENTITY] = {c->n_features, c->k, c->batch, c->steps, c->seed, bits, t->source.n[0],
+				   (u64)(c->kind - train_kinds)};
 	memcpy(out, id, sizeof id);
 }
 
@@ -330,12 +395,15 @@ int train_save(struct train *t, const char *path, struct err *e)
 {
 	u64 id[N_IDENTITY], n = block(t, 0)->n, f = t->config.n_features, d = t->source.d;
 	f64 numbers[2] = {t->scale, t->variance};
+	const struct step_state *now = step_state(t->step);
+	f64 state[N_STATE] = {now->threshold, now->penalty};
 	identity(t, id);
 	struct tensor_out out[] = {
 		{"identity", DTYPE_U64, 1, {N_IDENTITY}, id},
 		{"step", DTYPE_U64, 1, {1}, &t->done},
 		{"silent", DTYPE_U64, 1, {f}, t->silent},
 		{"numbers", DTYPE_F64, 1, {2}, numbers},
+		{"state", DTYPE_F64, 1, {N_STATE}, state},
 		{"mean", DTYPE_F32, 1, {d}, t->mean},
 		{block_names[0], DTYPE_F32, 1, {n}, block(t, 0)->block},
 		{block_names[1], DTYPE_F32, 1, {n}, block(t, 1)->block},
@@ -355,7 +423,7 @@ static int same_run(const struct train *t, const struct safetensors *s, struct e
 {
 	static const char *const names[N_IDENTITY] = {"the number of features", "k",	    "the batch size",
 						      "the number of steps",	"the seed", "the rate",
-						      "the number of rows"};
+						      "the number of rows", "the kind"};
 	u64 mine[N_IDENTITY];
 	const struct tensor *id = need(s, "identity", DTYPE_U64, N_IDENTITY, e);
 	if (!id)
@@ -376,11 +444,12 @@ static void get(void *out, const struct tensor *t)
 int train_load(struct train *t, const char *path, struct err *e)
 {
 	struct safetensors *s = safetensors_open(path, e);
-	const struct tensor *step, *silent, *numbers, *mean, *blocks[N_BLOCKS] = {0};
+	const struct tensor *step, *silent, *numbers, *state, *mean, *blocks[N_BLOCKS] = {0};
 	int bad = -1;
 	if (!s || same_run(t, s, e) || !(step = need(s, "step", DTYPE_U64, 1, e)) ||
 	    !(silent = need(s, "silent", DTYPE_U64, t->config.n_features, e)) ||
 	    !(numbers = need(s, "numbers", DTYPE_F64, 2, e)) ||
+	    !(state = need(s, "state", DTYPE_F64, N_STATE, e)) ||
 	    !(mean = need(s, "mean", DTYPE_F32, t->source.d, e)))
 		goto out;
 	for (int i = 0; i < N_BLOCKS; i++)
@@ -398,6 +467,9 @@ int train_load(struct train *t, const char *path, struct err *e)
 	for (int i = 0; i < N_BLOCKS; i++)
 		get(block(t, i)->block, blocks[i]);
 	get(t->silent, silent);
+	f64 then[N_STATE];
+	get(then, state);
+	*step_state(t->step) = (struct step_state){then[0], then[1]};
 	t->done = tensor_u64(step, 0);
 	bad = 0;
 out:

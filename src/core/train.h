@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* train.h - training a TopK dictionary on rows from any source.
+/* train.h - training a dictionary on rows from any source.
  *
  * Rows are centred and scaled, xs = (x - mean) * scale with scale = sqrt(d) / mean |x - mean|,
  * both from a spread sample of the training rows.  Batches run through a seeded permutation
  * of the rows, a new one each epoch.  A feature is dead when it was silent for the last
  * min(1 M, a quarter of the run) tokens.  The rate warms up over 100 steps and falls
  * linearly to zero over the last fifth.  Everything that is drawn is a function of (seed,
- * step): a checkpoint resumes bit for bit on the same machine, with any number of threads.
+ * step): a checkpoint resumes bit for bit on the same machine, with any number of threads.  Kinds
+ * differ in what is active and in the loss (train_step.h); how many are active at a row, in the mean, is
+ * k for each of them.
  * One thread calls; the pool helps.
  */
 #ifndef FEATLAS_TRAIN_H
@@ -28,10 +30,22 @@ struct train_source {
 	void (*want)(void *context, int list, const u64 *index, size_t n);
 };
 
+/* topk, batchtopk, jumprelu, matryoshka. */
+struct train_kind {
+	const char *name, *about;
+	u32 choice; /* enum step_choice */
+	u32 prefixes;
+	f32 bandwidth;
+};
+extern const struct train_kind train_kinds[];
+extern const size_t train_n_kinds;
+const struct train_kind *train_kind_named(const char *name, struct err *e);
+
 struct train_config {
 	u32 n_features, k, batch;
 	u64 steps, seed;
 	f64 rate; /* the highest */
+	const struct train_kind *kind; /* NULL: topk */
 };
 
 struct train_metrics {
@@ -49,8 +63,8 @@ struct train *train_new(const struct train_source *source, const struct train_co
 			struct pool *pool, struct err *e);
 void train_free(struct train *t); /* NULL is fine */
 u64 train_steps_done(const struct train *t);
-void train_step(struct train *t);
-void train_measure(struct train *t, struct train_metrics *out);
+int train_step(struct train *t, struct err *e);
+int train_measure(struct train *t, struct train_metrics *out, struct err *e);
 
 /* All state, written whole or not at all.  Loading checks that configuration and rows are
  * the same and names what is not. */
@@ -68,7 +82,8 @@ struct train_run {
 int train_go(struct train *t, const struct train_run *run, struct progress *progress, struct err *e);
 
 /* The dictionary for unscaled rows, by homogeneity: W_enc and W_dec as they are, b_enc / scale,
- * b_dec = mean + b_dec / scale.  Borrowed from t until it steps again. */
+ * threshold / scale (of all kinds but topk), b_dec = mean + b_dec / scale.  Borrowed from t until it
+ * steps again. */
 void train_weights(struct train *t, struct dict_weights *out);
 
 #endif

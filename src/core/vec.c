@@ -139,45 +139,6 @@ CLONES void vec_group_max(f32 *out, const f32 *z, size_t n)
 	}
 }
 
-CLONES u32 vec_tile_hits(const f32 *c, const f32 *row, const f32 *column)
-{
-	u32 hits = 0;
-	for (u32 i = 0; i < 12; i++, c += 32) {
-		i32 any[16] = {0}, all = 0;
-		for (int j = 0; j < 16; j++)
-			any[j] = (c[j] >= row[i]) | (c[j] >= column[j]) | (c[16 + j] >= row[i]) |
-				 (c[16 + j] >= column[16 + j]);
-		for (int j = 0; j < 16; j++)
-			all |= any[j];
-		hits |= (u32)(all != 0) << i;
-	}
-	return hits;
-}
-
-CLONES u32 vec_tile_reach(const f32 *c, const struct vec_bound *b, const f32 *length, const f32 *off,
-			  const f32 *least)
-{
-	u32 hits = 0;
-	f32 base[32], cut[32];
-	for (int j = 0; j < 32; j++) {
-		base[j] = b->bias[j] + b->fixed[j] * 1.0001f;
-		cut[j] = b->no_less ? b->no_less[j] : -INFINITY;
-	}
-	for (u32 i = 0; i < 12; i++, c += 32) {
-		i32 any[16] = {0}, all = 0;
-		/* a little more than the bound itself, for its own rounding */
-		f32 l = length[i] * 1.0001f, o = off[i] * 1.0001f, x = least[i];
-		for (int j = 0; j < 32; j++) {
-			f32 most = c[j] + base[j] + l * b->per_length[j] + o * b->per_off[j];
-			any[j % 16] |= (most >= x) & (most >= cut[j]);
-		}
-		for (int j = 0; j < 16; j++)
-			all |= any[j];
-		hits |= (u32)(all != 0) << i;
-	}
-	return hits;
-}
-
 CLONES void vec_adam(f32 *p, const f32 *g, f32 *m, f32 *v, size_t n, const struct vec_adam *a)
 {
 	f32 b1 = a->beta1, b2 = a->beta2, rate = a->rate, eps = a->eps, scale = a->grad_scale;

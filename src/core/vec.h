@@ -25,16 +25,6 @@ void vec_centre(f32 *out, const f32 *x, const f32 *mean, f32 scale, size_t n);
  * n / 256 * 16 of them; the rest of z is left out. */
 void vec_group_max(f32 *out, const f32 *z, size_t n);
 
-/* Of a tile c [12][32]: bit i is set if some c[i][j] is at least the smaller of row[i] and column[j]. */
-u32 vec_tile_hits(const f32 *c, const f32 *row, const f32 *column);
-
-/* Of a tile c [12][32]: bit i is set if some c[i][j] + bias[j] + what it may be off by (length[i] per_length[j] +
- * off[i] per_off[j] + fixed[j]) is at least least[i], and at least no_less[j] where that is not NULL. */
-struct vec_bound {
-	const f32 *bias, *per_length, *per_off, *fixed, *no_less; /* [32] */
-};
-u32 vec_tile_reach(const f32 *c, const struct vec_bound *b, const f32 *length, const f32 *off, const f32 *least);
-
 /* Adam, bias corrections folded into rate and eps: p -= rate * m / (sqrt(v) + eps). */
 struct vec_adam {
 	f32 beta1, beta2, rate, eps, grad_scale;

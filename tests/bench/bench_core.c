@@ -117,7 +117,8 @@ static void encode(struct bench *b)
 static void train(struct bench *b)
 {
 	struct step_loss loss;
-	step_gradients(b->step, b->x, ROWS, NULL, 0, NULL, &loss);
+	struct err e = {0};
+	step_gradients(b->step, b->x, ROWS, NULL, 0, NULL, &loss, &e);
 	b->sink += step_update(b->step, 1e-9, 1000);
 }
 
@@ -179,7 +180,7 @@ static void make_dict(struct bench *b)
 	char folder[] = "/tmp/featlas-bench-XXXXXX";
 	struct err e = {0};
 	f32 *bias = numbers(b->f, 5);
-	struct dict_weights w = {(u32)b->d, (u32)b->f, K, b->w, b->unit, bias, b->x};
+	struct dict_weights w = {(u32)b->d, (u32)b->f, K, b->w, b->unit, bias, b->x, NULL};
 	json_t *about = json_object();
 	if (!mkdtemp(folder) || dict_write(folder, &w, DTYPE_F32, about, "u", "b", &e) ||
 	    !(b->dict = dict_open(folder, &e)))
@@ -207,7 +208,13 @@ static void make(struct bench *b)
 	b->z = mem_try(pool_threads(b->pool) * BLOCK * b->f, sizeof *b->z, "products", &e);
 	b->id = mem_try((size_t)ROWS * NEAREST, sizeof *b->id, "neighbours", &e);
 	b->score = mem_try((size_t)ROWS * NEAREST, sizeof *b->score, "neighbours", &e);
-	struct step_shape shape = {(u32)b->d, (u32)b->f, K, ROWS, ROWS / 8, 1.0f / 16, (f32)b->d};
+	struct step_shape shape = {.d = (u32)b->d,
+				   .n_features = (u32)b->f,
+				   .k = K,
+				   .batch = ROWS,
+				   .aux_rows = ROWS / 8,
+				   .aux_weight = 1.0f / 16,
+				   .var = (f32)b->d};
 	b->step = step_new(&shape, b->pool, &e);
 	if (!b->z || !b->id || !b->score || !b->step)
 		die(&e);

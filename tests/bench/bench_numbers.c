@@ -258,7 +258,13 @@ static void blas_product(struct bench *b)
 static void make_step(struct bench *b)
 {
 	struct err e = {0};
-	struct step_shape shape = {(u32)b->d, (u32)b->n, (u32)b->k, (u32)b->t, (u32)b->t / 8, 1.0f / 16, (f32)b->d};
+	struct step_shape shape = {.d = (u32)b->d,
+				   .n_features = (u32)b->n,
+				   .k = (u32)b->k,
+				   .batch = (u32)b->t,
+				   .aux_rows = (u32)b->t / 8,
+				   .aux_weight = 1.0f / 16,
+				   .var = (f32)b->d};
 	b->x = some(b->t * b->d, sizeof *b->x);
 	for (size_t i = 0; i < b->t * b->d; i++)
 		b->x[i] = (f32)rand_normal(9, i);
@@ -270,7 +276,8 @@ static void make_step(struct bench *b)
 static void train(struct bench *b)
 {
 	struct step_loss loss;
-	step_gradients(b->step, b->x, b->t, NULL, 0, NULL, &loss);
+	struct err e = {0};
+	step_gradients(b->step, b->x, b->t, NULL, 0, NULL, &loss, &e);
 	b->sink[0] += step_update(b->step, 1e-9, 1000) > 0;
 }
 

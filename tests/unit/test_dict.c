@@ -294,7 +294,7 @@ static void what_is_written_opens(void **state)
 		dict_decoder_row(w.dict, f, dec + f * 12);
 	}
 	dict_b_dec(w.dict, bd);
-	struct dict_weights out = {12, 300, 5, enc, dec, be, bd};
+	struct dict_weights out = {12, 300, 5, enc, dec, be, bd, NULL};
 	json_t *about = json_pack("{s:s, s:b}", "hook_name", "blocks.9.hook_resid_post", "prepend_bos", 0);
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
 		strcpy(folder, "/tmp/featlas-test-XXXXXX");
