@@ -100,7 +100,7 @@ static int copy_others(const struct job *j, struct err *e)
 	return 0;
 }
 
-/* Lines that 'featlas steer --json' printed; a broken one is refused. */
+/* Lines that 'featlas steer --json' printed, and ranges of sweeps; a broken one is refused. */
 static int check_runs(const char *path, struct err *e)
 {
 	FILE *f = fopen(path, "r");
@@ -113,7 +113,8 @@ static int check_runs(const char *path, struct err *e)
 		char *what = xasprintf("'%s' line %zu", path, ++number);
 		json_t *j = json_parse(line, (size_t)n, what, e);
 		const char *text;
-		bad = !j || json_get_str(j, "prompt", &text, what, e) || json_get_str(j, "steered", &text, what, e);
+		bad = !j || (!json_is_object(json_object_get(j, "range")) &&
+			     (json_get_str(j, "prompt", &text, what, e) || json_get_str(j, "steered", &text, what, e)));
 		json_decref(j);
 		free(what);
 	}

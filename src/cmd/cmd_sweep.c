@@ -240,7 +240,7 @@ static void add_curve(const struct dose *d, enum dose_measure m, bool ascii, str
 			buf_addf(out, "%*s", LABELS, "");
 		else {
 			add_end(out, m, row ? c.y0 : c.y1);
-			end = out->n;
+			end = out->n - 1;
 		}
 		for (int col = 0; col < c.w; col++) {
 			add_code_point(out, curve_at(&c, col, row));

@@ -74,7 +74,7 @@ has "statistics stay" "$out" '"n_tokens_indexed":40000,"n_tokens_kept":39600'
 has "the weights are halves" "$out" '"dtype":"(F16|float16)"'
 check "no faults in it" 0 "$FEATLAS" verify "$tmp/p.atlas"
 ok "it is smaller" [ "$(cat "$tmp"/p.atlas/* | wc -c)" -lt "$(cat "$atlas"/* | wc -c)" ]
-printf '%s\n' '{"prompt":"p","baseline":"b","steered":"s"}' >"$tmp/runs.jsonl"
+printf '%s\n' '{"prompt":"p","baseline":"b","steered":"s"}' '{"range":{"feature":1,"onset":1}}' >"$tmp/runs.jsonl"
 check "runs go along" 0 "$FEATLAS" prune "$atlas" "$tmp/r.atlas" --runs "$tmp/runs.jsonl"
 ok "as they are" cmp "$tmp/runs.jsonl" "$tmp/r.atlas/runs.jsonl"
 check "and the atlas is whole" 0 "$FEATLAS" verify "$tmp/r.atlas"

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -464,6 +465,24 @@ static void ranges_are_kept_by_feature_method_and_place(void **state)
 	other = rivers;
 	other.feature = 2;
 	assert_false(dose_find(session, &other, WHERE_REPLY, &r));
+	/* what ships with an atlas, where nothing is kept */
+	char *was = session->atlas->runs, *runs = xasprintf("%s/runs.jsonl", folder);
+	FILE *f = fopen(runs, "w");
+	fputs("{\"prompt\":\"a\"}\n{\"range\":3}\n{\"range\":{\"feature\":2,\"method\":\"add\",\"where\":\"reply\","
+	      "\"unit\":\"\",\"onset\":4.5,\"collapse\":null}}\n"
+	      "{\"range\":{\"feature\":1,\"method\":\"add\",\"where\":\"reply\",\"onset\":9}}\n", f);
+	fclose(f);
+	session->atlas->runs = runs;
+	json_decref(session->ranges);
+	session->ranges = NULL;
+	assert_true(dose_find(session, &other, WHERE_REPLY, &r));
+	assert_true(!r.times_max && r.onset == 4.5f && isnan(r.collapse) && isnan(r.collapse_low));
+	assert_true(dose_find(session, &rivers, WHERE_REPLY, &r) && r.onset == 1.5f);
+	session->atlas->runs = was;
+	json_decref(session->ranges);
+	session->ranges = NULL;
+	unlink(runs);
+	free(runs);
 	/* not of a sweep that is not done, nor what is damaged */
 	s->n_done--;
 	assert_int_equal(dose_keep(session, s, &d, &kept, &e), 0);
