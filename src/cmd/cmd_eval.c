@@ -17,6 +17,8 @@ struct job {
 	f32 *mean;
 	size_t hook;
 	u64 n_texts;
+	bool choose, judge;
+	FILE *transcript;
 	struct progress progress;
 };
 
@@ -45,6 +47,29 @@ static int open_suite(struct job *j, const struct cmd_args *a, struct err *e)
 	if (!(j->r.suite = suite_open(folder, e)))
 		return folder ? -1 : err_wrap(e, "no concept suite (--suite DIR names another place)");
 	j->r.concepts = xcalloc(j->r.suite->n, sizeof *j->r.concepts);
+	return 0;
+}
+
+/* Tables of another dictionary are only in the way where something is to be written. */
+static int open_steering(struct job *j, const struct cmd_args *a, struct err *e)
+{
+	struct eval_report *r = &j->r;
+	struct err why = {0};
+	const char *folder = arg_str(a, "steering", NULL), *transcript = arg_str(a, "transcript", NULL);
+	j->choose = arg_flag(a, "choose");
+	j->judge = arg_flag(a, "judge");
+	if (!r->suite)
+		return j->choose || j->judge ? err_set(e, ERR_USAGE, "--choose and --judge go with --concepts") : 0;
+	if ((j->choose || j->judge) && arg_flag(a, "no-model"))
+		return err_set(e, ERR_USAGE, "--choose and --judge need the model");
+	if (transcript && !(j->transcript = fopen(transcript, "a")))
+		return err_os(e, "cannot open '%s'", transcript);
+	r->steering = steer_tables_open(folder ? folder : r->suite->folder, r->s->atlas, &why);
+	if (r->steering)
+		return 0;
+	if (why.code != ERR_USAGE || folder || j->choose || j->judge)
+		return err_set(e, why.code, "%s", why.msg);
+	snprintf(r->lacks[2], sizeof r->lacks[2], "%s", why.msg);
 	return 0;
 }
 
@@ -77,7 +102,7 @@ static int open_all(struct job *j, const struct cmd_args *a, struct err *e)
 		return err_set(e, ERR_USAGE, "--json or --markdown, not both");
 	if (!(j->r.s = cmd_open(a, e)))
 		return -1;
-	return open_acts(j, a, e) || open_suite(j, a, e) || open_model(j, a, e) ? -1 : 0;
+	return open_acts(j, a, e) || open_suite(j, a, e) || open_steering(j, a, e) || open_model(j, a, e) ? -1 : 0;
 }
 
 static void count_dead(struct eval_report *r)
@@ -124,12 +149,56 @@ static int alone(struct job *j, struct err *e)
 	return a->graph ? agree_measure(r->s, 1, &j->progress, r->agree, e) : 0;
 }
 
+/* On stderr as it comes: it takes long. */
+static void say(void *context, const struct suite_concept *c, const struct steer_choice *x, const struct steer_figure *f)
+{
+	(void)context;
+	if (f)
+		fprintf(stderr, "%s: #%u at %gx hit %u of %u seeds, %u of %u texts; baseline %u, random %u\n", c->name,
+			f->feature, f->strength, f->seeds_hit, f->seeds, f->hits, f->texts, f->baseline, f->random);
+	else if (x->feature == NO_FEATURE)
+		fprintf(stderr, "%s: none of %u texts was a hit\n", c->name, x->texts);
+	else
+		fprintf(stderr, "%s: chosen #%u at %gx, %u hits of %u texts\n", c->name, x->feature, x->strength, x->hits,
+			x->texts);
+}
+
+static void write_text(void *context, const json_t *o)
+{
+	struct job *j = context;
+	struct buf line = BUF_INIT;
+	json_add_line(&line, o);
+	buf_addc(&line, '\n');
+	fwrite(line.s, 1, line.n, j->transcript);
+	fflush(j->transcript);
+	buf_release(&line);
+}
+
+static int steer(struct job *j, struct err *e)
+{
+	struct eval_report *r = &j->r;
+	struct concept_steer c = {.s = r->s, .b = j->backend, .suite = r->suite, .results = r->concepts,
+				  .tables = r->steering, .plain = !r->options.chat, .progress = &j->progress, .say = say,
+				  .text = j->transcript ? write_text : NULL, .context = j};
+	if (j->choose && concept_steer_choose(&c, e))
+		return err_wrap(e, "what is chosen is kept; the same command goes on from there");
+	if (j->judge && concept_steer_judge(&c, e))
+		return err_wrap(e, "what is judged is kept; the same command goes on from there");
+	return 0;
+}
+
 static int work(struct job *j, struct err *e)
 {
 	struct eval_report *r = &j->r;
 	if (held_out(j, e) || alone(j, e))
 		return -1;
-	return r->suite ? concepts_run(r->s, j->backend, r->suite, &r->options, r->concepts, &j->progress, e) : 0;
+	if (!r->suite)
+		return 0;
+	if (concepts_run(r->s, j->backend, r->suite, &r->options, r->concepts, &j->progress, e) || steer(j, e))
+		return -1;
+	if (r->steering)
+		predict(r->s->atlas, r->steering, r->predicts);
+	return 0;
 }
 
 /* What the model makes of a fixed text, where the atlas does not say it yet; no matter if it cannot. */
@@ -179,6 +248,9 @@ int cmd_eval(const struct cmd_args *a, struct err *e)
 	session_free(j.r.s);
 	suite_free(j.r.suite);
 	free(j.r.concepts);
+	steer_tables_free(j.r.steering);
+	if (j.transcript)
+		fclose(j.transcript);
 	free(j.mean);
 	acts_free(j.acts);
 	return bad ? -1 : EXIT_OK;

@@ -51,7 +51,7 @@ int cmd_scores(const struct cmd_args *a, struct err *e)
 		cmd_print_json(report_json(&r, factor));
 	else if (!bad)
 		print_report(&r, p.atlas->n_features, factor);
-	else if (e->code == ERR_CANCELLED)
+	else if (p.pool)
 		err_wrap(e, "what is done is kept; the same command goes on from there");
 	backend_free(p.backend);
 	pool_free(p.pool);

@@ -6,8 +6,9 @@
 #include "cmd/cmd.h"
 #include "core/density.h"
 #include "session/agree.h"
-#include "session/concepts.h"
+#include "session/concept_steer.h"
 #include "session/eval.h"
+#include "session/predict.h"
 
 /* Parts that were not measured stay empty. */
 struct eval_report {
@@ -17,10 +18,12 @@ struct eval_report {
 	bool has_density, has_agree;
 	struct density density;
 	struct coherence agree[N_AGREE];
-	char lacks[2][256];                /* why there is no histogram, no coherence; "" */
+	char lacks[3][512];                /* why there is no histogram, no coherence, no steering; "" */
 	struct suite *suite;
 	struct concept_options options;
 	struct suite_result *concepts;   /* [suite->n], or NULL */
+	struct steer_tables *steering;     /* with the concepts, or NULL */
+	struct prediction predicts[N_PREDICT_SETS][N_PREDICT];
 };
 
 json_t *eval_json(const struct eval_report *r);
@@ -30,6 +33,8 @@ void eval_print(const struct eval_report *r);
 void eval_print_markdown(const struct eval_report *r);
 /* Concepts whose held-out AUROC is CONCEPT_GOOD or more. */
 size_t eval_n_known(const struct eval_report *r);
+/* Concepts that steer, and those that were judged. */
+size_t eval_n_steer(const struct eval_report *r, size_t *judged);
 
 /* --value; shared with find. */
 int cmd_find_value(const struct cmd_args *a, enum find_value *out, struct err *e);

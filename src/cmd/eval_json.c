@@ -2,6 +2,9 @@
 /* eval_json.c - eval's figures as JSON. */
 #include "cmd/eval.h"
 
+#include "core/run.h"
+#include "session/judge.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,8 +107,39 @@ static json_t *languages_json(const struct suite_result *c)
 	return o;
 }
 
-static json_t *concept_json(struct session *s, const struct suite_result *c)
+static json_t *steer_json(const struct eval_report *r, const struct suite_concept *c)
 {
+	static const char *const wheres[] = {"reply", "prompt", "both"};
+	const struct steer_choice *x = r->steering ? steer_tables_choice(r->steering, c) : NULL;
+	const struct steer_figure *f = x ? steer_tables_figure(r->steering, c) : NULL;
+	if (!x)
+		return json_null();
+	if (x->feature == NO_FEATURE)
+		return json_pack("{s:n, s:I, s:b}", "feature", "tried_texts", (json_int_t)x->texts, "steers", 0);
+	json_t *j = feature_json(r->s, x->feature);
+	json_object_update_new(j, json_pack("{s:f, s:s, s:I, s:I}", "strength", x->strength, "where", wheres[x->where],
+					    "chosen_hits", (json_int_t)x->hits, "chosen_texts", (json_int_t)x->texts));
+	if (f)
+		json_object_update_new(j, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:b}", "seeds", (json_int_t)f->seeds,
+						    "seeds_hit", (json_int_t)f->seeds_hit, "texts", (json_int_t)f->texts,
+						    "texts_hit", (json_int_t)f->hits, "baseline_hit", (json_int_t)f->baseline,
+						    "random_hit", (json_int_t)f->random, "nats_above", f->excess, "steers",
+						    judge_steers(f->seeds_hit, f->seeds)));
+	return j;
+}
+
+static json_t *predicts_json(const struct prediction set[N_PREDICT])
+{
+	json_t *o = json_object();
+	for (int i = 0; i < N_PREDICT; i++)
+		json_object_set_new(o, predict_names[i],
+				    json_pack("{s:o, s:I}", "rho", number(set[i].rho), "n", (json_int_t)set[i].n));
+	return o;
+}
+
+static json_t *concept_json(const struct eval_report *r, const struct suite_result *c)
+{
+	struct session *s = r->s;
 	const struct suite_concept *x = c->concept;
 	const struct find_held_out *h = &c->held_out;
 	json_t *list = json_array(), *j = json_object();
@@ -123,6 +157,7 @@ static json_t *concept_json(struct session *s, const struct suite_result *c)
 	json_object_set_new(j, "features", list);
 	if (c->n_top)
 		json_object_set_new(j, "neighbours", neighbours_json(s, c->top[0].feature));
+	json_object_set_new(j, "steering", steer_json(r, x));
 	return j;
 }
 
@@ -130,11 +165,17 @@ static json_t *concepts_json(const struct eval_report *r)
 {
 	json_t *list = json_array();
 	for (size_t i = 0; i < r->suite->n; i++)
-		json_array_append_new(list, concept_json(r->s, &r->concepts[i]));
-	return json_pack("{s:I, s:I, s:f, s:s, s:s, s:I, s:o}", "n", (json_int_t)r->suite->n, "known",
+		json_array_append_new(list, concept_json(r, &r->concepts[i]));
+	size_t judged, steer = eval_n_steer(r, &judged);
+	json_t *o = json_pack("{s:I, s:I, s:f, s:s, s:s, s:I, s:o}", "n", (json_int_t)r->suite->n, "known",
 			 (json_int_t)eval_n_known(r), "auroc_wanted", (f64)CONCEPT_GOOD, "read",
 			 r->options.chat ? "chat" : "plain", "value", r->options.value == FIND_MAX ? "max" : "mean", "folds",
 			 (json_int_t)r->options.folds, "list", list);
+	json_object_update_new(o, json_pack("{s:I, s:I}", "judged", (json_int_t)judged, "steer", (json_int_t)steer));
+	if (judged)
+		json_object_set_new(o, "predicts", json_pack("{s:o, s:o}", "judged", predicts_json(r->predicts[PREDICT_JUDGED]),
+							     "tried", predicts_json(r->predicts[PREDICT_TRIED])));
+	return o;
 }
 
 json_t *eval_json(const struct eval_report *r)

@@ -4,6 +4,8 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "core/run.h"
+#include "session/judge.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -18,6 +20,18 @@ size_t eval_n_known(const struct eval_report *r)
 	size_t n = 0;
 	for (size_t i = 0; r->concepts && i < r->suite->n; i++)
 		n += r->concepts[i].held_out.auroc >= CONCEPT_GOOD;
+	return n;
+}
+
+size_t eval_n_steer(const struct eval_report *r, size_t *judged)
+{
+	size_t n = 0;
+	*judged = 0;
+	for (size_t i = 0; r->steering && i < r->suite->n; i++) {
+		const struct steer_figure *f = steer_tables_figure(r->steering, &r->suite->concepts[i]);
+		*judged += f != NULL;
+		n += f && judge_steers(f->seeds_hit, f->seeds);
+	}
 	return n;
 }
 
@@ -115,6 +129,40 @@ static void print_concepts(const struct eval_report *r)
 		printf("languages      %zu of %zu in several languages have it in all of them\n", across, several);
 }
 
+static void print_steering(const struct eval_report *r)
+{
+	size_t judged, steer = eval_n_steer(r, &judged), none = 0;
+	puts("steering       seeds   texts  baseline random  feature");
+	for (size_t i = 0; i < r->suite->n; i++) {
+		const struct suite_concept *c = &r->suite->concepts[i];
+		const struct steer_choice *x = steer_tables_choice(r->steering, c);
+		const struct steer_figure *f = steer_tables_figure(r->steering, c);
+		none += x && x->feature == NO_FEATURE;
+		if (!f)
+			continue;
+		struct buf line = BUF_INIT;
+		char *label = session_label_text(r->s, f->feature);
+		buf_addf(&line, "  %-22s %2u/%-2u %2u/%-2u %2u %2u  %s  #%-6u %.4gx  ", c->name, f->seeds_hit, f->seeds, f->hits,
+			 f->texts, f->baseline, f->random, judge_steers(f->seeds_hit, f->seeds) ? "steers" : "      ",
+			 f->feature, f->strength);
+		cmd_add_text(&line, label, strlen(label));
+		buf_addc(&line, '\n');
+		cmd_flush(&line);
+		buf_release(&line);
+		free(label);
+	}
+	printf("steer          %zu of %zu concepts judged; for %zu nothing tried had a hit\n", steer, judged, none);
+}
+
+static void print_predicts(const struct eval_report *r)
+{
+	const struct prediction(*p)[N_PREDICT] = r->predicts;
+	printf("what predicts  rank correlation with hits: features judged, features tried\n");
+	for (int i = 0; i < N_PREDICT; i++)
+		printf("  %-10s   %+.2f of %zu, %+.2f of %zu\n", predict_names[i], p[PREDICT_JUDGED][i].rho,
+		       p[PREDICT_JUDGED][i].n, p[PREDICT_TRIED][i].rho, p[PREDICT_TRIED][i].n);
+}
+
 void eval_print(const struct eval_report *r)
 {
 	if (r->held_out.n_rows)
@@ -128,6 +176,10 @@ void eval_print(const struct eval_report *r)
 			printf("%s\n", r->lacks[i]);
 	if (r->concepts)
 		print_concepts(r);
+	if (r->steering && r->steering->n_choices) {
+		print_steering(r);
+		print_predicts(r);
+	}
 }
 
 /* ---- Markdown ---- */
@@ -274,6 +326,56 @@ static void markdown_concepts(const struct eval_report *r)
 	markdown_languages(r);
 }
 
+static void markdown_steering(const struct eval_report *r)
+{
+	size_t judged, steer = eval_n_steer(r, &judged), none = 0;
+	puts("\n| concept | feature | label | strength | seeds hit | texts hit | baseline | random | nats above baseline | steers |\n"
+	     "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |");
+	for (size_t i = 0; i < r->suite->n; i++) {
+		const struct suite_concept *c = &r->suite->concepts[i];
+		const struct steer_choice *x = steer_tables_choice(r->steering, c);
+		const struct steer_figure *f = steer_tables_figure(r->steering, c);
+		if (x && x->feature == NO_FEATURE) {
+			printf("| %s | - | nothing tried had a hit | | | | | | | no |\n", c->name);
+			none++;
+		}
+		if (!f)
+			continue;
+		struct buf line = BUF_INIT;
+		char *label = session_label_text(r->s, f->feature);
+		buf_addf(&line, "| %s | #%u | ", c->name, f->feature);
+		add_cell(&line, label);
+		buf_addf(&line, " | %.4gx | %u/%u | %u/%u | %u/%u | %u/%u | %+.2f | %s |", f->strength, f->seeds_hit, f->seeds,
+			 f->hits, f->texts, f->baseline, f->texts, f->random, f->texts, f->excess,
+			 judge_steers(f->seeds_hit, f->seeds) ? "yes" : "no");
+		puts(line.s);
+		buf_release(&line);
+		free(label);
+	}
+	printf("\n%zu of %zu concepts steer by this rule; for %zu of them nothing tried had a hit.\n", steer, judged + none, none);
+}
+
+static void add_rho(struct buf *out, const struct prediction *p)
+{
+	if (isnan(p->rho))
+		buf_adds(out, " - |");
+	else
+		buf_addf(out, " %+.2f (%zu) |", p->rho, p->n);
+}
+
+static void markdown_predicts(const struct eval_report *r)
+{
+	puts("\n| score | judged | tried |\n| --- | ---: | ---: |");
+	for (int i = 0; i < N_PREDICT; i++) {
+		struct buf line = BUF_INIT;
+		buf_addf(&line, "| %s |", predict_names[i]);
+		add_rho(&line, &r->predicts[PREDICT_JUDGED][i]);
+		add_rho(&line, &r->predicts[PREDICT_TRIED][i]);
+		puts(line.s);
+		buf_release(&line);
+	}
+}
+
 void eval_print_markdown(const struct eval_report *r)
 {
 	if (r->held_out.n_rows)
@@ -284,4 +386,8 @@ void eval_print_markdown(const struct eval_report *r)
 		markdown_agree(r->agree);
 	if (r->concepts)
 		markdown_concepts(r);
+	if (r->steering && r->steering->n_choices) {
+		markdown_steering(r);
+		markdown_predicts(r);
+	}
 }

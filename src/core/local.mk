@@ -161,6 +161,8 @@ src/core/train_select.c \
 src/core/train_select.h \
 src/core/train_step.c \
 src/core/train_step.h \
+src/core/twin.c \
+src/core/twin.h \
 src/core/vec.c \
 src/core/vec.h \
 src/core/verify.c \

@@ -5,6 +5,8 @@ src/session/chat.c \
 src/session/chat.h \
 src/session/concept.c \
 src/session/concept.h \
+src/session/concept_steer.c \
+src/session/concept_steer.h \
 src/session/concepts.c \
 src/session/concepts.h \
 src/session/curve.c \
@@ -30,6 +32,8 @@ src/session/parts.c \
 src/session/parts.h \
 src/session/parts_labels.c \
 src/session/parts_scores.c \
+src/session/predict.c \
+src/session/predict.h \
 src/session/quiz.c \
 src/session/quiz.h \
 src/session/reading.c \
@@ -40,6 +44,8 @@ src/session/scores.c \
 src/session/scores.h \
 src/session/session.c \
 src/session/session.h \
+src/session/steer_tables.c \
+src/session/steer_tables.h \
 src/session/suite.c \
 src/session/suite.h \
 src/session/suite_rows.c \

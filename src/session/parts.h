@@ -41,8 +41,8 @@ struct parts_scored {
 	f64 best_factor;
 };
 /* Input, output and topic score of every feature.  Without a backend the latter two are NaN.  Topic words
- * and input scores come from the store; one that keeps examples only keeps the ones there are.  Stopped, or
- * killed, it leaves scores.part.safetensors in the folder (written every half minute), and is taken up
+ * and input scores come from the store; one that keeps examples only keeps the ones there are.  What stops
+ * or fails leaves scores.part.safetensors in the folder (also written every half minute), and is taken up
  * there when it is asked for the same again. */
 int parts_scores(struct parts *p, f64 output_factor, f64 topic_strength, struct parts_scored *out, struct err *e);
 

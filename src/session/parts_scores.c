@@ -93,7 +93,7 @@ static int keep(void *context, struct err *e)
 {
 	struct scoring *s = context;
 	time_t now = time(NULL);
-	if (now - s->kept < KEEP_SECONDS && !progress_cancelled(s->p->progress))
+	if (now - s->kept < KEEP_SECONDS)
 		return 0;
 	s->kept = now;
 	return write_part(s, e);
@@ -155,8 +155,11 @@ static int score_model(struct scoring *s, struct parts_scored *out, struct err *
 	s->key = make_key(s);
 	s->kept = time(NULL);
 	out->resumed = take_up(s);
-	if (scores_run(&s->job, e))
+	if (scores_run(&s->job, e)) {
+		if (s->job.stage || s->job.next)
+			write_part(s, NULL); /* whatever ended it, the model among others */
 		return -1;
+	}
 	scores_topic(&s->job, s->topic);
 	return 0;
 }

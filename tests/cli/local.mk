@@ -3,6 +3,7 @@ cli_suites = \
 tests/cli/backend.t \
 tests/cli/badinput.t \
 tests/cli/check.t \
+tests/cli/concepts.t \
 tests/cli/config.t \
 tests/cli/conformance.t \
 tests/cli/delphi.t \
@@ -29,6 +30,7 @@ tests/cli/mpi.t \
 tests/cli/near.t \
 tests/cli/quiz.t \
 tests/cli/runs.t \
+tests/cli/scores.t \
 tests/cli/search.t \
 tests/cli/show.t \
 tests/cli/steer.t \
@@ -40,6 +42,7 @@ tests/cli/train.t \
 tests/cli/verify.t
 TESTS += $(cli_suites)
 EXTRA_DIST += tests/lib.sh tests/cli/chat_server.py $(cli_suites)
+EXTRA_DIST += tests/lib.sh tests/cli/concepts.py $(cli_suites)
 
 check_PROGRAMS += tests/cli/tool
 tests_cli_tool_LDADD = $(CORE_LIBS)

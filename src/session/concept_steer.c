@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT */
+/* concept_steer.c - features and strengths tried on some seeds, the chosen judged on others. */
+#include "session/concept_steer.h"
+
+#include "base/mem.h"
+#include "session/judge.h"
+#include "session/sweep.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { N_STRENGTHS = 5, N_FIRST = 1, N_MORE = 2, N_JUDGED = 3, N_FINAL = 4, BY_KNOWING = 3, BY_WRITING = 4 };
+
+static const f32 strengths[N_STRENGTHS] = {1.25f, 1.5f, 1.75f, 2.0f, 2.25f};
+static const char *const choosing[N_FIRST + N_MORE] = {"What did you do last weekend?", "Tell me a story.",
+						       "Describe your day."};
+static const char *const judged[N_JUDGED] = {"What is on your mind today?", "Write a few lines about something you like.",
+					     "Tell me about the place where you grew up."};
+
+/* ---- candidates ---- */
+
+static void add(u32 *list, size_t *n, u32 feature)
+{
+	for (size_t i = 0; i < *n; i++)
+		if (list[i] == feature)
+			return;
+	if (*n < CONCEPT_CANDIDATES)
+		list[(*n)++] = feature;
+}
+
+struct writer {
+	u32 feature;
+	size_t words; /* of the list, among its topic words */
+	f32 writes;
+};
+
+static int more_words(const void *a, const void *b)
+{
+	const struct writer *x = a, *y = b;
+	if (x->words != y->words)
+		return x->words < y->words ? 1 : -1;
+	if (x->writes != y->writes)
+		return x->writes < y->writes ? 1 : -1;
+	return (x->feature > y->feature) - (x->feature < y->feature);
+}
+
+static int writes_more(const void *a, const void *b)
+{
+	const struct writer *x = a, *y = b;
+	/* two words of the list, or one */
+	if ((x->words >= JUDGE_WORDS) != (y->words >= JUDGE_WORDS))
+		return x->words < y->words ? 1 : -1;
+	if (x->writes != y->writes)
+		return x->writes < y->writes ? 1 : -1;
+	return (x->feature > y->feature) - (x->feature < y->feature);
+}
+
+static struct writer *find_writers(struct session *s, const struct suite_concept *c, size_t *n)
+{
+	const struct atlas *a = s->atlas;
+	struct writer *list = NULL;
+	struct buf text = BUF_INIT;
+	u32 tokens[64];
+	*n = 0;
+	for (u32 f = 0; f < a->n_features && a->vocab && a->scores; f++) {
+		struct atlas_scores scores;
+		buf_clear(&text);
+		vocab_add_text(a->vocab, &text, tokens, atlas_topic_words(a, f, tokens, ARRAY_LEN(tokens)));
+		size_t words = judge_words((const char *const *)c->words, c->n_words, text.s, text.n);
+		if (!words)
+			continue;
+		atlas_scores(a, f, &scores);
+		list = xreallocarray(list, *n + 1, sizeof *list);
+		list[(*n)++] = (struct writer){f, words, isnan(scores.topic) ? 0 : scores.topic};
+	}
+	buf_release(&text);
+	return list;
+}
+
+size_t concept_candidates(struct session *s, const struct suite_concept *c, const struct suite_result *r,
+			  u32 out[CONCEPT_CANDIDATES])
+{
+	size_t n = 0, n_writers;
+	for (size_t i = 0; i < MIN(r->n_top, (size_t)BY_KNOWING); i++)
+		add(out, &n, r->top[i].feature);
+	struct writer *w = find_writers(s, c, &n_writers);
+	if (n_writers)
+		qsort(w, n_writers, sizeof *w, writes_more);
+	for (size_t i = 0; i < MIN(n_writers, (size_t)BY_WRITING); i++)
+		add(out, &n, w[i].feature);
+	if (n_writers)
+		qsort(w, n_writers, sizeof *w, more_words);
+	for (size_t i = 0; i < n_writers && n < CONCEPT_CANDIDATES; i++)
+		add(out, &n, w[i].feature);
+	free(w);
+	return n;
+}
+
+/* ---- one sweep ---- */
+
+struct ask {
+	u32 feature;
+	const f32 *strengths;
+	size_t n_strengths;
+	const char *const *prompts;
+	size_t n_prompts;
+	u64 first_seed;
+	bool random;
+	enum intervention_where where;
+};
+
+/* like: a sweep whose baselines are these, or NULL. */
+static struct sweep *run(struct concept_steer *c, const struct suite_concept *concept, const struct ask *a,
+			 const struct sweep *like, struct err *e)
+{
+	const struct steer_spec spec = {.feature = a->feature, .method = STEER_ADD, .strength = a->strengths[0],
+					.times_max = true, .where = -1};
+	u64 seeds[CONCEPT_SEEDS];
+	for (u64 i = 0; i < CONCEPT_SEEDS; i++)
+		seeds[i] = a->first_seed + i;
+	const struct sweep_request q = {.specs = &spec,
+					.n_specs = 1,
+					.strengths = a->strengths,
+					.n_strengths = a->n_strengths,
+					.seeds = seeds,
+					.n_seeds = CONCEPT_SEEDS,
+					.prompts = a->prompts,
+					.n_prompts = a->n_prompts,
+					.words = (const char *const *)concept->words,
+					.n_words = concept->n_words,
+					.random = a->random,
+					.random_seed = SWEEP_RANDOM_SEED,
+					.chat = !c->plain,
+					.where = a->where,
+					.temperature = CONCEPT_TEMPERATURE,
+					.n_tokens = CONCEPT_TOKENS};
+	struct sweep *s = sweep_new(c->s, &q, e);
+	if (s && sweep_run(s, c->s, c->b, like, c->progress, NULL, NULL, e)) {
+		sweep_free(s);
+		return NULL;
+	}
+	return s;
+}
+
+static bool has_maximum(const struct concept_steer *c, u32 feature)
+{
+	struct store_stats stats;
+	store_stats(c->s->atlas->store, feature, &stats);
+	return stats.max > 0;
+}
+
+/* What one strength did. */
+static struct steer_trial summarise(const struct sweep *s, u32 feature, size_t strength)
+{
+	struct steer_trial t = {.feature = feature, .strength = (f64)s->q.strengths[strength], .prompts = (u32)s->q.n_prompts};
+	for (size_t p = 0; p < s->q.n_prompts; p++)
+		for (size_t k = 0; k < s->q.n_seeds; k++) {
+			const struct sweep_cell *cell = sweep_at(s, SWEEP_STEERED, p, k, strength);
+			t.texts++;
+			t.hits += cell->hit;
+			t.words += (f64)cell->words;
+			t.excess += cell->excess;
+		}
+	t.words /= t.texts;
+	t.excess /= t.texts;
+	return t;
+}
+
+/* ---- choosing ---- */
+
+struct tried {
+	struct steer_trial t; /* both rounds together */
+	f64 value;            /* hits, and half the neighbouring strengths' mean: ten texts are few */
+};
+
+static int by_value(const void *a, const void *b)
+{
+	const struct tried *x = a, *y = b;
+	if (x->value != y->value)
+		return x->value < y->value ? 1 : -1;
+	return (x->t.excess > y->t.excess) - (x->t.excess < y->t.excess);
+}
+
+/* Hits decide, then how well the text still reads. */
+static int by_hits(const void *a, const void *b)
+{
+	const struct tried *x = a, *y = b;
+	if (x->t.hits != y->t.hits)
+		return x->t.hits < y->t.hits ? 1 : -1;
+	return (x->t.excess > y->t.excess) - (x->t.excess < y->t.excess);
+}
+
+static void value_strengths(struct tried *x)
+{
+	for (int i = 0; i < N_STRENGTHS; i++) {
+		f64 sum = 0;
+		int n = 0;
+		if (i > 0)
+			sum += x[i - 1].t.hits, n++;
+		if (i + 1 < N_STRENGTHS)
+			sum += x[i + 1].t.hits, n++;
+		x[i].value = x[i].t.hits + 0.5 * sum / n;
+	}
+}
+
+/* Baselines that are made once. */
+struct likes {
+	struct sweep *first, *more, *judged;
+};
+
+/* Keeps s where it is the first of its kind. */
+static void keep_like(struct sweep **like, struct sweep *s)
+{
+	if (*like)
+		sweep_free(s);
+	else
+		*like = s;
+}
+
+static int first_round(struct concept_steer *c, const struct suite_concept *concept, u32 feature, struct likes *likes,
+		       struct tried *out, struct err *e)
+{
+	const struct ask a = {feature, strengths, N_STRENGTHS, choosing, N_FIRST, 1, false, WHERE_BOTH};
+	struct sweep *s = run(c, concept, &a, likes->first, e);
+	if (!s)
+		return -1;
+	for (size_t k = 0; k < N_STRENGTHS; k++) {
+		out[k] = (struct tried){summarise(s, feature, k), 0};
+		steer_tables_add_trial(c->tables, concept, &out[k].t);
+	}
+	value_strengths(out);
+	keep_like(&likes->first, s);
+	return 0;
+}
+
+static int second_round(struct concept_steer *c, const struct suite_concept *concept, struct tried *x, struct likes *likes,
+			struct err *e)
+{
+	const f32 strength = (f32)x->t.strength;
+	const struct ask a = {x->t.feature, &strength, 1, choosing + N_FIRST, N_MORE, 1, false, WHERE_BOTH};
+	struct sweep *s = run(c, concept, &a, likes->more, e);
+	if (!s)
+		return -1;
+	struct steer_trial more = summarise(s, x->t.feature, 0), *t = &x->t;
+	steer_tables_add_trial(c->tables, concept, &more);
+	t->excess = (t->excess * t->texts + more.excess * more.texts) / (t->texts + more.texts);
+	t->texts += more.texts;
+	t->hits += more.hits;
+	keep_like(&likes->more, s);
+	return 0;
+}
+
+static int choose_one(struct concept_steer *c, size_t i, struct likes *likes, struct err *e)
+{
+	const struct suite_concept *concept = &c->suite->concepts[i];
+	u32 candidates[CONCEPT_CANDIDATES];
+	struct tried tried[CONCEPT_CANDIDATES * N_STRENGTHS];
+	size_t n = concept_candidates(c->s, concept, &c->results[i], candidates), m = 0, finalists = 0;
+	steer_tables_forget_trials(c->tables, concept);
+	for (size_t k = 0; k < n; k++) {
+		if (!has_maximum(c, candidates[k]))
+			continue;
+		if (first_round(c, concept, candidates[k], likes, tried + m, e))
+			return -1;
+		m += N_STRENGTHS;
+	}
+	qsort(tried, m, sizeof *tried, by_value);
+	while (finalists < MIN(m, (size_t)N_FINAL) && tried[finalists].t.hits)
+		if (second_round(c, concept, &tried[finalists++], likes, e))
+			return -1;
+	qsort(tried, finalists, sizeof *tried, by_hits);
+	struct steer_choice x = {.feature = NO_FEATURE, .where = WHERE_BOTH};
+	if (finalists)
+		x = (struct steer_choice){.feature = tried[0].t.feature, .strength = tried[0].t.strength, .where = WHERE_BOTH,
+					  .texts = tried[0].t.texts, .hits = tried[0].t.hits};
+	else
+		for (size_t k = 0; k < m; k++)
+			x.texts += tried[k].t.texts;
+	steer_tables_set_choice(c->tables, concept, &x);
+	if (steer_tables_write_choices(c->tables, e))
+		return -1;
+	if (c->say)
+		c->say(c->context, concept, steer_tables_choice(c->tables, concept), NULL);
+	return 0;
+}
+
+static int need_store(const struct concept_steer *c, struct err *e)
+{
+	return c->s->atlas->store ? 0 : err_set(e, ERR_UNAVAILABLE, "%s", atlas_missing(c->s->atlas, "store"));
+}
+
+static void likes_release(struct likes *l)
+{
+	sweep_free(l->first);
+	sweep_free(l->more);
+	sweep_free(l->judged);
+}
+
+int concept_steer_choose(struct concept_steer *c, struct err *e)
+{
+	struct likes likes = {0};
+	int bad = need_store(c, e);
+	for (size_t i = 0; i < c->suite->n && !bad; i++)
+		if (!steer_tables_choice(c->tables, &c->suite->concepts[i]))
+			bad = choose_one(c, i, &likes, e);
+	likes_release(&likes);
+	return bad ? -1 : 0;
+}
+
+/* ---- judging ---- */
+
+static void tell_text(struct concept_steer *c, const struct suite_concept *concept, const struct sweep *s,
+		      const struct sweep_cell *cell)
+{
+	static const char *const kinds[] = {"baseline", "steered", "random"};
+	if (!c->text)
+		return;
+	json_t *o = json_pack("{s:s, s:I, s:f, s:s, s:s, s:I, s:I, s:f, s:f, s:b}", "concept", concept->name, "feature",
+			      (json_int_t)s->q.specs[0].feature, "strength", (f64)s->q.strengths[0], "kind", kinds[cell->kind],
+			      "prompt", s->q.prompts[cell->prompt], "seed", (json_int_t)s->q.seeds[cell->seed], "words",
+			      (json_int_t)cell->words, "repeated_4grams", cell->repeats, "excess", cell->excess, "hit",
+			      cell->hit);
+	json_object_set_new(o, "text", json_text(cell->text.s, cell->text.n));
+	c->text(c->context, o);
+	json_decref(o);
+}
+
+static void count_kind(const struct sweep *s, enum sweep_kind kind, struct steer_figure *f, u32 *hits)
+{
+	for (size_t k = 0; k < s->q.n_seeds; k++) {
+		size_t of_seed = 0;
+		for (size_t p = 0; p < s->q.n_prompts; p++) {
+			const struct sweep_cell *cell = sweep_at(s, kind, p, k, 0);
+			of_seed += cell->hit;
+			if (kind == SWEEP_STEERED)
+				f->excess += cell->excess / (f64)(s->q.n_seeds * s->q.n_prompts);
+		}
+		*hits += (u32)of_seed;
+		if (kind == SWEEP_STEERED)
+			f->seeds_hit += judge_seed(of_seed, s->q.n_prompts);
+	}
+}
+
+static int judge_one(struct concept_steer *c, const struct suite_concept *concept, const struct steer_choice *x,
+		     struct likes *likes, struct err *e)
+{
+	const f32 strength = (f32)x->strength;
+	const struct ask a = {x->feature, &strength, 1, judged, N_JUDGED, CONCEPT_SEEDS + 1, true,
+			      (enum intervention_where)x->where};
+	if (x->feature >= c->s->atlas->n_features)
+		return err_set(e, ERR_DAMAGED, "the choice for '%s' is feature %u, and the atlas has %u", concept->name,
+			       x->feature, c->s->atlas->n_features);
+	struct sweep *s = run(c, concept, &a, likes->judged, e);
+	if (!s)
+		return -1;
+	struct steer_figure f = {.feature = x->feature, .strength = x->strength, .where = x->where, .seeds = CONCEPT_SEEDS,
+				 .texts = N_JUDGED * CONCEPT_SEEDS};
+	count_kind(s, SWEEP_STEERED, &f, &f.hits);
+	count_kind(s, SWEEP_BASELINE, &f, &f.baseline);
+	count_kind(s, SWEEP_RANDOM, &f, &f.random);
+	for (size_t i = 0; i < s->n_cells; i++)
+		tell_text(c, concept, s, &s->cells[i]);
+	keep_like(&likes->judged, s);
+	steer_tables_set_figure(c->tables, concept, &f);
+	if (steer_tables_write_figures(c->tables, e))
+		return -1;
+	if (c->say)
+		c->say(c->context, concept, x, steer_tables_figure(c->tables, concept));
+	return 0;
+}
+
+int concept_steer_judge(struct concept_steer *c, struct err *e)
+{
+	struct likes likes = {0};
+	int bad = need_store(c, e);
+	for (size_t i = 0; i < c->suite->n && !bad; i++) {
+		const struct suite_concept *concept = &c->suite->concepts[i];
+		const struct steer_choice *x = steer_tables_choice(c->tables, concept);
+		if (x && x->feature != NO_FEATURE && !steer_tables_figure(c->tables, concept))
+			bad = judge_one(c, concept, x, &likes, e);
+	}
+	likes_release(&likes);
+	return bad ? -1 : 0;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* concept_steer.h - does one feature make the model write about a concept, by the rule of judge.h?
+ *
+ * Choosing, on seeds 1 to 10.  Candidates: the features that know the concept best (concepts.h), and those
+ * whose topic words hold words of the concept's list, the best writers among them first.  Each is added
+ * at five strengths from 1.25 to 2.25 times its maximum, on prompt and reply, after one prompt; the four
+ * best of feature and strength go on to two more prompts, and the one with most hits of all three is chosen.
+ * Judging, on seeds 11 to 20 and three other prompts: the choice, the unsteered model, and a random
+ * direction of the same norm.
+ * Both go on where they stopped: what stands in the tables is not done again.
+ */
+#ifndef FEATLAS_CONCEPT_STEER_H
+#define FEATLAS_CONCEPT_STEER_H
+
+#include "session/concepts.h"
+#include "session/steer_tables.h"
+
+enum { CONCEPT_CANDIDATES = 8, CONCEPT_TOKENS = 60, CONCEPT_SEEDS = 10 };
+#define CONCEPT_TEMPERATURE 0.7f
+
+struct concept_steer {
+	struct session *s;
+	struct backend *b;            /* connected */
+	const struct suite *suite;
+	const struct suite_result *results; /* [suite->n]; for choosing */
+	struct steer_tables *tables;
+	bool plain;                   /* prompts without the chat template */
+	struct progress *progress;    /* counts generated tokens of the concept at hand */
+	/* A concept is done, and written.  choice or figure is NULL.  May be NULL. */
+	void (*say)(void *context, const struct suite_concept *c, const struct steer_choice *choice,
+		    const struct steer_figure *figure);
+	/* Each text that is judged, as one JSON object (borrowed).  May be NULL. */
+	void (*text)(void *context, const json_t *o);
+	void *context;
+};
+
+int concept_steer_choose(struct concept_steer *c, struct err *e);
+/* Of the concepts that have a choice. */
+int concept_steer_judge(struct concept_steer *c, struct err *e);
+
+/* The features to try: at most CONCEPT_CANDIDATES, each once. */
+size_t concept_candidates(struct session *s, const struct suite_concept *c, const struct suite_result *r,
+			  u32 out[CONCEPT_CANDIDATES]);
+
+#endif

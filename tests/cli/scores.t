@@ -1,0 +1,39 @@
+#!/bin/sh
+# featlas scores: the same as index made, stopped and taken up, and the factor that works.
+. "$TESTS_DIR/lib.sh"
+copy_sample
+scores() { "$FEATLAS" scores "$atlas" --backend fake "$@"; }
+check "every feature is scored" 0 scores
+has "how many write" "$out" '^writes +[0-9]+$'
+has "the factors tried" "$out" '^ +10  mean [0-9.e-]+ +median'
+is "one of them works best" "$(printf '%s\n' "$out" | grep -c 'works best')" 1
+check "the atlas is whole" 0 "$FEATLAS" verify "$atlas"
+run cat "$atlas/atlas.json"
+has "the factor is noted" "$out" '"tuned_factor"'
+run "$FEATLAS" show "$atlas" 0 --json
+has "a score at it" "$out" '"output_score_tuned":[0-9]'
+run "$FEATLAS" search "$atlas" 'writes:>0.02' --query --count
+writes=$out
+run "$FEATLAS" search "$atlas" 'tuned:>0 writes:>0.02' --query --count
+is "tuned: is a key" "$out" "$writes"
+check "and sorts" 0 "$FEATLAS" top "$atlas" --by tuned --limit 3
+is "three lines" "$(printf '%s\n' "$out" | wc -l)" 3
+run "$FEATLAS" search "$atlas" 'detects:>0.5 or output:>0.5' --query --count
+ok "detects: and output: too" [ "$out" -gt 0 ]
+
+# A model that is gone after some batches: it goes on from there, and what comes of it is the same to the bit.
+numbers() { tail -c 49152 "$1" | cksum; } # four scores and twenty words of 512 features
+check "the model goes away" 2 "$FEATLAS" scores "$atlas" --backend 'head -c 80000 | featlas-fake' --strength 3
+has "what is done is kept" "$err" 'goes on from there'
+ok "in a file" [ -e "$atlas/scores.part.safetensors" ]
+check "another question" 0 scores --strength 4 --json
+has "begins anew" "$out" '"resumed":false'
+ok "and leaves nothing lying" [ ! -e "$atlas/scores.part.safetensors" ]
+check "in one go" 0 scores --strength 3 --json
+want=$(numbers "$atlas/scores.safetensors")
+run "$FEATLAS" scores "$atlas" --backend 'head -c 80000 | featlas-fake' --strength 3
+check "taken up" 0 scores --strength 3 --json
+has "where it stopped" "$out" '"resumed":true'
+is "with the same scores" "$(numbers "$atlas/scores.safetensors")" "$want"
+ok "nothing is left lying" [ ! -e "$atlas/scores.part.safetensors" ]
+finish
