@@ -406,6 +406,27 @@ static attr_t look_of(const struct cell *c, int *pair)
 	return a;
 }
 
+static bool is_blank(const struct cell *c)
+{
+	return c->n == 1 && c->cp[0] == ' ' && !c->attr && c->style == STYLE_NORMAL;
+}
+
+/* The cell that a cell is drawn as.  A single blank looks the same in any ink, so in the ink of what stands
+ * before it, where that is drawn on the same ground, it costs no change of colour. */
+static struct cell drawn_as(const struct grid *g, int x, int y)
+{
+	struct cell c = *grid_at(g, x, y);
+	if (!x || x + 1 >= g->w || !is_blank(&c) || is_blank(grid_at(g, x - 1, y)) || is_blank(grid_at(g, x + 1, y)))
+		return c;
+	const struct cell *before = grid_at(g, x - 1, y);
+	struct look l = style_cell_look(before->style, before->attr, term.theme), plain = style_look(STYLE_NORMAL, term.theme);
+	if (l.bg == plain.bg && !(l.attr & (ATTR_UNDERLINE | ATTR_REVERSE))) {
+		c.style = before->style;
+		c.attr = before->attr;
+	}
+	return c;
+}
+
 static void put_cell(int x, int y, const struct cell *c)
 {
 	wchar_t text[CELL_MAX + 1];
@@ -439,13 +460,15 @@ void term_flush(const struct grid *g)
 	if (term.away)
 		return;
 	bool all = term.all_anew || g->w != term.shown.w || g->h != term.shown.h;
+	if (all)
+		grid_resize(&term.shown, g->w, g->h);
 	for (int y = 0; y < g->h && y < LINES; y++)
 		for (int x = 0; x < g->w && x < COLS; x++) {
-			const struct cell *c = grid_at(g, x, y);
-			if (c->n && (all || !same_cell(c, grid_at(&term.shown, x, y))))
-				put_cell(x, y, c);
+			struct cell as = drawn_as(g, x, y), *shown = &term.shown.cells[y * g->w + x];
+			if (as.n && (all || !same_cell(&as, shown)))
+				put_cell(x, y, &as);
+			*shown = as;
 		}
-	grid_copy(&term.shown, g);
 	term.all_anew = false;
 	curs_set(g->cursor_shown);
 	if (g->cursor_shown)

@@ -243,9 +243,9 @@ static void draw_preview(struct view *v, struct rect r)
 		return;
 	for (int x = 0; x < r.w; x++)
 		rect_cp(r, x, 0, STYLE_LINE, 0x2500);
-	int x = 2 + view_put_feature(v, r, 2, 1, MAX(r.w / 2 - 2, 16), f) + 2;
+	int x = 2 + rect_printf(r, 2, 1, STYLE_ID, "#%u", (unsigned)f) + 2; /* its label stands in the list */
 	size_t n = atlas_logits(a, f, 1, t, ARRAY_LEN(t));
-	if (n && x + 24 < r.w) {
+	if (n) {
 		x += rect_puts(r, x, 1, STYLE_DIM, "promotes ");
 		view_put_logits(v, r, x, 1, r.w - x - 1, t, n);
 	}

@@ -52,34 +52,55 @@ static enum style density(f64 n, f64 crowd)
 	return part < 0.4 ? STYLE_MAP1 : part < 0.9 ? STYLE_MAP2 : part < 1.7 ? STYLE_MAP3 : STYLE_MAP4;
 }
 
-static void draw_cell(struct rect r, int x, int y, const u32 *count, int stride, f64 crowd)
+/* The dots of a cell as a braille pattern, and how many points they stand for. */
+static u32 dots_of(const u32 *count, int stride, int x, int y, f32 *n)
 {
 	static const u8 bit[4][2] = {{1, 8}, {2, 16}, {4, 32}, {64, 128}};
-	static const char ascii[] = {'.', ':', '%', '#'};
 	u32 bits = 0;
-	f64 n = 0;
+	*n = 0;
 	for (int dy = 0; dy < 4; dy++)
 		for (int dx = 0; dx < 2; dx++) {
 			u32 c = count[(4 * y + dy) * stride + 2 * x + dx];
 			bits |= c ? bit[dy][dx] : 0u;
-			n += c;
+			*n += (f32)c;
 		}
-	if (!bits)
-		return;
-	enum style s = density(n, crowd);
-	rect_cp(r, x, y, s, r.g->ascii ? (u32)ascii[s - STYLE_MAP1] : 0x2800u + bits);
+	return bits;
+}
+
+/* The shade is that of the surroundings: the dots already tell one cell from the next, and every change of
+ * colour along a row costs a slow line ten bytes. */
+static enum style shade(const f32 *n, int w, int h, int x, int y, f64 crowd)
+{
+	f64 sum = 0;
+	int cells = 0;
+	for (int cy = MAX(y - 1, 0); cy <= MIN(y + 1, h - 1); cy++)
+		for (int cx = MAX(x - 3, 0); cx <= MIN(x + 3, w - 1); cx++, cells++)
+			sum += (f64)n[cy * w + cx];
+	return density(sum / cells, crowd);
 }
 
 static void draw_dots(struct view *v, struct rect r, const struct map_window *win)
 {
+	static const char ascii[] = {'.', ':', '%', '#'};
 	struct map_view *s = view_state(v);
-	u32 *count = xcalloc((size_t)win->w * (size_t)win->h, sizeof *count);
+	size_t cells = (size_t)r.w * (size_t)r.h;
+	u32 *count = xcalloc((size_t)win->w * (size_t)win->h, sizeof *count), *bits = xcalloc(cells, sizeof *bits);
+	f32 *n = xcalloc(cells, sizeof *n);
 	f64 crowd = map_grid_crowd(s->grid, 2 * win->dot_w, 4 * win->dot_h);
 	map_grid_count(s->grid, win, count, NULL);
 	for (int y = 0; y < r.h; y++)
 		for (int x = 0; x < r.w; x++)
-			draw_cell(r, x, y, count, win->w, crowd);
+			bits[y * r.w + x] = dots_of(count, win->w, x, y, &n[y * r.w + x]);
+	for (int y = 0; y < r.h; y++)
+		for (int x = 0; x < r.w; x++) {
+			u32 b = bits[y * r.w + x];
+			char c = ascii[density((f64)n[y * r.w + x], crowd) - STYLE_MAP1];
+			if (b)
+				rect_cp(r, x, y, shade(n, r.w, r.h, x, y, crowd), r.g->ascii ? (u32)c : 0x2800u + b);
+		}
 	free(count);
+	free(bits);
+	free(n);
 }
 
 /* ---- marks over them ---- */

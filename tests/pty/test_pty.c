@@ -40,10 +40,15 @@ static int remove_atlas(void **state)
 	return system(command);
 }
 
+static struct pty *start_on(char *folder_of_atlas, const char *term, int rows, int cols)
+{
+	char *argv[] = {getenv("FEATLAS"), folder_of_atlas, NULL};
+	return pty_spawn(argv, term, rows, cols);
+}
+
 static struct pty *start_in(const char *term, int rows, int cols)
 {
-	char *argv[] = {getenv("FEATLAS"), atlas, NULL};
-	return pty_spawn(argv, term, rows, cols);
+	return start_on(atlas, term, rows, cols);
 }
 
 static struct pty *start(void)
@@ -250,7 +255,14 @@ static size_t cost(struct pty *p, const char *keys, const char *shows)
 	pty_settle(p);
 	size_t before = p->bytes;
 	pty_send(p, keys);
-	assert_true(pty_until(p, pty_shows, shows));
+	if (!pty_until(p, pty_shows, shows)) {
+		char row[400];
+		for (int y = 0; y < p->rows; y++) {
+			pty_row(p, y, row, sizeof row);
+			print_message("%s\n", row);
+		}
+		fail_msg("'%s' does not show '%s'", keys, shows);
+	}
 	pty_settle(p);
 	return p->bytes - before;
 }
@@ -299,6 +311,50 @@ static void a_key_costs_little(void **state)
 	(void)state;
 	keys_cost_little("xterm-256color");
 	keys_cost_little("linux"); /* eight colours */
+}
+
+/* The keys one by one, over and over: the dearest may cost `limit`. */
+static void each_within(struct pty *p, const char *keys, int times, size_t limit)
+{
+	for (int i = 0; i < times; i++)
+		for (const char *k = keys; *k; k++) {
+			char key[2] = {*k, 0};
+			size_t before = p->bytes;
+			pty_send(p, key);
+			pty_settle(p);
+			within(p->bytes - before, limit, key);
+		}
+}
+
+/* Labels, contexts and a map of a real model: what is long, many-coloured and wide is here. */
+static void a_key_costs_little_on_the_demo(void **state)
+{
+	(void)state;
+	char command[512], demo[96];
+	snprintf(demo, sizeof demo, "%s/demo.atlas", folder);
+	snprintf(command, sizeof command, "cp -r '%s/../share/featlas/demo.atlas' '%s' && chmod -R u+w '%s'",
+		 getenv("TESTS_DIR"), demo, demo);
+	assert_int_equal(system(command), 0);
+	struct pty *p = start_on(demo, "xterm-256color", 24, 80);
+	assert_true(pty_until(p, pty_shows, "8192 features"));
+	pty_settle(p);
+	each_within(p, "jjjjj jj kjjjjjjjjjjjjjjjkkkkkk", 1, 1024);
+	each_within(p, "\006\006\002G", 1, 4096);
+	within(cost(p, "/(?i)bridge|river\r", "of 8192"), 8192, "/");
+	each_within(p, "nnN", 2, 1024);
+	within(cost(p, "\r", "neighbours by"), 4096, "Enter");
+	each_within(p, "ljljlj", 2, 2048); /* four lines with their heat move */
+	each_within(p, "]]", 1, 4096);
+	within(cost(p, "gn", "neighbourhood"), 4096, "gn");
+	each_within(p, "hjkl", 2, 2048);
+	within(cost(p, "gm", "clusters"), 8192, "gm");
+	each_within(p, "HJKL", 1, 8192);
+	each_within(p, "++HJKL+HJKLf", 1, 8192);
+	each_within(p, "hjkl", 2, 1024);
+	within(cost(p, "gq", "triage unlabelled"), 4096, "gq");
+	each_within(p, "jj", 1, 1024);
+	within(cost(p, "gs", "prompt"), 4096, "gs");
+	quit(p);
 }
 
 static void a_long_paste_is_drawn_once(void **state)
@@ -473,6 +529,7 @@ int main(void)
 		cmocka_unit_test(pasted_text_is_no_keys),
 		cmocka_unit_test(nothing_of_a_label_reaches_the_terminal_raw),
 		cmocka_unit_test(a_key_costs_little),
+		cmocka_unit_test(a_key_costs_little_on_the_demo),
 		cmocka_unit_test(a_long_paste_is_drawn_once),
 		cmocka_unit_test(terminals_of_all_kinds_do),
 		cmocka_unit_test(every_size_does),
