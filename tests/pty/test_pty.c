@@ -351,7 +351,7 @@ static void a_key_costs_little_on_the_demo(void **state)
 	each_within(p, "HJKL", 1, 8192);
 	each_within(p, "++HJKL+HJKLf", 1, 8192);
 	each_within(p, "hjkl", 2, 1024);
-	within(cost(p, "gq", "triage unlabelled"), 4096, "gq");
+	within(cost(p, "gq", "› triage"), 4096, "gq");
 	each_within(p, "jj", 1, 1024);
 	within(cost(p, "gs", "prompt"), 4096, "gs");
 	quit(p);
