@@ -52,6 +52,15 @@ void utf8_add_valid(struct buf *out, const char *s, size_t n)
 	buf_add(out, s + start, n - start);
 }
 
+void utf8_add_line(struct buf *out, const char *s, size_t n)
+{
+	size_t from = out->n;
+	utf8_add_valid(out, s, n);
+	for (size_t i = from; i < out->n; i++)
+		if (out->s[i] == '\t' || out->s[i] == '\n' || out->s[i] == '\r')
+			out->s[i] = ' ';
+}
+
 bool utf8_is_valid(const char *s, size_t n)
 {
 	for (size_t i = 0; i < n;) {

@@ -11,6 +11,8 @@
 size_t utf8_next(const char *s, size_t n, i32 *cp);
 /* Appends s with every broken part replaced by U+FFFD. */
 void utf8_add_valid(struct buf *out, const char *s, size_t n);
+/* The same on one line: tabs and newlines are blanks. */
+void utf8_add_line(struct buf *out, const char *s, size_t n);
 bool utf8_is_valid(const char *s, size_t n);
 size_t utf8_encode(i32 cp, char out[4]); /* bytes written */
 

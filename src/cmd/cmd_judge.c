@@ -24,8 +24,6 @@ struct job {
 	bool keep;
 };
 
-static const char *const kinds[] = {[LABEL_LEXICAL] = "lexical", [LABEL_MACHINE] = "machine", [LABEL_PERSON] = "person"};
-
 static int read_options(struct job *j, const struct cmd_args *a, struct err *e)
 {
 	const char *method = arg_str(a, "method", "detection"), *kind = arg_str(a, "kind", NULL);
@@ -36,8 +34,8 @@ static int read_options(struct job *j, const struct cmd_args *a, struct err *e)
 	if (m == N_JUDGE_METHODS)
 		return err_set(e, ERR_USAGE, "--method is detection, fuzzing, lexical or topic, not '%s'", method);
 	j->kind = -1;
-	for (int k = 0; kind && k < (int)ARRAY_LEN(kinds); k++)
-		if (!strcmp(kinds[k], kind))
+	for (int k = 0; kind && k < N_LABEL_KINDS; k++)
+		if (!strcmp(label_kind_words[k], kind))
 			j->kind = k;
 	if (kind && j->kind < 0)
 		return err_set(e, ERR_USAGE, "--kind is person, machine or lexical, not '%s'", kind);
@@ -127,7 +125,7 @@ static void print_item(const struct job *j, const struct judge_item *x, bool jso
 	if (json) {
 		struct judged_method m = judge_method_of(&j->judge);
 		json_t *o = json_pack("{s:I, s:o, s:s, s:s, s:o}", "id", (json_int_t)x->feature, "label",
-				      json_text(x->label, strlen(x->label)), "kind", kinds[x->kind], "method", m.name, "model",
+				      json_text(x->label, strlen(x->label)), "kind", label_kind_words[x->kind], "method", m.name, "model",
 				      *m.model ? json_text(m.model, strlen(m.model)) : json_null());
 		json_object_update_new(o, evidence_json(&x->score));
 		cmd_print_json(o);
@@ -185,7 +183,7 @@ static json_t *summary(const struct job *j, int kind)
 		all.n_assumed += x->score.n_assumed;
 	}
 	qsort(v, n, sizeof *v, by_value);
-	const char *name = kind < 0 ? "all" : kinds[kind];
+	const char *name = kind < 0 ? "all" : label_kind_words[kind];
 	json_t *o = json_pack("{s:s, s:I}", "kind", name, "labels", (json_int_t)n), *levels = json_array();
 	static const struct {
 		const char *name;
@@ -229,7 +227,7 @@ static void print_summary_line(const json_t *o)
 
 static void print_summary(const struct job *j, bool json)
 {
-	for (int k = -1; k < (int)ARRAY_LEN(kinds); k++) {
+	for (int k = -1; k < N_LABEL_KINDS; k++) {
 		json_t *o = summary(j, k);
 		if (k >= 0 && !json_opt_u64(o, "labels", 0))
 			json_decref(o);

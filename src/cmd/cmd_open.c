@@ -30,15 +30,10 @@ void cmd_add_text(struct buf *out, const char *s, size_t n)
 	static int terminal = -1;
 	if (terminal < 0)
 		terminal = isatty(STDOUT_FILENO);
-	if (terminal) {
+	if (terminal)
 		utf8_add_safe(out, s, n);
-		return;
-	}
-	size_t from = out->n;
-	utf8_add_valid(out, s, n);
-	for (size_t i = from; i < out->n; i++)
-		if (strchr("\t\n\r", out->s[i]))
-			out->s[i] = ' ';
+	else
+		utf8_add_line(out, s, n);
 }
 
 void cmd_flush(struct buf *out)

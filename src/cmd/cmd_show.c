@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const label_kind_names[] = {
-	[LABEL_LEXICAL] = "lexical", [LABEL_MACHINE] = "machine", [LABEL_PERSON] = "person"};
 const char *const context_kind_names[] = {
 	[CONTEXT_TOP] = "top", [CONTEXT_INTERVAL] = "interval", [CONTEXT_RANDOM] = "random"};
 
@@ -64,8 +62,8 @@ static void add_label(void *context, const struct label *l)
 	bool first = !p->n_labels++, rejected = session_is_rejected(p->f->s, p->f->id);
 	buf_addf(out, "%s", first && !rejected ? " " : rejected ? "  rejected: " : "  also: ");
 	utf8_add_safe(out, (const char *)l->text.p, l->text.n);
-	buf_addf(out, "  (%s", label_kind_names[l->kind]);
-	if (strcmp(l->source, label_kind_names[l->kind])) {
+	buf_addf(out, "  (%s", label_kind_words[l->kind]);
+	if (strcmp(l->source, label_kind_words[l->kind])) {
 		buf_adds(out, ", ");
 		utf8_add_safe(out, l->source, strlen(l->source));
 	}

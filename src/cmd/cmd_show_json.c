@@ -16,7 +16,7 @@ static void add_label(void *context, const struct label *l)
 	json_t *j = json_object();
 	json_object_set_new(j, "text", json_text((const char *)l->text.p, l->text.n));
 	json_object_set_new(j, "source", json_text(l->source, strlen(l->source)));
-	json_object_set_new(j, "kind", json_string(label_kind_names[l->kind]));
+	json_object_set_new(j, "kind", json_string(label_kind_words[l->kind]));
 	json_object_set_new(j, "score", json_f32(l->score));
 	if (l->model && *l->model)
 		json_object_set_new(j, "model", json_text(l->model, strlen(l->model)));

@@ -146,7 +146,7 @@ static void set_text(json_t *j, const char *key, const char *text)
 static void add_label(void *context, const struct label *label)
 {
 	struct lines *l = context;
-	if (l->x->kind && strcmp(l->x->kind, label_kind_names[label->kind]))
+	if (l->x->kind && strcmp(l->x->kind, label_kind_words[label->kind]))
 		return;
 	json_t *j = begin(l, "e");
 	set_text(j, "authorId", label->author);

@@ -28,7 +28,6 @@ struct shown {
 	struct shown_context *contexts;
 };
 
-extern const char *const label_kind_names[];   /* by enum label_kind */
 extern const char *const context_kind_names[]; /* by enum context_kind */
 
 json_t *show_json(const struct shown *f);

@@ -36,9 +36,8 @@ struct row {
 
 static int find_kind(struct span s, enum label_kind *out, struct err *e)
 {
-	static const char *const kinds[] = {"lexical", "machine", "person"};
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-		if (strlen(kinds[i]) == s.n && !memcmp(kinds[i], s.p, s.n)) {
+	for (size_t i = 0; i < N_LABEL_KINDS; i++)
+		if (strlen(label_kind_words[i]) == s.n && !memcmp(label_kind_words[i], s.p, s.n)) {
 			*out = (enum label_kind)i;
 			return 0;
 		}

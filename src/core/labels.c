@@ -14,6 +14,8 @@
 static const char *const kinds[] = {
 	[LABEL_LEXICAL] = "lexical", [LABEL_MACHINE] = "machine", [LABEL_PERSON] = "person"};
 
+const char *const label_kind_words[N_LABEL_KINDS] = {"lexical", "machine", "person"};
+
 struct labels {
 	struct safetensors *file;
 	const struct tensor *bytes, *offset, *feature, *source, *score;

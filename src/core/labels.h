@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-enum label_kind { LABEL_LEXICAL, LABEL_MACHINE, LABEL_PERSON }; /* rising precedence */
+enum label_kind { LABEL_LEXICAL, LABEL_MACHINE, LABEL_PERSON, N_LABEL_KINDS }; /* rising precedence */
+extern const char *const label_kind_words[N_LABEL_KINDS]; /* "lexical" ... */
 
 struct label {
 	struct span text;   /* UTF-8 without newlines, unless the file is damaged */

@@ -28,6 +28,8 @@ src/session/lens.c \
 src/session/lens.h \
 src/session/next.c \
 src/session/next.h \
+src/session/label_lines.c \
+src/session/label_lines.h \
 src/session/parts.c \
 src/session/parts.h \
 src/session/parts_labels.c \

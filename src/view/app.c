@@ -370,6 +370,9 @@ static int start(struct app *a, const struct app_options *o, struct err *e)
 		return err_set(e, ERR_FAILED, "%s", a->message.s);
 	if (o->resume || (!a->script_mode && app_setting_number(a, SET_RESUME)))
 		app_resume(a);
+	else if (!a->script_mode && !o->tour && !app_has_session(a))
+		app_message(a, "Welcome. / finds features by words of their labels, Enter opens one, ? has all keys; "
+			       ":tour shows around in two minutes.");
 	if (o->tour)
 		app_tour_begin(a);
 	const char *why = note_read_only(a->session->note);
@@ -446,7 +449,7 @@ void app_copy(struct app *a, const char *text)
 	app_message(a, on ? "copied: %s" : "%s   (:set clipboard=osc52 copies it to the clipboard)", text);
 }
 
-void app_save(struct app *a, const char *stem, const char *extension, const struct buf *text)
+bool app_save(struct app *a, const char *stem, const char *extension, const struct buf *text)
 {
 	struct err e = {0};
 	for (int i = 1; i < 1000; i++) {
@@ -458,9 +461,10 @@ void app_save(struct app *a, const char *stem, const char *extension, const stru
 			app_message(a, "saved as %s", path);
 		free(path);
 		if (!there)
-			return;
+			return !e.msg[0];
 	}
 	app_message(a, "there are 999 files featlas-%s-N.%s here already", stem, extension);
+	return false;
 }
 
 static char *read_all(const char *path)

@@ -146,7 +146,7 @@ void app_copy(struct app *a, const char *text); /* to the clipboard, where that 
  * NULL when it was left unchanged or failed (with a message). */
 char *app_edit_text(struct app *a, const char *text);
 /* Saves the text under a fresh name in the working directory, and says so. */
-void app_save(struct app *a, const char *stem, const char *extension, const struct buf *text);
+bool app_save(struct app *a, const char *stem, const char *extension, const struct buf *text);
 bool app_is_ascii(struct app *a);
 bool app_is_script(struct app *a); /* no clock-dependent drawing then */
 /* Words for a key of an action in the top view's context ("gs"), or "" if unbound. */

@@ -74,20 +74,23 @@ static void draw_title(struct app *a, struct rect r)
 		v->class->crumb(v, &b);
 	else if (v->class->title)
 		buf_adds(&b, v->class->title);
-	if (b.n) {
-		x += rect_put(r, x, 0, MAX(end - x, 0), STYLE_TITLE_WHERE, " \u203a ", 5);
-		x += rect_put_cut(r, x, 0, MAX(end - x, 0), STYLE_TITLE_WHERE, b.s, b.n);
-	} else {
-		char model[80];
-		snprintf(model, sizeof model, "  %.70s", at->model.name);
-		x = put_if_fits(r, x, end, STYLE_TITLE, model);
-	}
 	bool folded = dict_info(at->dict)->rescale_by_decoder_norm, turned = app_setting_number(a, SET_FOLD);
 	snprintf(stamp, sizeof stamp, "  L%u%s%.40s \u00b7 %s", at->layer, *at->place ? " " : "", at->place,
 		 atlas_as_published(at) ? "as published" :
 		 turned			? folded ? "unfolded (zn)" : "folded (zn)" :
 		 folded			? "folded" :
 					  "as stored");
+	if (b.n) {
+		x += rect_put(r, x, 0, MAX(end - x, 0), STYLE_TITLE_WHERE, " \u203a ", 5);
+		x += rect_put_cut(r, x, 0, MAX(end - x, 0), STYLE_TITLE_WHERE, b.s, b.n);
+	} else { /* of a long name its beginning, so that the stamp has room */
+		char model[80];
+		int room = end - text_width(stamp, strlen(stamp));
+		snprintf(model, sizeof model, "  %.70s", at->model.name);
+		if (x + text_width(model, strlen(model)) > room)
+			model[strcspn(model, ",")] = 0;
+		x = put_if_fits(r, x, r.w < 60 ? end : room, STYLE_TITLE, model);
+	}
 	x = put_if_fits(r, x, end, rests_on_guess(at->dict) ? STYLE_TITLE_GUESS : STYLE_TITLE, stamp);
 	buf_clear(&b);
 	if (v->class->status)

@@ -348,7 +348,7 @@ static void show_history(struct app *a)
 		free(texts[i]);
 }
 
-/* ---- copying and saving ---- */
+/* ---- copying ---- */
 
 static void copy_command(struct app *a)
 {
@@ -376,26 +376,6 @@ static void copy_id(struct app *a)
 	char *text = xasprintf("#%u", f);
 	app_copy(a, text);
 	free(text);
-}
-
-static const struct app_menu_item save_kinds[] = {
-	{'t', "text"}, {'a', "ANSI: text with colours for a terminal"}, {'h', "HTML"}, {'s', "SVG, a picture"}};
-
-static void save_as(struct view *v, size_t i)
-{
-	static const char *const extensions[] = {"txt", "ans", "html", "svg"};
-	struct app *a = v->app;
-	struct buf b = BUF_INIT;
-	buf_clear(&a->message);
-	app_draw(a);
-	grid_dump_as(&a->grid, extensions[i], a->theme, &b);
-	app_save(a, app_top(a)->class->name, extensions[i], &b);
-	buf_release(&b);
-}
-
-static void save_screen(struct app *a)
-{
-	app_menu(app_top(a), "save this screen as", save_kinds, ARRAY_LEN(save_kinds), save_as);
 }
 
 static void go_features(struct app *a)
@@ -448,7 +428,7 @@ bool app_go_act(struct app *a, enum action action, int count)
 	case ACT_VIEW_FOLD: toggle_fold(a); break;
 	case ACT_COPY: copy_id(a); break;
 	case ACT_COPY_COMMAND: copy_command(a); break;
-	case ACT_EXPORT: save_screen(a); break;
+	case ACT_EXPORT: app_export(a); break;
 	case ACT_REFRESH: app_changed(a, CHANGE_EDIT); break;
 	default: return false;
 	}

@@ -83,13 +83,15 @@ static void cancel(struct app *a)
 static bool program_act(struct app *a, enum action action)
 {
 	switch (action) {
+	case ACT_CLOSE:
 	case ACT_QUIT:
-		if (!app_jobs_matter(a))
-			a->quit = true;
-		else
+		if (action == ACT_CLOSE && a->at)
+			app_close_top(a);
+		else if (app_jobs_matter(a))
 			ask_to_quit(a);
+		else
+			a->quit = true;
 		return true;
-	case ACT_CLOSE: app_close_top(a); return true;
 	case ACT_STOP: stop_or_quit(a); return true;
 	case ACT_CANCEL: cancel(a); return true;
 	case ACT_REDRAW:

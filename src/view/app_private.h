@@ -174,6 +174,7 @@ const char *app_tour_text(const struct app *a, size_t *at, size_t *n); /* NULL: 
 /* app_resume.c */
 void app_resume_save(struct app *a);
 void app_resume(struct app *a);
+bool app_has_session(const struct app *a); /* was this atlas open before? */
 
 /* app_stack.c */
 void app_show_feature(struct app *a, u32 feature); /* replaces the page on top if it is one */
@@ -221,6 +222,9 @@ void app_prompt_key(struct app *a, u32 key);
 void app_prompt_close(struct app *a);
 void app_menu_key(struct app *a, u32 key);
 void app_menu_close(struct app *a);
+
+/* app_export.c */
+void app_export(struct app *a); /* a menu of what can be saved */
 
 /* app_go.c */
 /* As many lines as it needs and r has; returns how many it needs. */

@@ -78,10 +78,18 @@ static int take(void *context, const char *const *words, size_t n, struct err *e
 	return 0;
 }
 
+bool app_has_session(const struct app *a)
+{
+	char *path = path_of(a);
+	bool there = path && !access(path, F_OK);
+	free(path);
+	return there;
+}
+
 void app_resume(struct app *a)
 {
 	char *path = path_of(a);
-	if (!path || access(path, F_OK))
+	if (!app_has_session(a))
 		app_message(a, "no session on this atlas was kept");
 	else
 		conf_read(path, take, a, NULL);

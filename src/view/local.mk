@@ -8,6 +8,7 @@ src/view/app_compare.c \
 src/view/app_config.c \
 src/view/app_draw.c \
 src/view/app_edit.c \
+src/view/app_export.c \
 src/view/app_go.c \
 src/view/app_job.c \
 src/view/app_keys.c \

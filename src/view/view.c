@@ -205,6 +205,8 @@ int view_put_logits(struct view *v, struct rect r, int x, int y, int max, const 
 		if (used + need + (i ? 2 : 0) > max - 2) {
 			if (i && used + 2 <= max)
 				used += rect_puts(r, x + used, y, STYLE_DIM, " >");
+			else if (!i)
+				used += rect_put_cut(r, x, y, MAX(max, 0), STYLE_NORMAL, s, strlen(s));
 			break;
 		}
 		used += i ? 2 : 0;

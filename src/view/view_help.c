@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* view_help.c - the help screen, made from the table of actions: this screen's keys first. */
+/* view_help.c - the help screen: what one does on this screen, all keys from the table of actions, and what
+ * the words mean that stand on the screens. */
 #include "view/app_private.h"
 
 #include "base/mem.h"
@@ -9,9 +10,24 @@
 #include <string.h>
 
 struct line {
-	char *text;         /* a heading, or NULL */
-	char *keys;
-	enum action action;
+	char *text;       /* a heading, or NULL */
+	char *keys;       /* or a word */
+	const char *help; /* and what it means */
+	const char *name; /* of the action, or "" */
+};
+
+static const char *const glossary[][2] = {
+	{"density", "the share of tokens where a feature fires"},
+	{"max", "its largest activation"},
+	{"detects (det)", "do its peaks stand on tokens that it promotes"},
+	{"writes (wri)", "does the model write about its topic when it is added"},
+	{"promotes", "the tokens that its decoder direction makes likelier"},
+	{"top", "the contexts where it fires most; intervals: at steps below; random: anywhere"},
+	{"by decoder", "neighbours by the cosine of their decoder directions"},
+	{"co-active", "neighbours by how often both fire on one token"},
+	{"as stored", "activations as they are; folded: times the norm of the decoder direction"},
+	{"2x", "a strength: twice the feature's max"},
+	{"auto", "a label made of the words where it fires; bold ones are a person's"},
 };
 
 struct help {
@@ -50,17 +66,39 @@ static char *keys_of(const struct app *a, enum action action, const char *contex
 	return buf_take(&b);
 }
 
-static void add_actions(struct help *s, const struct app *a, const char *context, const char *group)
+static void add_action(struct help *s, const struct app *a, const char *context, enum action action, bool own)
+{
+	const struct action_info *info = app_action_info(action);
+	*add(s) = (struct line){NULL, keys_of(a, action, context, own), info->help, info->name};
+}
+
+static bool is_hint(const struct view_class *c, enum action action)
+{
+	for (size_t i = 0; i < VIEW_MAX_HINTS && c->hints[i].action; i++)
+		if (c->hints[i].action == action)
+			return true;
+	return false;
+}
+
+/* What the footer would name if it had the room, then what there is on this screen only. */
+static void add_own(struct help *s, const struct app *a, const struct view_class *c)
+{
+	add(s)->text = xasprintf("on this screen (%s)", c->title ? c->title : c->name);
+	for (size_t i = 0; i < VIEW_MAX_HINTS && c->hints[i].action; i++)
+		add_action(s, a, c->name, c->hints[i].action, false);
+	for (int i = 1; i < N_ACTIONS; i++) {
+		const char *contexts = app_action_info((enum action)i)->contexts;
+		if (strcmp(contexts, "all") && key_in_context(contexts, c->name) && !is_hint(c, (enum action)i))
+			add_action(s, a, c->name, (enum action)i, true);
+	}
+}
+
+static void add_group(struct help *s, const struct app *a, const char *context, const char *group)
 {
 	for (int i = 1; i < N_ACTIONS; i++) {
 		const struct action_info *info = app_action_info((enum action)i);
-		bool own = strcmp(info->contexts, "all") != 0;
-		if (group ? own || strcmp(info->group, group) != 0
-			  : !own || !key_in_context(info->contexts, context))
-			continue;
-		struct line *l = add(s);
-		l->keys = keys_of(a, (enum action)i, context, own);
-		l->action = (enum action)i;
+		if (!strcmp(info->contexts, "all") && !strcmp(info->group, group))
+			add_action(s, a, context, (enum action)i, false);
 	}
 }
 
@@ -75,19 +113,15 @@ static int open(struct view *v, const struct target *t, struct err *e)
 	struct app *a = v->app;
 	(void)t;
 	(void)e;
-	const char *context = app_top(a)->class->name;
-	size_t before = s->n;
-	add_actions(s, a, context, NULL);
-	if (s->n > before) {
-		s->lines = xreallocarray(s->lines, s->n + 1, sizeof *s->lines);
-		memmove(s->lines + 1, s->lines, s->n * sizeof *s->lines);
-		s->lines[0] = (struct line){.text = xasprintf("on this screen (%s)", context)};
-		s->n++;
-	}
+	const struct view_class *c = app_top(a)->class;
+	add_own(s, a, c);
 	for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
 		add_heading(s, groups[i][1]);
-		add_actions(s, a, context, groups[i][0]);
+		add_group(s, a, c->name, groups[i][0]);
 	}
+	add_heading(s, "words on the screens");
+	for (size_t i = 0; i < ARRAY_LEN(glossary); i++)
+		*add(s) = (struct line){NULL, xstrdup(glossary[i][0]), glossary[i][1], ""};
 	return 0;
 }
 
@@ -111,9 +145,8 @@ static void draw(struct view *v, struct rect r)
 		if (l->text)
 			rect_puts(r, 1, y, STYLE_HEAD, l->text);
 		else {
-			const char *help = app_action_info(l->action)->help;
 			rect_put_cut(r, 2, y, keys - 1, STYLE_FOOTER_KEY, l->keys, strlen(l->keys));
-			rect_put_cut(r, 2 + keys, y, r.w - 3 - keys, STYLE_NORMAL, help, strlen(help));
+			rect_put_cut(r, 2 + keys, y, r.w - 3 - keys, STYLE_NORMAL, l->help, strlen(l->help));
 		}
 		if (s->list.top + (u64)y == s->list.at) {
 			rect_cursor_row(r, y);
@@ -144,8 +177,7 @@ static bool row_text(struct view *v, size_t row, struct buf *out)
 	if (l->text)
 		buf_adds(out, l->text);
 	else
-		buf_addf(out, "%s %s %s", l->keys, app_action_info(l->action)->name,
-			 app_action_info(l->action)->help);
+		buf_addf(out, "%s %s %s", l->keys, l->name, l->help);
 	return true;
 }
 
