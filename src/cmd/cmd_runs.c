@@ -84,7 +84,7 @@ static void print_run(const struct runs_item *r)
 	add_features(&out, run);
 	buf_addf(&out, "\n%-12sseed %llu, temperature %g, %llu tokens, on the %s, %s\n", "sampling",
 		 (unsigned long long)json_opt_u64(run, "seed", 1), json_opt_f64(run, "temperature", 0),
-		 (unsigned long long)json_opt_u64(run, "n", 60), json_opt_str(run, "where", "reply"),
+		 (unsigned long long)json_opt_u64(run, "n", 60), runs_where(run),
 		 json_opt_bool(run, "chat", true) ? "chat template" : "plain text");
 	if (*runs_text(run, "model"))
 		add_line(&out, "model", runs_text(run, "model"));

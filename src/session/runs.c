@@ -82,6 +82,12 @@ bool runs_is_sound(const struct atlas *a, const json_t *run)
 	return json_array_size(features) > 0;
 }
 
+const char *runs_where(const json_t *run)
+{
+	const char *where = json_opt_str(run, "where", "reply");
+	return strcmp(where, "both") ? where : "prompt and reply";
+}
+
 const char *runs_text(const json_t *run, const char *key)
 {
 	return json_opt_str(run, key, "");

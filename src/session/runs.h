@@ -42,6 +42,7 @@ void runs_release(struct runs *r);
 /* The only run whose hash begins so (4 digits at least); NULL and *e. */
 const struct runs_item *runs_find(const struct runs *r, const char *hash, struct err *e);
 
+const char *runs_where(const json_t *run); /* what was steered: "reply", "prompt", "prompt and reply" */
 const char *runs_text(const json_t *run, const char *key); /* "" where there is none */
 /* "#12 2x add if /x/ + #13 ablate" */
 void runs_add_features(const json_t *run, struct buf *out);

@@ -193,7 +193,7 @@ static void draw_pane(const struct runs_view *s, struct rect r)
 	}
 	buf_addf(&line, "%.8s%sseed %llu, T %g, %llu tokens, on the %s, %s", runs_text(run, "hash"), *runs_text(run, "hash") ? "  " : "",
 		 (unsigned long long)json_opt_u64(run, "seed", 1), json_opt_f64(run, "temperature", 0),
-		 (unsigned long long)json_opt_u64(run, "n", 60), json_opt_str(run, "where", "reply"),
+		 (unsigned long long)json_opt_u64(run, "n", 60), runs_where(run),
 		 json_opt_bool(run, "chat", true) ? "chat" : "plain");
 	rect_put_cut(r, 1, 0, r.w - 2, STYLE_DIM, line.s, line.n);
 	draw_two(r, 1, (const char *[]){"baseline", "steered"},

@@ -243,7 +243,7 @@ static void draw_plan(struct view *v, struct rect r)
 {
 	struct sweep_view *s = view_state(v);
 	struct buf text = BUF_INIT;
-	buf_addf(&text, "Enter generates %zu texts of %u tokens: %zu strengths and a baseline, %zu seed%s.  i prompt: %s",
+	buf_addf(&text, "Enter generates %zu texts of %u tokens: %zu strengths and a baseline, %zu seed%s, after the prompt (i): %s",
 		 (s->n_strengths + 1) * s->n_seeds, s->ask.n_tokens, s->n_strengths, s->n_seeds,
 		 s->n_seeds == 1 ? "" : "s", s->ask.prompt);
 	words_sentence(r, 1, 0, STYLE_DIM, text.s);
