@@ -249,6 +249,82 @@ static void nothing_of_a_label_reaches_the_terminal_raw(void **state)
 	quit(p);
 }
 
+/* No cell holds what must not reach a terminal. */
+static void is_harmless(struct pty *p)
+{
+	for (int y = 0; y < p->rows; y++)
+		for (int x = 0; x < p->cols; x++) {
+			VTermScreenCell c = pty_cell(p, y, x);
+			for (int i = 0; i < VTERM_MAX_CHARS_PER_CELL && c.chars[i]; i++) {
+				uint32_t cp = c.chars[i];
+				bool control = cp < 0x20 || (cp >= 0x7f && cp < 0xa0);
+				bool turns = (cp >= 0x200b && cp <= 0x200f) || (cp >= 0x2028 && cp <= 0x202e) ||
+					     (cp >= 0x2060 && cp <= 0x206f) || (cp >= 0xfe00 && cp <= 0xfe0f) || cp > 0xe0000;
+				if (cp != UINT32_MAX && (control || turns))
+					fail_msg("U+%04X at row %d, column %d", (unsigned)cp, y, x);
+			}
+		}
+	assert_false(p->titled);
+}
+
+/* The last column of the row in which an exponent begins. */
+static int exponent_column(struct pty *p, int row)
+{
+	int column = -1;
+	for (int x = 0; x + 1 < p->cols; x++)
+		if (pty_cell(p, row, x).chars[0] == 'e' && pty_cell(p, row, x + 1).chars[0] == '-')
+			column = x;
+	return column;
+}
+
+static void columns_stay_straight_whatever_is_in_a_label(void **state)
+{
+	(void)state;
+	static const char *const labels[] = {
+		"family \U0001F468\u200d\U0001F469\u200d\U0001F467 \U0001F469\U0001F3FD\u200d\U0001F680 flags \U0001F1E9\U0001F1EA",
+		"storm a\u0300\u0301\u0302\u0303\u0304\u0305\u0306\u0307\u0308\u0309\u030a\u030b\u030c after",
+		"turned \xe2\x80\xae" "back\xe2\x80\xac \xe2\x81\xa6" "alone\xe2\x81\xa9 \xe2\x80\x8fmark",
+		"wide \u6a4b\u6a4b \uff46\uff55\uff4c\uff4c \ud55c\uad6d",
+		"ambiguous \u2460\u2605\u00a7\u00b1\u00d7 end",
+		"nothing a\u200b" "b\u200c" "c\u200d" "d\ufeff" "e end",
+		"tags \U000E0041\U000E0042 selectors \ufe0f\ufe0e end",
+		"\u0627\u0644\u0633\u0644\u0627\u0645 \u05e9\u05dc\u05d5\u05dd",
+		"private \ue000 soft\u00adhyphen \xc2\x85\xc2\x9b" "31m",
+		"broken \xff\xfe\x80 cut \xe2\x82",
+	};
+	enum { N = sizeof labels / sizeof labels[0], PLAIN = 15 /* a row with an ordinary label */ };
+	char strange[128], command[1024];
+	snprintf(strange, sizeof strange, "%s/\033[31mev\xe2\x80\xae" "il\xff.atlas", folder);
+	assert_int_equal(rename(atlas, strange), 0);
+	for (int i = 0; i < N; i++) {
+		snprintf(command, sizeof command, "'%s' label '%s' %d '%s' >/dev/null", getenv("FEATLAS"), strange, i, labels[i]);
+		assert_int_equal(system(command), 0);
+	}
+	for (int wide = 0; wide < 2; wide++) {
+		struct pty *p = start_on(strange, "xterm-256color", 24, wide ? 130 : 80);
+		assert_true(pty_until(p, pty_shows, "512 features"));
+		assert_true(pty_until(p, pty_shows, "storm"));
+		pty_settle(p);
+		for (int y = 3; y < 3 + N; y++)
+			if (exponent_column(p, y) != exponent_column(p, PLAIN) || exponent_column(p, y) < 0)
+				fail_msg("the columns of row %d are not where they are elsewhere", y);
+		is_harmless(p);
+		pty_send(p, "/\xff\xfe\xe2\x80\xae(\033"); /* typed, too */
+		pty_send(p, "t\U0001F469\u200d\U0001F680\xe2\x80\xae\r");
+		pty_settle(p);
+		is_harmless(p);
+		pty_send(p, "\033\033gt");
+		pty_settle(p);
+		is_harmless(p);
+		quit(p);
+	}
+	assert_int_equal(rename(strange, atlas), 0);
+	for (int i = 0; i < 2 * N; i++) {
+		snprintf(command, sizeof command, "'%s' undo '%s' >/dev/null 2>&1", getenv("FEATLAS"), atlas);
+		(void)!system(command);
+	}
+}
+
 /* Sends the keys, waits for the text, and says what that cost. */
 static size_t cost(struct pty *p, const char *keys, const char *shows)
 {
@@ -528,6 +604,7 @@ int main(void)
 		cmocka_unit_test(the_mouse_selects_and_opens),
 		cmocka_unit_test(pasted_text_is_no_keys),
 		cmocka_unit_test(nothing_of_a_label_reaches_the_terminal_raw),
+		cmocka_unit_test(columns_stay_straight_whatever_is_in_a_label),
 		cmocka_unit_test(a_key_costs_little),
 		cmocka_unit_test(a_key_costs_little_on_the_demo),
 		cmocka_unit_test(a_long_paste_is_drawn_once),
