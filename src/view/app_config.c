@@ -109,9 +109,10 @@ void app_config_load(struct app *a)
 	int bad = conf_read(a->config, take_line, a, &e);
 	if (!bad)
 		return;
-	app_error(a, &e);
 	if (bad > 1)
-		app_message(a, "%s; %d more lines are wrong", e.msg, bad - 1);
+		app_message(a, "%s; %d more line%s wrong", e.msg, bad - 1, bad == 2 ? " is" : "s are");
+	else
+		app_error(a, &e);
 	a->message_bad = true;
 }
 
@@ -163,16 +164,18 @@ static int load_theme(const char *name, struct err *e)
 {
 	bool began = false;
 	char *file = xasprintf("themes/%s", name), *path = strchr(name, '/') ? NULL : xdg_config(file);
+	char *folder = xdg_config("themes");
 	int r = -1;
 	style_user_base(THEME_DARK);
 	if (!path || access(path, R_OK))
 		err_set(e, ERR_USAGE,
 			"there is no theme '%.60s'; there are dark, light, high-contrast, mono, and files in %s", name,
-			path ? path : "featlas/themes");
+			folder ? folder : "featlas/themes");
 	else
 		r = conf_read(path, theme_line, &began, e) ? -1 : 0;
 	free(file);
 	free(path);
+	free(folder);
 	return r;
 }
 

@@ -477,8 +477,16 @@ static void exact(struct view *v, struct buf *out)
 
 static void command(struct view *v, struct buf *out)
 {
+	static const char *const measures[N_ORDERS] = {
+		[ORDER_DENSITY] = "density", [ORDER_MAX] = "max", [ORDER_DETECTS] = "detects", [ORDER_WRITES] = "writes",
+		[ORDER_OUTPUT] = "output"};
 	struct features *s = view_state(v);
+	const char *by = measures[s->by], *folder = features_atlas(v)->folder;
 	app_add_search_command(v->app, s->query, out);
+	if (!out->n)
+		buf_addf(out, by ? "featlas top %s" : "featlas search %s ''", folder);
+	if (by)
+		buf_addf(out, " --by %s", by);
 }
 
 /* The line above the preview can be dragged. */

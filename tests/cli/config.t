@@ -106,7 +106,7 @@ for t in dark light high-contrast mono; do
 	check "theme $t" 0 "$FEATLAS" open "$atlas" --theme $t --script keys.txt
 done
 check "no such theme" 2 "$FEATLAS" open "$atlas" --theme sky --script keys.txt
-has "and which there are" "$err" "there is no theme 'sky'; there are dark, light, high-contrast, mono"
+has "and which there are" "$err" "there is no theme 'sky'; there are dark, light, high-contrast, mono, and files in $XDG_CONFIG_HOME/featlas/themes$"
 check "no path" 2 "$FEATLAS" open "$atlas" --theme ../themes/sea --script keys.txt
 printf 'title 1\n' >"$XDG_CONFIG_HOME/featlas/themes/bad"
 check "a bad theme" 2 "$FEATLAS" open "$atlas" --theme bad --script keys.txt
