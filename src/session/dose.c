@@ -184,7 +184,7 @@ void dose_init(struct dose *d, const struct sweep *s, enum sweep_kind kind)
 	f64 *work = xcalloc(s->q.n_prompts * s->q.n_seeds + 1, sizeof *work);
 	*d = (struct dose){.n = s->q.n_strengths, .onset = SIZE_MAX, .collapse = SIZE_MAX, .collapse_low = SIZE_MAX,
 			   .spread = NAN, .rising = NAN, .rho = NAN, .rho_cells = NAN,
-			   .neutral = s->q.specs[0].method == STEER_SCALE ? 1 : 0};
+			   .neutral = steer_is_factor(s->q.specs[0].method) ? 1 : 0};
 	d->point = xcalloc(d->n, sizeof *d->point);
 	for (size_t i = 0; i < d->n; i++)
 		d->point[i] = point(s, kind, i, work);

@@ -23,7 +23,7 @@ static json_t *text(const char *s)
 
 static bool in_maxima(const struct sweep *s)
 {
-	return s->q.specs[0].times_max && s->q.specs[0].method != STEER_SCALE;
+	return s->q.specs[0].times_max && !steer_is_factor(s->q.specs[0].method);
 }
 
 void dose_add_strength(const struct sweep *s, f32 strength, struct buf *out)
@@ -221,7 +221,7 @@ int dose_keep(struct session *session, const struct sweep *s, const struct dose 
 	for (size_t i = 0; i < d->n; i++)
 		above += (f64)d->point[i].strength > d->neutral;
 	bool fit = s->q.n_specs == 1 && s->n_done == s->n_cells && s->q.measures & SWEEP_ACTS && above >= 3 &&
-		   !s->q.specs[0].hook[0];
+		   !s->q.specs[0].hook[0] && !s->q.specs[0].condition;
 	if (kept)
 		*kept = fit;
 	if (!fit)
@@ -273,6 +273,8 @@ bool dose_find(struct session *session, const struct steer_spec *spec, enum inte
 	       struct dose_range *out)
 {
 	int place = place_of(spec, where);
+	if (spec->condition || spec->hook[0])
+		return false;
 	char *key = range_key(spec->feature, spec->method, place), *line = note_run(session->note, key);
 	json_t *own = line ? json_parse(line, strlen(line), "a range", NULL) : NULL;
 	const json_t *range = json_object_get(own, "range"), *list = range ? NULL : shipped(session);

@@ -27,6 +27,9 @@ static int check_strengths(const struct sweep_request *q, const struct atlas *a,
 	}
 	for (size_t i = 0; i < q->n_specs; i++) {
 		f32 c;
+		if (q->specs[i].condition == STEER_IF_TEXT)
+			return err_set(e, ERR_USAGE, "feature %u waits for words of the reply, which a sweep does not follow",
+				       q->specs[i].feature);
 		if (q->random && q->specs[i].method == STEER_PIN)
 			return err_set(e, ERR_USAGE, "a random direction cannot be pinned");
 		if (steer_spec_coefficient(&q->specs[i], a, &c, e))

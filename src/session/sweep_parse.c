@@ -135,12 +135,14 @@ void sweep_add_command(const struct sweep *s, const char *atlas, struct buf *out
 	buf_adds(out, "featlas sweep ");
 	sweep_add_quoted(out, atlas);
 	for (size_t i = 0; i < q->n_specs; i++) {
-		const struct steer_spec *f = &q->specs[i];
-		buf_addf(out, " --feature %u", f->feature);
-		if (f->method != STEER_ABLATE)
-			buf_addf(out, ":%g%s", (f64)f->strength, f->times_max && f->method != STEER_SCALE ? "x" : "");
-		if (f->method != STEER_ADD)
-			buf_addf(out, ":%s", steer_spec_method(f->method));
+		struct buf spec = BUF_INIT;
+		steer_spec_add(&q->specs[i], &spec);
+		buf_adds(out, " --feature ");
+		if (strpbrk(spec.s, "#/>'\" ")) /* a condition */
+			sweep_add_quoted(out, spec.s);
+		else
+			buf_adds(out, spec.s);
+		buf_release(&spec);
 	}
 	add_strengths(q, out);
 	for (size_t i = 1; i < q->n_seeds; i++)

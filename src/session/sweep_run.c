@@ -117,7 +117,7 @@ static f64 change(const struct running *r, const struct intervention *list)
 	const struct atlas *a = r->session->atlas;
 	f64 square = 0;
 	for (size_t i = 0; i < r->s->q.n_specs; i++)
-		if (list[i].kind != INTERVENE_ADD)
+		if (list[i].kind != INTERVENE_ADD || r->s->q.specs[i].condition)
 			return NAN;
 	for (u32 k = 0; k < a->d_model; k++) {
 		f64 sum = 0;
@@ -135,6 +135,19 @@ static struct intervention *list_of(const struct running *r, enum sweep_kind kin
 	return r->lists + ((kind == SWEEP_RANDOM ? q->n_strengths : 0) + strength) * q->n_specs;
 }
 
+/* As steer_list_make does it; a cap is on the part along the direction, whose length may not be 1. */
+static int set_amount(const struct running *r, const struct steer_spec *spec, struct intervention *v, struct err *e)
+{
+	f64 square = 0;
+	if (steer_spec_coefficient(spec, r->session->atlas, &v->amount, e))
+		return -1;
+	for (u32 k = 0; k < r->session->atlas->d_model && v->kind == INTERVENE_CAP; k++)
+		square += (f64)v->direction[k] * (f64)v->direction[k];
+	if (v->kind == INTERVENE_CAP)
+		v->amount *= (f32)sqrt(square);
+	return 0;
+}
+
 static int make_lists(struct running *r, struct err *e)
 {
 	const struct sweep_request *q = &r->s->q;
@@ -149,7 +162,7 @@ static int make_lists(struct running *r, struct err *e)
 		sweep_specs(r->s, k, specs);
 		for (size_t i = 0; i < q->n_specs && !bad; i++) {
 			list[i] = r->first.list[i];
-			bad = steer_spec_coefficient(&specs[i], r->session->atlas, &list[i].amount, e);
+			bad = set_amount(r, &specs[i], &list[i], e);
 			other[i] = list[i];
 			if (r->random)
 				other[i].direction = r->random + i * r->session->atlas->d_model;
@@ -469,7 +482,7 @@ static int run_all(struct running *r, struct err *e)
 	size_t left = 0;
 	if (tokenize_prompts(r, e) || find_words(r, e) || make_lists(r, e) || (r->like && take_baselines(r, e)))
 		return -1;
-	size_t per_run = 3 + 2 * q->n_specs;
+	size_t per_run = 3 + 3 * q->n_specs;
 	r->max_runs = MIN(MIN((size_t)MAX_RUNS, MAX_INTERVENTIONS / q->n_specs), MAX_ARRAYS / per_run - 1);
 	if (q->max_runs)
 		r->max_runs = MIN(r->max_runs, q->max_runs);

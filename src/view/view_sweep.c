@@ -57,7 +57,7 @@ static int make_grid(struct view *v, struct err *e)
 	if (s->ask.row[0].method == STEER_ABLATE)
 		return err_set(e, ERR_USAGE, "ablate has no strength to sweep; s on the steer screen changes the method");
 	const struct steer_spec *first = &s->ask.row[0];
-	if (sweep_parse_strengths(first->method == STEER_SCALE ? "0..4:0.5" : "-1..3:0.5", &s->strengths,
+	if (sweep_parse_strengths(steer_is_factor(first->method) ? "0..4:0.5" : "-1..3:0.5", &s->strengths,
 				  &s->n_strengths, e) ||
 	    sweep_parse_seeds("6", &s->seeds, &s->n_seeds, e))
 		return -1;
