@@ -74,6 +74,9 @@ void cmd_set_token(json_t *object, const char *key, const struct session *s, u32
 json_t *cmd_feature_json(struct session *s, u32 feature);
 /* The same as a line: #id, label, density, max, separated by tabs. */
 void cmd_add_feature(struct buf *out, struct session *s, u32 feature);
+/* What an atlas in this folder is called unless it says otherwise: "demo" for "x/demo.atlas/".
+ * Freed by the caller. */
+char *cmd_atlas_name(const char *folder);
 /* A number of three digits; "-" for NaN. */
 void cmd_add_number(struct buf *out, f32 v);
 

@@ -27,20 +27,6 @@ struct job {
 	char *name, *hook; /* hook: of --dict */
 };
 
-/* "x/demo.atlas/" is called demo. */
-static char *name_of(const char *folder)
-{
-	size_t n = strlen(folder);
-	while (n > 1 && folder[n - 1] == '/')
-		n--;
-	size_t start = n;
-	while (start > 0 && folder[start - 1] != '/')
-		start--;
-	if (n - start > 6 && !strncmp(folder + n - 6, ".atlas", 6))
-		n -= 6;
-	return xstrndup(folder + start, n - start);
-}
-
 /* What is an atlas already takes labels. */
 static bool is_atlas(const char *folder)
 {
@@ -107,7 +93,7 @@ static int import_delphi(const struct cmd_args *a, struct err *e)
 	const char *source = a->positional[0], *out = a->positional[1];
 	struct delphi_report r;
 	struct progress p = {0};
-	char *name = name_of(out);
+	char *name = cmd_atlas_name(out);
 	struct delphi_options o = {name, arg_str(a, "model", NULL), arg_str(a, "hook", NULL), 0};
 	struct pool *pool = pool_new(0);
 	struct cmd_progress *shown = cmd_progress_start(&p);
@@ -154,7 +140,7 @@ static int link_dictionary(const struct cmd_args *a, const char *out, struct err
 	struct dict *d = dict_open_with(a->positional[0], &o, e);
 	if (!d)
 		return e->code == ERR_NOT_FOUND || !may_be_weights(a->positional[0]) ? 1 : -1;
-	char *name = name_of(out);
+	char *name = cmd_atlas_name(out);
 	int bad = atlas_link(a->positional[0], &o, out, name, e) || cmd_check_weights(out, e) ? -1 : 0;
 	const struct dict_info *i = dict_info(d);
 	if (!bad && arg_flag(a, "json"))
@@ -210,7 +196,7 @@ int cmd_import(const struct cmd_args *a, struct err *e)
 	int linked = link_dictionary(a, j.out, e);
 	if (linked < 1 || read_dict(&j, a, e))
 		return linked < 1 ? linked : -1;
-	j.name = name_of(j.out);
+	j.name = cmd_atlas_name(j.out);
 	j.options.name = j.name;
 	j.options.model = arg_str(a, "model", NULL);
 	j.options.hook = arg_str(a, "hook", NULL);

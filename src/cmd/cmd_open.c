@@ -76,6 +76,19 @@ json_t *cmd_feature_json(struct session *s, u32 feature)
 	return j;
 }
 
+char *cmd_atlas_name(const char *folder)
+{
+	size_t n = strlen(folder);
+	while (n > 1 && folder[n - 1] == '/')
+		n--;
+	size_t start = n;
+	while (start > 0 && folder[start - 1] != '/')
+		start--;
+	if (n - start > 6 && !strncmp(folder + n - 6, ".atlas", 6))
+		n -= 6;
+	return xstrndup(folder + start, n - start);
+}
+
 void cmd_add_number(struct buf *out, f32 v)
 {
 	if (isnan(v))

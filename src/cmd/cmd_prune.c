@@ -134,20 +134,6 @@ static int copy_runs(struct job *j, struct err *e)
 	return bad ? -1 : 0;
 }
 
-/* "x/demo.atlas/" is called demo. */
-static void name_after(json_t *json, const char *folder)
-{
-	size_t n = strlen(folder);
-	while (n > 1 && folder[n - 1] == '/')
-		n--;
-	size_t start = n;
-	while (start > 0 && folder[start - 1] != '/')
-		start--;
-	if (n - start > 6 && !strncmp(folder + n - 6, ".atlas", 6))
-		n -= 6;
-	json_object_set_new(json, "name", json_text(folder + start, n - start));
-}
-
 int cmd_prune(const struct cmd_args *a, struct err *e)
 {
 	struct job j = {.from = a->positional[0], .to = a->positional[1], .runs = arg_str(a, "runs", NULL)};
@@ -157,7 +143,9 @@ int cmd_prune(const struct cmd_args *a, struct err *e)
 		bad = -1;
 	if (!bad) {
 		atlas_json_new_build(j.json);
-		name_after(j.json, j.to);
+		char *name = cmd_atlas_name(j.to);
+		json_object_set_new(j.json, "name", json_text(name, strlen(name)));
+		free(name);
 		struct cmd_progress *shown = cmd_progress_start(&j.progress);
 		bad = prune_dictionary(&j, e) || prune_activations(&j, e) || copy_others(&j, e) ||
 		      copy_runs(&j, e) || atlas_commit(j.json, j.to, e);

@@ -151,13 +151,8 @@ static json_t *atlas_json(const struct job *j)
 {
 	static const char *const kept[] = {"model", "template", "mask"};
 	const json_t *about = acts_json(j->acts);
-	char *name = xstrdup(j->folder);
-	for (size_t n = strlen(name); n && name[n - 1] == '/';)
-		name[--n] = 0;
-	char *base = strrchr(name, '/') ? strrchr(name, '/') + 1 : name, *dot = strrchr(base, '.');
-	if (dot && dot != base)
-		*dot = 0;
-	json_t *json = atlas_json_new(base);
+	char *name = cmd_atlas_name(j->folder);
+	json_t *json = atlas_json_new(name);
 	free(name);
 	for (size_t i = 0; i < ARRAY_LEN(kept); i++)
 		if (json_object_get(about, kept[i]))
