@@ -12,6 +12,8 @@
 
 enum { MEAN_OVER = 20 /* batches, about */ };
 static const f64 PENALTY_GAIN = 0.05;
+/* Thresholds have a way to go in few steps; with the rate of the others, far fewer than k stay active. */
+static const f32 THRESHOLD_RATE = 10;
 
 u32 step_prefix(const struct step_shape *h, u32 g)
 {
@@ -170,9 +172,11 @@ static void adam_rows(void *context, size_t task, unsigned thread)
 	vec_adam(p->w_enc + w, g->w_enc + w, m->w_enc + w, v->w_enc + w, n, &a);
 	vec_adam(p->w_dec + w, g->w_dec + w, m->w_dec + w, v->w_dec + w, n, &a);
 	vec_adam(p->b_enc + from, g->b_enc + from, m->b_enc + from, v->b_enc + from, end - from, &a);
+	struct vec_adam faster = a;
+	faster.rate *= THRESHOLD_RATE;
 	if (p->log_threshold)
 		vec_adam(p->log_threshold + from, g->log_threshold + from, m->log_threshold + from,
-			 v->log_threshold + from, end - from, &a);
+			 v->log_threshold + from, end - from, &faster);
 	if (end == last)
 		vec_adam(p->b_dec, g->b_dec, m->b_dec, v->b_dec, d, &a);
 	for (size_t f = from; f < end; f++)

@@ -93,7 +93,8 @@ int step_forward(struct step *s, const f32 *x, size_t n, struct step_loss *loss,
 int step_gradients(struct step *s, const f32 *x, size_t n, const u32 *dead, size_t n_dead, bool *fired,
 		   struct step_loss *loss, struct err *e);
 /* Takes from each decoder row's gradient the part along the row, clips the norm of all
- * gradients to 1, one step of Adam (0.9, 0.999), decoder rows back to unit norm; moves the state.  t
+ * gradients to 1, one step of Adam (0.9, 0.999), ten times as fast for thresholds, decoder rows back to
+ * unit norm; moves the state.  t
  * counts from 1.  Returns the norm before clipping. */
 f64 step_update(struct step *s, f64 rate, u64 t);
 
