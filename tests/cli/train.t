@@ -49,6 +49,24 @@ is "interrupted, it exits with 130" $? 130
 has "and says that it can go on" "$(cat "$tmp/log")" 'stopped after step [0-9]+; the same command goes on from there'
 ok "and has no atlas yet" [ ! -e "$tmp/int.atlas/atlas.json" ]
 
+for kind in batchtopk jumprelu matryoshka; do
+	check "$kind" 0 train "$tmp/$kind.atlas" --kind $kind --json
+	has "$kind says how well" "$out" '^\{"fvu":0\.[0-3][0-9]*,"l0":[12](\.[0-9]*)?,.*"kind":"'$kind'"'
+	check "info of $kind" 0 "$FEATLAS" info "$tmp/$kind.atlas"
+	has "is a jumprelu" "$out" '^dictionary +jumprelu, 64 features, F32'
+	has "trained as $kind" "$out" "^training .*kind $kind"
+	check "$kind is whole" 0 "$FEATLAS" verify "$tmp/$kind.atlas"
+	check "$kind is computed as it was trained" 0 "$FEATLAS" check "$tmp/$kind.atlas" "$tmp/a.acts"
+done
+check "another kind does not go on" 2 env FEATLAS_THREADS=1 sh -c '
+	"$1" train "$2" "$3" '"$small"' --kind jumprelu --steps 100000 --checkpoint-every 10 2>"$3.log" & pid=$!
+	until [ -e "$3.checkpoint" ]; do [ -d "/proc/$pid" ] || exit 1; sleep 0.05; done
+	kill -INT $pid; wait $pid
+	exec "$1" train "$2" "$3" '"$small"' --kind batchtopk --steps 100000' - "$FEATLAS" "$tmp/a.acts" "$tmp/kind.atlas"
+has "and says so" "$err" 'the kind differs'
+check "a kind that there is not" 2 train "$tmp/x.atlas" --kind gated
+has "names those there are" "$err" "'gated'.*topk, batchtopk, jumprelu or matryoshka"
+
 check "half precision" 0 train "$tmp/half.atlas" --dtype float16
 ok "is near" "$tool" close "$tmp/half.atlas/sae_weights.safetensors" "$tmp/one.atlas/sae_weights.safetensors" W_dec 1e-3
 has "and stored so" "$("$FEATLAS" info "$tmp/half.atlas" --json)" '"F16"'

@@ -146,6 +146,76 @@ static void all_above(void **state)
 	check(&(struct encoder_cut){.least_of = least_of});
 }
 
+/* Weights that the caller keeps: the values of now, all of them or those that are named. */
+static void weights_that_change(void **state)
+{
+	(void)state;
+	static u32 id[F];
+	static f32 moved[F][D];
+	struct err e = {0};
+	struct pool *pool = pool_new(3);
+	struct encoder_source s = {F, D, rows, NULL, bias};
+	struct encoder *all = encoder_new(&s, pool, &e), *c = encoder_room(F, D, pool, &e);
+	struct encoder_cut cut = {.least = 3};
+	struct encoder_out want, got;
+	size_t n = 0;
+	for (u32 f = 1; f < F; f += 3)
+		id[n++] = f;
+	memset(moved, 0, sizeof moved);
+	encoder_take(c, &(struct encoder_weights){&moved[0][0], bias, NULL, F}, pool);
+	memcpy(moved, weight, sizeof moved);
+	encoder_take(c, &(struct encoder_weights){&moved[0][0], bias, id, n}, pool);
+	assert_int_equal(encoder_run(all, NULL, pool, &x[0][0], ROWS, &cut, &want, &e), 0);
+	assert_int_equal(encoder_run(c, NULL, pool, &x[0][0], ROWS, &cut, &got, &e), 0);
+	size_t at = 0, k = 0;
+	for (size_t t = 0; t < ROWS; t++) {
+		for (u32 i = 0; i < want.row_n[t]; i++, at++) {
+			if (want.id[at] % 3 != 1)
+				continue;
+			assert_int_equal(id[got.id[k]], want.id[at]);
+			assert_memory_equal(&got.act[k], &want.act[at], sizeof *got.act);
+			k++;
+		}
+	}
+	assert_true(k > ROWS);
+	assert_int_equal(got.n, k);
+	encoder_out_release(&got);
+	encoder_out_release(&want);
+	encoder_free(all);
+	encoder_free(c);
+	pool_free(pool);
+}
+
+/* The k-th of one group is a guess for the next; here most are wrong, and results the same. */
+static void guesses_that_are_wrong(void **state)
+{
+	(void)state;
+	enum { MANY = 700 };
+	static f32 y[MANY][D];
+	struct err e = {0};
+	struct encoder_source s = {F, D, rows, NULL, NULL};
+	struct encoder *c = encoder_new(&s, NULL, &e);
+	struct encoder_cut cut = {.k = K};
+	struct encoder_out want, got;
+	for (size_t t = 0; t < MANY; t++) /* rows along a feature, and rows that are near nothing */
+		for (size_t j = 0; j < D; j++)
+			y[t][j] = t / 190 % 2 ? (f32)(1e-3 * rand_normal(7, t * D + j)) + (j == t % D ? 1 : 0)
+					      : weight[600 + t % 100][j] * (t % 5 ? 1 : -1);
+	memset(y[400], 0, sizeof y[400]);
+	assert_int_equal(encoder_run(c, NULL, NULL, &y[0][0], MANY, &cut, &got, &e), 0);
+	for (size_t t = 0, at = 0; t < MANY; at += got.row_n[t++]) {
+		assert_int_equal(encoder_run(c, NULL, NULL, y[t], 1, &cut, &want, &e), 0);
+		assert_int_equal(got.row_n[t], want.n);
+		if (want.n) {
+			assert_memory_equal(got.id + at, want.id, want.n * sizeof *want.id);
+			assert_memory_equal(got.act + at, want.act, want.n * sizeof *want.act);
+		}
+		encoder_out_release(&want);
+	}
+	encoder_out_release(&got);
+	encoder_free(c);
+}
+
 static int no_rows(void *context, u32 first, u32 n, f32 *out, struct err *e)
 {
 	(void)context;
@@ -167,6 +237,8 @@ static void failures_are_passed_on(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(weights_that_change),
+		cmocka_unit_test(guesses_that_are_wrong),
 		cmocka_unit_test(the_k_largest),
 		cmocka_unit_test(all_above),
 		cmocka_unit_test(failures_are_passed_on),

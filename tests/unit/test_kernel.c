@@ -133,6 +133,50 @@ static void products_are_within_the_bound(void **state)
 	free(m);
 }
 
+static f32 one_of_few(u64 stream, u64 i)
+{
+	static const f32 few[] = {-INFINITY, -1, 0, 0.5f, 1, INFINITY, NAN, 2};
+	return few[rand_u64(stream, i) % ARRAY_LEN(few)];
+}
+
+/* Equal numbers, infinities and NaNs are among them. */
+static void tiles_say_what_is_large_enough(void **state)
+{
+	(void)state;
+	size_t n;
+	const struct kernel *const *k = kernel_all(&n);
+	f32 c[KERNEL_M][KERNEL_N], row[KERNEL_M], column[KERNEL_N];
+	for (u64 round = 0; round < 300; round++) {
+		u32 near = 0, over = 0, near_of[KERNEL_M] = {0}, over_of[KERNEL_M] = {0};
+		for (u64 i = 0; i < KERNEL_M * KERNEL_N; i++)
+			(&c[0][0])[i] = round % 2 ? one_of_few(1 + round, i) : (f32)rand_normal(1 + round, i);
+		for (u64 i = 0; i < KERNEL_M; i++)
+			row[i] = i % 3 ? INFINITY : round % 4 ? 2.5f : one_of_few(1000 + round, i + 1);
+		for (u64 j = 0; j < KERNEL_N; j++)
+			column[j] = round % 4 > 1 ? INFINITY : one_of_few(2000 + round, j);
+		for (u32 i = 0; i < KERNEL_M; i++) {
+			if (row[i] != row[i])
+				row[i] = 1;
+			for (u32 j = 0; j < KERNEL_N; j++) {
+				if (column[j] != column[j])
+					column[j] = 0.25f;
+				near_of[i] |= (u32)(c[i][j] >= fminf(row[i], column[j])) << j;
+				over_of[i] |= (u32)(c[i][j] + column[j] >= row[i]) << j;
+			}
+			near |= (u32)(near_of[i] != 0) << i;
+			over |= (u32)(over_of[i] != 0) << i;
+		}
+		for (size_t t = 0; t < n; t++) {
+			assert_int_equal(k[t]->near_tile(&c[0][0], row, column), near);
+			assert_int_equal(k[t]->over_tile(&c[0][0], row, column), over);
+			for (u32 i = 0; i < KERNEL_M; i++) {
+				assert_int_equal(k[t]->near_row(c[i], row[i], column), near_of[i]);
+				assert_int_equal(k[t]->over_row(c[i], row[i], column), over_of[i]);
+			}
+		}
+	}
+}
+
 static void rounding_says_how_far_it_went(void **state)
 {
 	(void)state;
@@ -166,6 +210,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(products_are_within_the_bound),
+		cmocka_unit_test(tiles_say_what_is_large_enough),
 		cmocka_unit_test(rounding_says_how_far_it_went),
 		cmocka_unit_test(one_is_chosen),
 	};
