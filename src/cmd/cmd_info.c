@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd_info.c - featlas info: what an atlas is and which parts are there. */
-#include "cmd/cmd.h"
+#include "cmd/info.h"
 
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -105,9 +105,7 @@ static json_t *info_json(const struct atlas *a, struct note *note)
 	return j;
 }
 
-/* A line "name      words", the words made safe. */
-static void print_line(const char *name, const char *fmt, ...) FORMAT_PRINTF(2, 3);
-static void print_line(const char *name, const char *fmt, ...)
+void info_line(const char *name, const char *fmt, ...)
 {
 	struct buf words = BUF_INIT, safe = BUF_INIT;
 	va_list ap;
@@ -134,7 +132,7 @@ static void print_training(const json_t *training)
 			buf_addf(&b, "%s%s %.4g", b.n ? "  " : "", key, json_number_value(v));
 	}
 	if (b.n)
-		print_line("training", "%s", b.s);
+		info_line("training", "%s", b.s);
 	buf_release(&b);
 }
 
@@ -145,7 +143,7 @@ static void print_provenance(const struct atlas *a)
 	for (size_t i = 0; i < n; i++) {
 		char name[40];
 		snprintf(name, sizeof name, "  %s", f[i].name);
-		print_line(name, "%s  [%s%s%s]", f[i].value, dict_origin_name(f[i].origin), *f[i].why ? ": " : "", f[i].why);
+		info_line(name, "%s  [%s%s%s]", f[i].value, dict_origin_name(f[i].origin), *f[i].why ? ": " : "", f[i].why);
 	}
 }
 
@@ -154,11 +152,11 @@ static void print_store(const struct store *s)
 	if (!s)
 		return;
 	if (store_is_imported(s) && !store_n_indexed(s)) {
-		print_line("store", "%llu activations, %llu contexts; statistics as published, over how many tokens is not said",
+		info_line("store", "%llu activations, %llu contexts; statistics as published, over how many tokens is not said",
 			   (unsigned long long)store_n_activations(s), (unsigned long long)store_n_contexts(s));
 		return;
 	}
-	print_line("store", "%llu tokens indexed, %llu of them kept, %llu activations, %llu contexts%s%s",
+	info_line("store", "%llu tokens indexed, %llu of them kept, %llu activations, %llu contexts%s%s",
 		   (unsigned long long)store_n_indexed(s), (unsigned long long)store_n_kept(s),
 		   (unsigned long long)store_n_activations(s), (unsigned long long)store_n_contexts(s),
 		   store_is_full(s) ? "" : "; activations only near the contexts",
@@ -171,15 +169,15 @@ static void print_parts(const struct atlas *a)
 	for (int i = 0; i < ATLAS_N_PARTS; i++)
 		if (!atlas_missing(a, atlas_parts[i]))
 			buf_addf(&b, "%s%s", b.n ? ", " : "", atlas_parts[i]);
-	print_line("parts", "%s", b.s);
+	info_line("parts", "%s", b.s);
 	buf_release(&b);
 	if (a->bare) {
-		print_line("missing", "all others; make an atlas of this dictionary with 'featlas import %s OUT.atlas'", a->folder);
+		info_line("missing", "all others; make an atlas of this dictionary with 'featlas import %s OUT.atlas'", a->folder);
 		return;
 	}
 	for (int i = 0; i < ATLAS_N_PARTS; i++)
 		if (atlas_missing(a, atlas_parts[i]))
-			print_line("missing", "%s", atlas_missing(a, atlas_parts[i]));
+			info_line("missing", "%s", atlas_missing(a, atlas_parts[i]));
 }
 
 /* What is not known of it is left out. */
@@ -194,7 +192,7 @@ static void print_model(const struct atlas *a)
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
 		if (sizes[i].n)
 			buf_addf(&b, ", %u %s", sizes[i].n, sizes[i].what);
-	print_line("model", "%s", b.s);
+	info_line("model", "%s", b.s);
 	buf_release(&b);
 }
 
@@ -203,31 +201,33 @@ static void print_info(const struct atlas *a, struct note *note)
 	const struct dict_info *d = dict_info(a->dict);
 	u64 own = 0;
 	note_each_label(note, count_label, &own, NULL);
-	print_line("atlas", "%s, %s", *a->name ? a->name : "unnamed", a->folder);
+	info_line("atlas", "%s, %s", *a->name ? a->name : "unnamed", a->folder);
 	print_model(a);
 	if (a->norm_median > 0)
-		print_line("hook", "%s, median norm %.4g", a->hook, (f64)a->norm_median);
+		info_line("hook", "%s, median norm %.4g", a->hook, (f64)a->norm_median);
 	else
-		print_line("hook", "%s", *a->hook ? a->hook : "not known");
+		info_line("hook", "%s", *a->hook ? a->hook : "not known");
 	char k[24] = "";
 	if (d->arch == DICT_TOPK)
 		snprintf(k, sizeof k, ", k %u", d->k);
-	print_line("dictionary", "%s, %u features%s, %s", d->arch_name, d->n_features, k, dtype_name(d->dtype));
+	info_line("dictionary", "%s, %u features%s, %s", d->arch_name, d->n_features, k, dtype_name(d->dtype));
 	print_provenance(a);
 	print_training(json_object_get(a->json, "training"));
 	const json_t *check = json_object_get(a->json, "check");
 	if (check)
-		print_line("check", "%s: %s", json_opt_str(check, "verdict", ""), json_opt_str(check, "sentence", ""));
+		info_line("check", "%s: %s", json_opt_str(check, "verdict", ""), json_opt_str(check, "sentence", ""));
 	print_store(a->store);
-	print_line("labels", "%llu in the atlas, %llu of your own",
+	info_line("labels", "%llu in the atlas, %llu of your own",
 		   (unsigned long long)(a->labels ? labels_count(a->labels) : 0), (unsigned long long)own);
-	print_line("edits", "%s%s", note_path(note), note_exists(note) ? "" : " (made at the first edit)");
+	info_line("edits", "%s%s", note_path(note), note_exists(note) ? "" : " (made at the first edit)");
 	print_parts(a);
 }
 
 int cmd_info(const struct cmd_args *a, struct err *e)
 {
 	struct dict_options options;
+	if (info_is_acts(a->positional[0]))
+		return info_acts(a->positional[0], arg_flag(a, "json"), e);
 	struct atlas *atlas = cmd_dict_options(a, &options, e) ? NULL : atlas_open_with(a->positional[0], &options, e);
 	if (!atlas)
 		return -1;

@@ -50,6 +50,8 @@ src/cmd/export.h \
 src/cmd/export_dashboard.c \
 src/cmd/export_neuronpedia.c \
 src/cmd/import.h \
+src/cmd/info.h \
+src/cmd/info_acts.c \
 src/cmd/live.c \
 src/cmd/live.h \
 src/cmd/near_vector.c \

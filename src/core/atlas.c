@@ -318,16 +318,21 @@ bool atlas_as_published(const struct atlas *a)
 	return a->store && store_is_imported(a->store);
 }
 
+static bool has_file(const char *folder, const char *name)
+{
+	char *file = xasprintf("%s/%s", folder, name);
+	bool has = !access(file, F_OK);
+	free(file);
+	return has;
+}
+
 /* Parts without atlas.json: it was never finished, or has lost it. */
 static bool is_unfinished(const char *path)
 {
 	static const char *const files[] = {"activations.safetensors", "vocab.safetensors", "logits.safetensors"};
 	bool found = false;
-	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-		char *file = xasprintf("%s/%s", path, files[i]);
-		found |= !access(file, F_OK);
-		free(file);
-	}
+	for (size_t i = 0; i < ARRAY_LEN(files); i++)
+		found |= has_file(path, files[i]);
 	return found;
 }
 
@@ -335,6 +340,10 @@ static struct atlas *open_bare(const char *path, const struct dict_options *o, s
 {
 	if (is_unfinished(path)) {
 		err_set(e, ERR_FAILED, "cannot open the atlas '%s': parts of one are there, but no atlas.json", path);
+		return NULL;
+	}
+	if (has_file(path, "acts.json")) {
+		err_set(e, ERR_FAILED, "'%s' is a harvest, not an atlas; make one of it with 'featlas train %s ATLAS'", path, path);
 		return NULL;
 	}
 	struct dict *d = dict_open_with(path, o, e);

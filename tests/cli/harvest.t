@@ -14,6 +14,16 @@ ok "about the model" grep -q '"name": "fake world"' "$tmp/a.acts/acts.json"
 check "again" 0 harvest "$tmp/c.jsonl" "$tmp/a.acts" --hook 2 --hook 3 --json
 is "does nothing more" "$out" "$(printf '%s\n' "$first" | sed 's/"n_tokens_new":[0-9]*/"n_tokens_new":0/')"
 
+check "info of it" 0 "$FEATLAS" info "$tmp/a.acts"
+has "its model" "$out" '^model +fake world, 4 layers, 48 wide$'
+has "its texts, and those that are never trained on" "$out" '^texts +20, [0-3] of them held out; [0-9]+ tokens, of c\.jsonl$'
+has "its hooks" "$out" '^hooks +blocks\.2\.hook_resid_post, median norm [0-9.]+$'
+has "all of them" "$out" '^ +blocks\.3\.hook_resid_post, median norm [0-9.]+$'
+check "as JSON" 0 "$FEATLAS" info "$tmp/a.acts" --json
+has "is one object" "$out" '^\{"acts":"[^"]*a\.acts","model":\{.*"n_texts":20,"n_texts_held_out":[0-3],"n_tokens":[0-9]+,"hooks":\[\{"name":"blocks\.2\.hook_resid_post","layer":2,"norm_median":[0-9.]+\},'
+check "it is no atlas" 2 "$FEATLAS" show "$tmp/a.acts" 1
+has "and what it is is said" "$err" "a\.acts' is a harvest, not an atlas; make one of it with 'featlas train "
+
 if python3 -c 'import numpy, safetensors' 2>/dev/null; then
 	ok "marks of tokens" python3 - "$tmp/a.acts" <<'PY'
 import sys
