@@ -44,7 +44,7 @@ static int open_suite(struct job *j, const struct cmd_args *a, struct err *e)
 	j->r.options.folds = (u32)folds;
 	if (!folder && !arg_flag(a, "concepts"))
 		return 0;
-	if (!(j->r.suite = suite_open(folder, e)))
+	if (!(j->r.suite = suite_open(folder, j->r.s->atlas->folder, e)))
 		return folder ? -1 : err_wrap(e, "no concept suite (--suite DIR names another place)");
 	j->r.concepts = xcalloc(j->r.suite->n, sizeof *j->r.concepts);
 	return 0;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MOST_CONCEPTS = 10000, MOST_TEXTS = 100000, MOST_WORDS = 1000, MOST_LINE = 1 << 20 };
 
@@ -147,10 +148,27 @@ static int take_row(void *context, char *line, size_t n, u64 number, struct err 
 	return read_texts(s->folder, c, e);
 }
 
-struct suite *suite_open(const char *folder, struct err *e)
+/* From a checkout nothing is installed: there the suite lies beside the demo atlas. */
+static char *find_folder(const char *atlas)
+{
+	size_t n = atlas ? strlen(atlas) : 0;
+	while (n && atlas[n - 1] == '/')
+		n--;
+	while (n && atlas[n - 1] != '/')
+		n--;
+	char *beside = xasprintf("%.*sconcepts", (int)n, atlas ? atlas : ""), *table = xasprintf("%s/concepts.tsv", beside);
+	bool is = atlas && access(PKGDATADIR "/concepts/concepts.tsv", F_OK) && !access(table, F_OK);
+	free(table);
+	if (is)
+		return beside;
+	free(beside);
+	return xstrdup(PKGDATADIR "/concepts");
+}
+
+struct suite *suite_open(const char *folder, const char *atlas, struct err *e)
 {
 	struct suite *s = xcalloc(1, sizeof *s);
-	s->folder = xstrdup(folder ? folder : PKGDATADIR "/concepts");
+	s->folder = folder ? xstrdup(folder) : find_folder(atlas);
 	char *table = xasprintf("%s/concepts.tsv", s->folder);
 	int bad = each_line(table, take_row, s, e);
 	if (!bad && !s->n)

@@ -35,9 +35,9 @@ struct suite {
 	size_t n;
 };
 
-/* folder: NULL for the one that is installed.  ERR_DAMAGED names file, line and what is wrong; a concept without
- * texts of both kinds in its main language is wrong. */
-struct suite *suite_open(const char *folder, struct err *e);
+/* folder: NULL for the one that is installed, or where none is, the folder "concepts" beside the atlas.  ERR_DAMAGED
+ * names file, line and what is wrong; a concept without texts of both kinds in its main language is wrong. */
+struct suite *suite_open(const char *folder, const char *atlas /* or NULL */, struct err *e);
 void suite_free(struct suite *s); /* NULL is fine */
 const struct suite_concept *suite_find(const struct suite *s, const char *name); /* or NULL */
 

@@ -86,6 +86,19 @@ has "in both languages" "$out" '^languages +1 of 1 '
 before=$out
 check "what was read is kept" 0 "$FEATLAS" eval "$atlas" --concepts --suite "$tmp/suite" --plain --no-model
 is "and needs no model" "$(printf '%s' "$out" | grep rivers)" "$(printf '%s' "$before" | grep rivers)"
+run "$FEATLAS" eval "$atlas" --concepts --no-model
+case $err in
+*"cannot open '"*"/concepts/concepts.tsv': No such file"*)
+	mkdir "$tmp/checkout"
+	cp -r "$atlas" "$tmp/checkout/a.atlas"
+	cp -r "$tmp/suite" "$tmp/checkout/concepts"
+	check "where none is installed, that beside the atlas is taken" 0 \
+		"$FEATLAS" eval "$tmp/checkout/a.atlas/" --concepts --plain --no-model
+	is "which is the same" "$(printf '%s' "$out" | grep rivers)" "$(printf '%s' "$before" | grep rivers)"
+	check "from inside, too" 0 sh -c 'cd "$1/checkout" && exec "$2" eval a.atlas --concepts --plain --no-model' - \
+		"$tmp" "$FEATLAS" ;;
+*) skip "where none is installed" "one is" ;;
+esac
 check "another way was not read" 2 "$FEATLAS" eval "$atlas" --concepts --suite "$tmp/suite" --no-model
 has "says so" "$err" "'rivers' have not been read through this model yet"
 check "by the mean" 0 concepts --value mean --json
