@@ -122,8 +122,6 @@ src/core/query.h \
 src/core/query_run.c \
 src/core/query_tree.h \
 src/core/rand.h \
-src/core/rank.c \
-src/core/rank.h \
 src/core/ranks.h \
 src/core/ranks_alone.c \
 src/core/rows.c \

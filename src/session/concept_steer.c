@@ -10,8 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_STRENGTHS = 5, N_FIRST = 1, N_MORE = 2, N_JUDGED = 3, N_FINAL = 4, BY_KNOWING = 3, BY_WRITING = 4 };
+enum {
+	N_SCREENED = 2, SCREEN_SEEDS = 5, N_STRENGTHS = 5, N_FIRST = 1, N_MORE = 2, N_JUDGED = 3,
+	N_SECOND = 3, N_FINAL = 4, /* that go on to the next round */
+	BY_KNOWING = 3, BY_WRITING = 4,
+};
+#define LEAST_WORDS 0.3 /* listed words a text, without a hit in the first round */
 
+static const f32 screened[N_SCREENED] = {1.5f, 2.0f};
 static const f32 strengths[N_STRENGTHS] = {1.25f, 1.5f, 1.75f, 2.0f, 2.25f};
 static const char *const choosing[N_FIRST + N_MORE] = {"What did you do last weekend?", "Tell me a story.",
 						       "Describe your day."};
@@ -106,6 +112,7 @@ struct ask {
 	const char *const *prompts;
 	size_t n_prompts;
 	u64 first_seed;
+	size_t n_seeds;
 	bool random;
 	enum intervention_where where;
 };
@@ -117,14 +124,14 @@ static struct sweep *run(struct concept_steer *c, const struct suite_concept *co
 	const struct steer_spec spec = {.feature = a->feature, .method = STEER_ADD, .strength = a->strengths[0],
 					.times_max = true, .where = -1};
 	u64 seeds[CONCEPT_SEEDS];
-	for (u64 i = 0; i < CONCEPT_SEEDS; i++)
+	for (u64 i = 0; i < a->n_seeds; i++)
 		seeds[i] = a->first_seed + i;
 	const struct sweep_request q = {.specs = &spec,
 					.n_specs = 1,
 					.strengths = a->strengths,
 					.n_strengths = a->n_strengths,
 					.seeds = seeds,
-					.n_seeds = CONCEPT_SEEDS,
+					.n_seeds = a->n_seeds,
 					.prompts = a->prompts,
 					.n_prompts = a->n_prompts,
 					.words = (const char *const *)concept->words,
@@ -151,9 +158,9 @@ static bool has_maximum(const struct concept_steer *c, u32 feature)
 }
 
 /* What one strength did. */
-static struct steer_trial summarise(const struct sweep *s, u32 feature, size_t strength)
+static struct steer_trial summarise(const struct sweep *s, u32 feature, size_t strength, u32 round)
 {
-	struct steer_trial t = {.feature = feature, .strength = (f64)s->q.strengths[strength], .prompts = (u32)s->q.n_prompts};
+	struct steer_trial t = {.feature = feature, .strength = (f64)s->q.strengths[strength], .round = round};
 	for (size_t p = 0; p < s->q.n_prompts; p++)
 		for (size_t k = 0; k < s->q.n_seeds; k++) {
 			const struct sweep_cell *cell = sweep_at(s, SWEEP_STEERED, p, k, strength);
@@ -170,7 +177,7 @@ static struct steer_trial summarise(const struct sweep *s, u32 feature, size_t s
 /* ---- choosing ---- */
 
 struct tried {
-	struct steer_trial t; /* both rounds together */
+	struct steer_trial t; /* the second round, then the third with it */
 	f64 value;            /* hits, and half the neighbouring strengths' mean: ten texts are few */
 };
 
@@ -206,7 +213,7 @@ static void value_strengths(struct tried *x)
 
 /* Baselines that are made once. */
 struct likes {
-	struct sweep *first, *more, *judged;
+	struct sweep *screen, *first, *more, *judged;
 };
 
 /* Keeps s where it is the first of its kind. */
@@ -218,65 +225,114 @@ static void keep_like(struct sweep **like, struct sweep *s)
 		*like = s;
 }
 
-static int first_round(struct concept_steer *c, const struct suite_concept *concept, u32 feature, struct likes *likes,
-		       struct tried *out, struct err *e)
+/* A round of one feature: out gets a trial for each strength. */
+static int try_feature(struct concept_steer *c, const struct suite_concept *concept, const struct ask *a, u32 round,
+		       struct sweep **like, struct steer_trial *out, struct err *e)
 {
-	const struct ask a = {feature, strengths, N_STRENGTHS, choosing, N_FIRST, 1, false, WHERE_BOTH};
-	struct sweep *s = run(c, concept, &a, likes->first, e);
+	struct sweep *s = run(c, concept, a, *like, e);
 	if (!s)
 		return -1;
-	for (size_t k = 0; k < N_STRENGTHS; k++) {
-		out[k] = (struct tried){summarise(s, feature, k), 0};
-		steer_tables_add_trial(c->tables, concept, &out[k].t);
+	for (size_t k = 0; k < a->n_strengths; k++) {
+		out[k] = summarise(s, a->feature, k, round);
+		steer_tables_add_trial(c->tables, concept, &out[k]);
 	}
-	value_strengths(out);
-	keep_like(&likes->first, s);
+	keep_like(like, s);
 	return 0;
 }
 
-static int second_round(struct concept_steer *c, const struct suite_concept *concept, struct tried *x, struct likes *likes,
-			struct err *e)
+struct screening {
+	u32 feature, hits;
+	f64 words;
+};
+
+static int by_promise(const void *a, const void *b)
+{
+	const struct screening *x = a, *y = b;
+	if (x->hits != y->hits)
+		return x->hits < y->hits ? 1 : -1;
+	return (x->words < y->words) - (x->words > y->words);
+}
+
+/* Fills the features that go on, at most N_SECOND. */
+static int screen(struct concept_steer *c, const struct suite_concept *concept, const struct suite_result *r,
+		  struct likes *likes, u32 *out, size_t *n_out, u32 *n_texts, struct err *e)
+{
+	u32 candidates[CONCEPT_CANDIDATES];
+	struct screening list[CONCEPT_CANDIDATES];
+	size_t n = concept_candidates(c->s, concept, r, candidates), m = 0;
+	for (size_t i = 0; i < n; i++) {
+		const struct ask a = {candidates[i], screened, N_SCREENED, choosing, N_FIRST, 1, SCREEN_SEEDS, false, WHERE_BOTH};
+		struct steer_trial t[N_SCREENED];
+		if (!has_maximum(c, candidates[i]))
+			continue;
+		if (try_feature(c, concept, &a, 1, &likes->screen, t, e))
+			return -1;
+		list[m] = (struct screening){.feature = candidates[i]};
+		for (size_t k = 0; k < N_SCREENED; k++) {
+			list[m].hits += t[k].hits;
+			list[m].words += t[k].words / N_SCREENED;
+			*n_texts += t[k].texts;
+		}
+		m++;
+	}
+	qsort(list, m, sizeof *list, by_promise);
+	for (size_t i = 0; i < MIN(m, (size_t)N_SECOND); i++)
+		if (list[i].hits || list[i].words >= LEAST_WORDS)
+			out[(*n_out)++] = list[i].feature;
+	return 0;
+}
+
+static int second_round(struct concept_steer *c, const struct suite_concept *concept, u32 feature, struct likes *likes,
+			struct tried *out, struct err *e)
+{
+	const struct ask a = {feature, strengths, N_STRENGTHS, choosing, N_FIRST, 1, CONCEPT_SEEDS, false, WHERE_BOTH};
+	struct steer_trial t[N_STRENGTHS];
+	if (try_feature(c, concept, &a, 2, &likes->first, t, e))
+		return -1;
+	for (size_t k = 0; k < N_STRENGTHS; k++)
+		out[k] = (struct tried){t[k], 0};
+	value_strengths(out);
+	return 0;
+}
+
+static int third_round(struct concept_steer *c, const struct suite_concept *concept, struct tried *x, struct likes *likes,
+		       struct err *e)
 {
 	const f32 strength = (f32)x->t.strength;
-	const struct ask a = {x->t.feature, &strength, 1, choosing + N_FIRST, N_MORE, 1, false, WHERE_BOTH};
-	struct sweep *s = run(c, concept, &a, likes->more, e);
-	if (!s)
+	const struct ask a = {x->t.feature, &strength, 1, choosing + N_FIRST, N_MORE, 1, CONCEPT_SEEDS, false, WHERE_BOTH};
+	struct steer_trial more, *t = &x->t;
+	if (try_feature(c, concept, &a, 3, &likes->more, &more, e))
 		return -1;
-	struct steer_trial more = summarise(s, x->t.feature, 0), *t = &x->t;
-	steer_tables_add_trial(c->tables, concept, &more);
 	t->excess = (t->excess * t->texts + more.excess * more.texts) / (t->texts + more.texts);
 	t->texts += more.texts;
 	t->hits += more.hits;
-	keep_like(&likes->more, s);
 	return 0;
 }
 
 static int choose_one(struct concept_steer *c, size_t i, struct likes *likes, struct err *e)
 {
 	const struct suite_concept *concept = &c->suite->concepts[i];
-	u32 candidates[CONCEPT_CANDIDATES];
-	struct tried tried[CONCEPT_CANDIDATES * N_STRENGTHS];
-	size_t n = concept_candidates(c->s, concept, &c->results[i], candidates), m = 0, finalists = 0;
+	struct steer_choice x = {.feature = NO_FEATURE, .where = WHERE_BOTH};
+	struct tried tried[N_SECOND * N_STRENGTHS];
+	u32 second[N_SECOND];
+	size_t n = 0, m = 0, finalists = 0;
 	steer_tables_forget_trials(c->tables, concept);
-	for (size_t k = 0; k < n; k++) {
-		if (!has_maximum(c, candidates[k]))
-			continue;
-		if (first_round(c, concept, candidates[k], likes, tried + m, e))
+	if (screen(c, concept, &c->results[i], likes, second, &n, &x.texts, e))
+		return -1;
+	for (; m < n; m++)
+		if (second_round(c, concept, second[m], likes, tried + m * N_STRENGTHS, e))
 			return -1;
-		m += N_STRENGTHS;
-	}
+	m *= N_STRENGTHS;
+	for (size_t k = 0; k < m; k++)
+		x.texts += tried[k].t.texts;
 	qsort(tried, m, sizeof *tried, by_value);
 	while (finalists < MIN(m, (size_t)N_FINAL) && tried[finalists].t.hits)
-		if (second_round(c, concept, &tried[finalists++], likes, e))
+		if (third_round(c, concept, &tried[finalists++], likes, e))
 			return -1;
 	qsort(tried, finalists, sizeof *tried, by_hits);
-	struct steer_choice x = {.feature = NO_FEATURE, .where = WHERE_BOTH};
 	if (finalists)
 		x = (struct steer_choice){.feature = tried[0].t.feature, .strength = tried[0].t.strength, .where = WHERE_BOTH,
 					  .texts = tried[0].t.texts, .hits = tried[0].t.hits};
-	else
-		for (size_t k = 0; k < m; k++)
-			x.texts += tried[k].t.texts;
 	steer_tables_set_choice(c->tables, concept, &x);
 	if (steer_tables_write_choices(c->tables, e))
 		return -1;
@@ -292,6 +348,7 @@ static int need_store(const struct concept_steer *c, struct err *e)
 
 static void likes_release(struct likes *l)
 {
+	sweep_free(l->screen);
 	sweep_free(l->first);
 	sweep_free(l->more);
 	sweep_free(l->judged);
@@ -346,7 +403,7 @@ static int judge_one(struct concept_steer *c, const struct suite_concept *concep
 		     struct likes *likes, struct err *e)
 {
 	const f32 strength = (f32)x->strength;
-	const struct ask a = {x->feature, &strength, 1, judged, N_JUDGED, CONCEPT_SEEDS + 1, true,
+	const struct ask a = {x->feature, &strength, 1, judged, N_JUDGED, CONCEPT_SEEDS + 1, CONCEPT_SEEDS, true,
 			      (enum intervention_where)x->where};
 	if (x->feature >= c->s->atlas->n_features)
 		return err_set(e, ERR_DAMAGED, "the choice for '%s' is feature %u, and the atlas has %u", concept->name,

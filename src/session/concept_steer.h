@@ -2,9 +2,11 @@
 /* concept_steer.h - does one feature make the model write about a concept, by the rule of judge.h?
  *
  * Choosing, on seeds 1 to 10.  Candidates: the features that know the concept best (concepts.h), and those
- * whose topic words hold words of the concept's list, the best writers among them first.  Each is added
- * at five strengths from 1.25 to 2.25 times its maximum, on prompt and reply, after one prompt; the four
- * best of feature and strength go on to two more prompts, and the one with most hits of all three is chosen.
+ * whose topic words hold words of the concept's list, the best writers among them first.  A feature is added on
+ * prompt and reply.  Round 1: every candidate at 1.5 and 2 times its maximum, five seeds, one prompt; the three
+ * with most hits, then most listed words, go on if they have any to speak of.  Round 2: these at five
+ * strengths from 1.25 to 2.25, ten seeds.  Round 3: the four best of feature and strength after two more
+ * prompts; the one with most hits in rounds 2 and 3 is chosen.
  * Judging, on seeds 11 to 20 and three other prompts: the choice, the unsteered model, and a random
  * direction of the same norm.
  * Both go on where they stopped: what stands in the tables is not done again.

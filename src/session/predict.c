@@ -3,7 +3,7 @@
 #include "session/predict.h"
 
 #include "base/mem.h"
-#include "core/rank.h"
+#include "core/correlate.h"
 #include "core/run.h"
 
 #include <math.h>
@@ -38,27 +38,32 @@ struct points {
 
 static void correlate(const struct atlas *a, const struct points *p, struct prediction out[N_PREDICT])
 {
-	f64 *x = xcalloc(p->n + 1, sizeof *x);
+	f64 *x = xcalloc(p->n + 1, sizeof *x), *y = xcalloc(p->n + 1, sizeof *y);
 	for (int k = 0; k < N_PREDICT; k++) {
-		for (size_t i = 0; i < p->n; i++)
-			x[i] = score_of(a, p->feature[i], k);
-		out[k].rho = rank_correlation(x, p->hits, p->n, &out[k].n);
+		size_t n = 0;
+		for (size_t i = 0; i < p->n; i++) {
+			x[n] = score_of(a, p->feature[i], k);
+			y[n] = p->hits[i];
+			n += !isnan(x[n]);
+		}
+		out[k] = (struct prediction){correlate_spearman(x, y, n), n};
 	}
 	free(x);
+	free(y);
 }
 
 static bool same(const struct steer_trial *x, const struct steer_trial *y)
 {
-	return x->feature == y->feature && x->prompts == y->prompts && !strcmp(x->concept, y->concept);
+	return x->feature == y->feature && x->round == y->round && !strcmp(x->concept, y->concept);
 }
 
-/* Trials of one feature for one concept stand together, the first round's have one prompt. */
+/* Trials of one feature for one concept stand together; all were in the first round. */
 static void collect_tried(const struct steer_tables *t, struct points *p)
 {
 	for (size_t i = 0; i < t->n_trials; i++) {
 		const struct steer_trial *x = &t->trials[i];
 		f64 share = x->texts ? x->hits / (f64)x->texts : 0;
-		if (x->prompts != 1)
+		if (x->round != 1)
 			continue;
 		if (i && same(x, x - 1)) {
 			p->hits[p->n - 1] = MAX(p->hits[p->n - 1], share);

@@ -2,7 +2,7 @@
 /* predict.h - which of a feature's scores says beforehand that it steers?
  *
  * Rank correlations with the share of texts that were hits: over the features judged, and over all that was tried,
- * each concept and feature once at its best strength of the first round.  Those judged are the winners of a choice, so
+ * each concept and feature once, at its better strength of the first round.  Those judged are the winners of a choice, so
  * their range is narrow; the tried ones are less chosen.
  */
 #ifndef FEATLAS_PREDICT_H

@@ -125,7 +125,7 @@ static int take_trial(struct table *x)
 	struct steer_tables *t = x->t;
 	if (x->n != 8)
 		return wrong(x, "eight fields were expected");
-	struct steer_trial f = {.feature = count(x, 1), .strength = number(x, 2), .prompts = count(x, 3), .texts = count(x, 4),
+	struct steer_trial f = {.feature = count(x, 1), .strength = number(x, 2), .round = count(x, 3), .texts = count(x, 4),
 				.hits = count(x, 5), .words = number(x, 6), .excess = number(x, 7)};
 	if (x->failed)
 		return -1;
@@ -293,10 +293,10 @@ static int write_table(const struct steer_tables *t, const char *name, struct bu
 static int write_trials(const struct steer_tables *t, struct err *e)
 {
 	struct buf b = BUF_INIT;
-	buf_addf(&b, "# dictionary %s\n# concept\tfeature\tstrength\tprompts\ttexts\thits\twords\tnats\n", t->dictionary);
+	buf_addf(&b, "# dictionary %s\n# concept\tfeature\tstrength\tround\ttexts\thits\twords\tnats\n", t->dictionary);
 	for (size_t i = 0; i < t->n_trials; i++) {
 		const struct steer_trial *x = &t->trials[i];
-		buf_addf(&b, "%s\t%u\t%g\t%u\t%u\t%u\t%.2f\t%.3f\n", x->concept, x->feature, x->strength, x->prompts,
+		buf_addf(&b, "%s\t%u\t%g\t%u\t%u\t%u\t%.2f\t%.3f\n", x->concept, x->feature, x->strength, x->round,
 			 x->texts, x->hits, x->words, x->excess);
 	}
 	return write_table(t, "trials.tsv", &b, e);

@@ -4,7 +4,7 @@
  *	choices.tsv  concept, feature, strength, where, texts, hits, list
  *	figures.tsv  concept, feature, strength, where, list, seeds, seeds hit, texts, steered, baseline and random
  *	             texts hit, nats above the baseline
- *	trials.tsv   concept, feature, strength, prompts, texts, hits, words, nats: all that was tried
+ *	trials.tsv   concept, feature, strength, round, texts, hits, words, nats: all that was tried
  *
  * Each begins with the line "# dictionary SHA256", of what they are about: another dictionary's are
  * refused.  `list` is a hash of the concept's words: a row whose list is no longer the suite's does not
@@ -37,7 +37,7 @@ struct steer_trial {
 	char *concept;
 	u32 feature;
 	f64 strength;
-	u32 prompts, texts, hits;
+	u32 round, texts, hits; /* concept_steer.h's rounds, from 1 */
 	f64 words, excess; /* mean of different listed words, of nats above the baseline */
 };
 

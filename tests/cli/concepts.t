@@ -100,7 +100,7 @@ case $err in
 *) skip "where none is installed" "one is" ;;
 esac
 check "another way was not read" 2 "$FEATLAS" eval "$atlas" --concepts --suite "$tmp/suite" --no-model
-has "says so" "$err" "'rivers' have not been read through this model yet"
+has "says so" "$err" "the texts of 'rivers' have not been read through this model yet"
 check "by the mean" 0 concepts --value mean --json
 has "is said" "$out" '"read":"plain","value":"mean","folds":5'
 has "with all about a concept" "$out" '"name":"rivers","title":"Rivers and streams","positive":5,"negative":5,"held_out":\{"auroc":1\.0,"folds":5,"feature":1,"times":5\},"languages":\{"fr":\{"auroc":1\.0,"positive":1,"negative":1\}\}'
@@ -109,7 +109,7 @@ check "features are chosen" 0 concepts --choose --steering "$tmp"
 has "and told" "$err" '^rivers: chosen #[0-9]+ at [0-9.]+x, [0-9]+ hits of 30 texts'
 has "in a table" "$(cat "$tmp/choices.tsv")" "^rivers$tab[0-9]+$tab[0-9.]+${tab}both${tab}30$tab[0-9]+$tab[0-9a-f]{16}$"
 has "of a dictionary" "$(cat "$tmp/choices.tsv")" '^# dictionary [0-9a-f]{64}$'
-has "with all that was tried" "$(cat "$tmp/trials.tsv")" "^rivers${tab}1${tab}1.25${tab}1${tab}10$tab"
+has "with all that was tried" "$(cat "$tmp/trials.tsv")" "^rivers${tab}1${tab}1.5${tab}1${tab}5$tab"
 cp "$tmp/choices.tsv" "$tmp/before.tsv"
 check "chosen once is enough" 0 concepts --choose --steering "$tmp"
 lacks "nothing is done again" "$err" '^rivers: '

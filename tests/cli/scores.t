@@ -21,4 +21,25 @@ is "three lines" "$(printf '%s\n' "$out" | wc -l)" 3
 run "$FEATLAS" search "$atlas" 'detects:>0.5 or output:>0.5' --query --count
 ok "detects: and output: too" [ "$out" -gt 0 ]
 
+# A model that ends after some batches: it goes on from there, and what comes of it is the same to the bit.
+numbers() { tail -c 49152 "$1" | cksum; } # four scores and twenty words of 512 features
+cut='stdbuf -o0 head -c 200000 | featlas-fake'
+if command -v stdbuf >/dev/null; then
+	check "in one go" 0 scores --strength 3 --json
+	want=$(numbers "$atlas/scores.safetensors")
+	FEATLAS_BACKEND_TIMEOUT=30
+	export FEATLAS_BACKEND_TIMEOUT
+	check "the model goes away" 2 "$FEATLAS" scores "$atlas" --backend "$cut" --strength 3
+	has "what is done is kept" "$err" 'goes on from there'
+	ok "in a file" [ -e "$atlas/scores.part.safetensors" ]
+	check "another question" 0 scores --strength 4 --json
+	has "begins anew" "$out" '"resumed":false'
+	ok "and leaves nothing lying" [ ! -e "$atlas/scores.part.safetensors" ]
+	run "$FEATLAS" scores "$atlas" --backend "$cut" --strength 3
+	check "taken up" 0 scores --strength 3 --json
+	has "where it stopped" "$out" '"resumed":true'
+	is "with the same scores" "$(numbers "$atlas/scores.safetensors")" "$want"
+else
+	skip "a model that goes away" "no stdbuf"
+fi
 finish

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_coherence.c - agreement of neighbours counted by hand, chance against its exact mean; ranks. */
+/* test_coherence.c - agreement of neighbours counted by hand, chance against its exact mean. */
 #include "core/coherence.h"
-#include "core/rank.h"
 
 #include "base/mem.h"
 
@@ -113,26 +112,9 @@ static void nothing(void **state)
 	assert_true(isnan(c.observed) && isnan(c.z));
 }
 
-static void ranks(void **state)
-{
-	(void)state;
-	size_t n;
-	/* ranks 1 2 3 4 5 and 2 1 4 3 5: 1 - 6 * 4 / (5 * 24) */
-	const f64 x[] = {1, 2, 3, 4, 50}, y[] = {20, 10, 40, 30, 99};
-	assert_true(fabs(rank_correlation(x, y, 5, &n) - 0.8) < 1e-12);
-	assert_int_equal(n, 5);
-	/* ties: ranks 1.5 1.5 3 and 1 2 3 give 1.5 / sqrt(1.5 * 2) */
-	const f64 a[] = {1, 1, NAN, 2}, b[] = {1, 2, 9, 3};
-	assert_true(fabs(rank_correlation(a, b, 4, &n) - 1.5 / sqrt(3)) < 1e-12);
-	assert_int_equal(n, 3);
-	const f64 flat[] = {4, 4, 4, 4, 4};
-	assert_true(isnan(rank_correlation(x, flat, 5, NULL)));
-	assert_true(isnan(rank_correlation(x, y, 2, NULL)));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(by_hand), cmocka_unit_test(two_sides), cmocka_unit_test(chance),
-					   cmocka_unit_test(nothing), cmocka_unit_test(ranks)};
+					   cmocka_unit_test(nothing)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
