@@ -33,6 +33,8 @@ void eval_print(const struct eval_report *r);
 void eval_print_markdown(const struct eval_report *r);
 /* Concepts whose held-out AUROC is CONCEPT_GOOD or more. */
 size_t eval_n_known(const struct eval_report *r);
+/* The same of the dense probe. */
+size_t eval_n_dense(const struct eval_report *r);
 /* Concepts that steer, and those that were judged. */
 size_t eval_n_steer(const struct eval_report *r, size_t *judged);
 

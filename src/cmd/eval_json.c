@@ -151,6 +151,7 @@ static json_t *concept_json(const struct eval_report *r, const struct suite_resu
 			    json_pack("{s:o, s:I, s:o, s:I}", "auroc", json_f32(h->auroc), "folds", (json_int_t)h->folds,
 				      "feature", h->folds ? json_integer(h->chosen) : json_null(), "times",
 				      (json_int_t)h->times));
+	json_object_set_new(j, "dense_probe", json_f32(c->dense));
 	json_object_set_new(j, "languages", languages_json(c));
 	for (size_t i = 0; i < c->n_top; i++)
 		json_array_append_new(list, score_json(s, &c->top[i]));
@@ -171,7 +172,7 @@ static json_t *concepts_json(const struct eval_report *r)
 			 (json_int_t)eval_n_known(r), "auroc_wanted", (f64)CONCEPT_GOOD, "read",
 			 r->options.chat ? "chat" : "plain", "value", r->options.value == FIND_MAX ? "max" : "mean", "folds",
 			 (json_int_t)r->options.folds, "list", list);
-	json_object_update_new(o, json_pack("{s:I, s:I}", "judged", (json_int_t)judged, "steer", (json_int_t)steer));
+	json_object_update_new(o, json_pack("{s:I, s:I, s:I}", "known_dense", (json_int_t)eval_n_dense(r), "judged", (json_int_t)judged, "steer", (json_int_t)steer));
 	if (judged)
 		json_object_set_new(o, "predicts", json_pack("{s:o, s:o}", "judged", predicts_json(r->predicts[PREDICT_JUDGED]),
 							     "tried", predicts_json(r->predicts[PREDICT_TRIED])));

@@ -23,6 +23,14 @@ size_t eval_n_known(const struct eval_report *r)
 	return n;
 }
 
+size_t eval_n_dense(const struct eval_report *r)
+{
+	size_t n = 0;
+	for (size_t i = 0; r->concepts && i < r->suite->n; i++)
+		n += r->concepts[i].dense >= CONCEPT_GOOD;
+	return n;
+}
+
 size_t eval_n_steer(const struct eval_report *r, size_t *judged)
 {
 	size_t n = 0;
@@ -100,7 +108,8 @@ static void print_concept(struct session *s, const struct suite_result *c)
 		u32 id = c->top[0].feature;
 		char *label = session_label_text(s, id);
 		atlas_scores(s->atlas, id, &scores);
-		buf_addf(&line, " %.3f  %.3f  #%-7u", (f64)c->held_out.auroc, (f64)c->top[0].auroc, id);
+		buf_addf(&line, " %.3f  %.3f  %.3f  #%-7u", (f64)c->held_out.auroc, (f64)c->top[0].auroc, (f64)c->dense,
+			 id);
 		for (size_t i = 0; i < c->n_languages; i++)
 			buf_addf(&line, "%s %.2f ", c->languages[i].code, (f64)c->languages[i].auroc);
 		cmd_add_text(&line, label, strlen(label));
@@ -116,7 +125,7 @@ static void print_concepts(const struct eval_report *r)
 	size_t several = 0, across = 0;
 	printf("concepts       %zu, read %s, a text's value the %s of its tokens\n", r->suite->n,
 	       r->options.chat ? "as a user's message" : "as plain text", r->options.value == FIND_MAX ? "largest" : "mean");
-	puts("                         held out  all  feature");
+	puts("                         held out  all    dense  feature");
 	for (size_t i = 0; i < r->suite->n; i++) {
 		const struct suite_result *c = &r->concepts[i];
 		print_concept(r->s, c);
@@ -125,6 +134,7 @@ static void print_concepts(const struct eval_report *r)
 	}
 	printf("known          %zu of %zu concepts have one feature of held-out AUROC %.1f or more\n", eval_n_known(r),
 	       r->suite->n, (f64)CONCEPT_GOOD);
+	printf("dense          %zu are known by a linear probe on all numbers of the same rows\n", eval_n_dense(r));
 	if (several)
 		printf("languages      %zu of %zu in several languages have it in all of them\n", across, several);
 }
@@ -265,12 +275,13 @@ static void markdown_concept(struct session *s, const struct suite_result *c)
 	struct atlas_scores scores;
 	buf_addf(&line, "| %s |", c->concept->name);
 	if (!c->n_top)
-		buf_adds(&line, " - | - | - | nothing fires | | | | |");
+		buf_adds(&line, " - | - | - | - | nothing fires | | | | |");
 	else {
 		u32 id = c->top[0].feature;
 		char *label = session_label_text(s, id);
 		atlas_scores(s->atlas, id, &scores);
-		buf_addf(&line, " %.3f | %.3f | #%u | ", (f64)c->held_out.auroc, (f64)c->top[0].auroc, id);
+		buf_addf(&line, " %.3f | %.3f | %.3f | #%u | ", (f64)c->held_out.auroc, (f64)c->top[0].auroc,
+			 (f64)c->dense, id);
 		add_cell(&line, label);
 		buf_addf(&line, " | %u/%u, %u/%u |", c->top[0].n_positive, c->n_positive, c->top[0].n_negative, c->n_negative);
 		add_score(&line, scores.input);
@@ -317,12 +328,12 @@ static void markdown_languages(const struct eval_report *r)
 
 static void markdown_concepts(const struct eval_report *r)
 {
-	puts("| concept | held out | all | feature | label | fires on positive, negative | detects | writes | neighbours |\n"
-	     "| --- | ---: | ---: | --- | --- | --- | ---: | ---: | --- |");
+	puts("| concept | held out | all | dense probe | feature | label | fires on positive, negative | detects | writes | neighbours |\n"
+	     "| --- | ---: | ---: | ---: | --- | --- | --- | ---: | ---: | --- |");
 	for (size_t i = 0; i < r->suite->n; i++)
 		markdown_concept(r->s, &r->concepts[i]);
-	printf("\n%zu of %zu concepts have one feature of held-out AUROC %.1f or more.\n", eval_n_known(r), r->suite->n,
-	       (f64)CONCEPT_GOOD);
+	printf("\n%zu of %zu concepts have one feature of held-out AUROC %.1f or more; a linear probe on all numbers of the same "
+	       "rows has %zu.\n", eval_n_known(r), r->suite->n, (f64)CONCEPT_GOOD, eval_n_dense(r));
 	markdown_languages(r);
 }
 

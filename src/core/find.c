@@ -237,12 +237,11 @@ i64 find_rank(const struct find_text *t, size_t n, u32 n_features, const struct 
 	return (i64)m;
 }
 
-/* The fold of each text: by turns, each kind by itself. */
-static void deal(const struct find_text *t, size_t n, u32 folds, u32 *fold)
+void find_deal(const bool *positive, size_t n, u32 folds, u32 *fold)
 {
 	u32 next[2] = {0};
 	for (size_t i = 0; i < n; i++)
-		fold[i] = next[t[i].positive]++ % folds;
+		fold[i] = next[positive[i]]++ % folds;
 }
 
 int find_held_out(const struct find_text *t, size_t n, u32 n_features, u32 folds, const struct find_filter *filter,
@@ -254,7 +253,9 @@ int find_held_out(const struct find_text *t, size_t n, u32 n_features, u32 folds
 	f64 sum = 0;
 	int bad = 0;
 	*out = (struct find_held_out){.auroc = NAN, .chosen = UINT32_MAX};
-	deal(t, n, folds, fold);
+	for (size_t i = 0; i < n; i++)
+		use[i] = t[i].positive;
+	find_deal(use, n, folds, fold);
 	for (u32 k = 0; k < folds && !bad; k++) {
 		u64 m = 0;
 		u32 out_of = 0, left = 0; /* kinds in the fold, and without it */

@@ -52,10 +52,13 @@ struct find_held_out {
 	u32 chosen;     /* the feature chosen most often, */
 	u32 times;      /* and how often */
 };
-/* Texts are dealt to folds by turns, each kind by itself.  Where nothing passes the filter without a fold, there
+/* Texts are dealt to folds by find_deal.  Where nothing passes the filter without a fold, there
  * is no choice, and its AUROC counts as chance, 0.5. */
 int find_held_out(const struct find_text *t, size_t n, u32 n_features, u32 folds, const struct find_filter *filter,
 		  struct pool *pool, struct find_held_out *out, struct err *e);
+
+/* The fold of each text: by turns, each kind by itself. */
+void find_deal(const bool *positive, size_t n, u32 folds, u32 *fold /* [n] */);
 
 /* AUROC of one feature over the texts for which use is true (NULL: all); NaN without both kinds. */
 f32 find_auroc(const struct find_text *t, size_t n, u32 feature, const bool *use);

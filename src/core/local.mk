@@ -115,6 +115,8 @@ src/core/match.c \
 src/core/match.h \
 src/core/note.c \
 src/core/note.h \
+src/core/probe.c \
+src/core/probe.h \
 src/core/prune.c \
 src/core/prune.h \
 src/core/query.c \

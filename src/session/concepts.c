@@ -3,6 +3,7 @@
 #include "session/concepts.h"
 
 #include "base/mem.h"
+#include "core/probe.h"
 #include "session/suite_rows.h"
 
 #include <math.h>
@@ -69,6 +70,26 @@ static int judge(struct session *s, const struct suite_concept *c, const struct 
 	return bad ? -1 : 0;
 }
 
+/* What all numbers of the mean row tell, on the same texts and folds. */
+static int probe(const struct suite_concept *c, const struct suite_rows *r, u32 d, u32 folds, f32 *out, struct err *e)
+{
+	f32 *mean = mem_try((u64)c->n * d + 1, sizeof *mean, "mean rows", e);
+	bool *positive = xcalloc(c->n + 1, sizeof *positive);
+	size_t n = 0;
+	for (size_t i = 0, at = 0; i < c->n && mean; at += r->n[i++]) {
+		if (c->texts[i].language)
+			continue;
+		for (u32 k = 0; k < r->n[i]; k++)
+			for (u32 j = 0; j < d; j++)
+				mean[n * d + j] += r->x[(at + k) * d + j] / (f32)r->n[i];
+		positive[n++] = c->texts[i].positive;
+	}
+	int bad = mean ? probe_held_out(mean, positive, n, d, folds, out, e) : -1;
+	free(mean);
+	free(positive);
+	return bad;
+}
+
 static int run_one(struct session *s, struct backend *b, const struct suite_concept *c, const struct concept_options *o,
 		   struct suite_result *out, struct err *e)
 {
@@ -77,7 +98,8 @@ static int run_one(struct session *s, struct backend *b, const struct suite_conc
 	if (suite_rows_read(s, b, c, o->chat, &rows, e))
 		return -1;
 	struct find_text *t = xcalloc(c->n + 1, sizeof *t);
-	int bad = gather(s, c, &rows, o->value, t, e) || judge(s, c, t, o->folds, out, e);
+	int bad = gather(s, c, &rows, o->value, t, e) || judge(s, c, t, o->folds, out, e) ||
+		  probe(c, &rows, s->atlas->d_model, o->folds, &out->dense, e);
 	for (size_t i = 0; i < c->n; i++)
 		find_text_release(&t[i]);
 	free(t);

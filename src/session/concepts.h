@@ -33,6 +33,7 @@ struct suite_result {
 	struct find_score top[CONCEPT_TOP];  /* chosen on all of these, best first */
 	size_t n_top;                        /* 0: nothing fires */
 	struct find_held_out held_out;
+	f32 dense;                           /* held out, of a linear probe on the mean of the rows (core/probe.h) */
 	struct concept_language languages[SUITE_MAX_LANGUAGES]; /* the others */
 	size_t n_languages;
 };
