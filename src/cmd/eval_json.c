@@ -172,7 +172,8 @@ static json_t *concepts_json(const struct eval_report *r)
 			 (json_int_t)eval_n_known(r), "auroc_wanted", (f64)CONCEPT_GOOD, "read",
 			 r->options.chat ? "chat" : "plain", "value", r->options.value == FIND_MAX ? "max" : "mean", "folds",
 			 (json_int_t)r->options.folds, "list", list);
-	json_object_update_new(o, json_pack("{s:I, s:I, s:I}", "known_dense", (json_int_t)eval_n_dense(r), "judged", (json_int_t)judged, "steer", (json_int_t)steer));
+	json_object_update_new(o, json_pack("{s:I, s:I, s:I}", "known_dense", (json_int_t)eval_n_dense(r), "judged",
+					    (json_int_t)judged, "steer", (json_int_t)steer));
 	if (judged)
 		json_object_set_new(o, "predicts", json_pack("{s:o, s:o}", "judged", predicts_json(r->predicts[PREDICT_JUDGED]),
 							     "tried", predicts_json(r->predicts[PREDICT_TRIED])));

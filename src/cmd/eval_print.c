@@ -328,12 +328,13 @@ static void markdown_languages(const struct eval_report *r)
 
 static void markdown_concepts(const struct eval_report *r)
 {
-	puts("| concept | held out | all | dense probe | feature | label | fires on positive, negative | detects | writes | neighbours |\n"
+	puts("| concept | held out | all | dense probe | feature | label | fires on positive, negative | detects | writes | "
+	     "neighbours |\n"
 	     "| --- | ---: | ---: | ---: | --- | --- | --- | ---: | ---: | --- |");
 	for (size_t i = 0; i < r->suite->n; i++)
 		markdown_concept(r->s, &r->concepts[i]);
-	printf("\n%zu of %zu concepts have one feature of held-out AUROC %.1f or more; a linear probe on all numbers of the same "
-	       "rows has %zu.\n", eval_n_known(r), r->suite->n, (f64)CONCEPT_GOOD, eval_n_dense(r));
+	printf("\n%zu of %zu concepts have one feature of held-out AUROC %.1f or more; a linear probe on all numbers of the "
+	       "same rows has %zu.\n", eval_n_known(r), r->suite->n, (f64)CONCEPT_GOOD, eval_n_dense(r));
 	markdown_languages(r);
 }
 

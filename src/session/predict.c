@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const predict_names[N_PREDICT] = {"detects", "writes", "output", "tuned", "max"};
+const char *const predict_names[N_PREDICT] = {"detects", "writes", "output", "tuned", "max", "density"};
 
 static f64 score_of(const struct atlas *a, u32 feature, int which)
 {
@@ -26,7 +26,7 @@ static f64 score_of(const struct atlas *a, u32 feature, int which)
 		if (!a->store || feature >= a->n_features)
 			return NAN;
 		store_stats(a->store, feature, &stats);
-		return (f64)stats.max;
+		return (f64)(which == PREDICT_MAX ? stats.max : stats.density);
 	}
 }
 

@@ -10,7 +10,9 @@
 
 #include "session/steer_tables.h"
 
-enum predict_score { PREDICT_DETECTS, PREDICT_WRITES, PREDICT_OUTPUT, PREDICT_TUNED, PREDICT_MAX, N_PREDICT };
+enum predict_score {
+	PREDICT_DETECTS, PREDICT_WRITES, PREDICT_OUTPUT, PREDICT_TUNED, PREDICT_MAX, PREDICT_DENSITY, N_PREDICT
+};
 extern const char *const predict_names[N_PREDICT];
 
 struct prediction {

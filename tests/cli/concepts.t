@@ -123,7 +123,7 @@ is "and comes out the same" "$(sort "$tmp/choices.tsv")" "$(sort "$tmp/before.ts
 check "the choices are judged" 0 concepts --judge --steering "$tmp" --transcript "$tmp/texts.jsonl" --json
 has "and told" "$err" '^rivers: #[0-9]+ at [0-9.]+x hit [0-9]+ of 10 seeds, [0-9]+ of 30 texts; baseline [0-9]+, random [0-9]+'
 has "in the report" "$out" '"seeds":10,"seeds_hit":[0-9]+,"texts":30,"texts_hit":[0-9]+,"baseline_hit":[0-9]+,"random_hit":[0-9]+,"nats_above":'
-has "with what the scores say" "$out" '"predicts":\{"judged":\{"detects":\{"rho":'
+has "with what the scores say" "$out" '"predicts":\{"judged":\{"detects":\{"rho":.*"density":\{"rho":'
 is "every text is written down" "$(grep -c '"concept":"rivers"' "$tmp/texts.jsonl")" 90
 is "as many hits as told" "$(grep -c '"concept":"rivers".*"kind":"steered".*"hit":true' "$tmp/texts.jsonl")" \
 	"$(printf '%s' "$err" | sed -n 's/^rivers: .*seeds, \([0-9]*\) of.*/\1/p')"
