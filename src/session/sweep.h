@@ -16,7 +16,7 @@
  *   gain     mean over the listed words' first tokens of ln q - ln p, after prompt and
  *            baseline's reply
  *   acts     of each watched feature, its own activations f over the reply's tokens that count
- *            (contracts: not special, no sinks), unsteered: mean and max
+ *            (not special, no sinks: featlas-atlas(5)), unsteered: mean and max
  *   repeats  steer_repeated_4grams of the reply
  *   words    different listed words in the text, judge_words
  *   hit      judge_hit of words, repeats and nll
