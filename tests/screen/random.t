@@ -13,7 +13,7 @@ draw() { # seed: a key script on stdout
 	BEGIN {
 		n = split("j k h l H J K L <C-d> <C-u> <C-f> <C-b> gg G 0 $ ] [ <Tab> <S-Tab> <Enter> <Enter> <lt> > / n N " \
 			"& # <Space> v * ma '\''a '\'''\'' s S a d e t r3 r0 u <C-r> c = y Y w + - . f P p R <C-l> ? : gf go " \
-			"gn gt gs gm gc gd gb gh gl gi gj gO zc zg zn 1 5 g* zl z/ zb zr o i m <Esc> <Esc> <Esc> <BS> <C-c>n 12 3", key, " ")
+			"gn gt gs gm gc gd gb gh gl gi gj gO gF gL gr gw gz x zc zg zn 1 5 g* zl z/ zb zr o i m <Esc> <Esc> <Esc> <BS> <C-c>n 12 3", key, " ")
 		n_text = split("bridge|(|[a-|density:<1|tag:x|é橋|99|7|\\|{2}|a long line of words that goes on", text, "|")
 		n_size = split("1x1 20x5 39x10 40x9 40x10 60x15 80x24 200x60 500x200", size, " ")
 		print "hurry"
