@@ -24,7 +24,7 @@ include tests/bench/local.mk
 TESTS += tests/layers.t
 EXTRA_DIST += tests/layers.t tests/driver.sh tests/summary.sh tests/check-long.sh
 EXTRA_DIST += tests/golden/index.safetensors tests/golden/make_index.py
-EXTRA_DIST += tests/golden/dose.py
+EXTRA_DIST += tests/golden/dose.py tests/golden/probe.py
 EXTRA_DIST += tests/golden/make_map.py tests/golden/map.safetensors
 EXTRA_DIST += tests/golden/make_reference.py tests/golden/reference.safetensors tests/golden/saelens
 
