@@ -164,13 +164,26 @@ static void print_steering(const struct eval_report *r)
 	printf("steer          %zu of %zu concepts judged; for %zu nothing tried had a hit\n", steer, judged, none);
 }
 
+static void add_prediction(struct buf *out, const struct prediction *p)
+{
+	if (isnan(p->rho))
+		buf_addc(out, '-');
+	else
+		buf_addf(out, "%+.2f of %zu", p->rho, p->n);
+}
+
 static void print_predicts(const struct eval_report *r)
 {
-	const struct prediction(*p)[N_PREDICT] = r->predicts;
 	printf("what predicts  rank correlation with hits: features judged, features tried\n");
-	for (int i = 0; i < N_PREDICT; i++)
-		printf("  %-10s   %+.2f of %zu, %+.2f of %zu\n", predict_names[i], p[PREDICT_JUDGED][i].rho,
-		       p[PREDICT_JUDGED][i].n, p[PREDICT_TRIED][i].rho, p[PREDICT_TRIED][i].n);
+	for (int i = 0; i < N_PREDICT; i++) {
+		struct buf line = BUF_INIT;
+		buf_addf(&line, "  %-10s   ", predict_names[i]);
+		add_prediction(&line, &r->predicts[PREDICT_JUDGED][i]);
+		buf_adds(&line, ", ");
+		add_prediction(&line, &r->predicts[PREDICT_TRIED][i]);
+		puts(line.s);
+		buf_release(&line);
+	}
 }
 
 void eval_print(const struct eval_report *r)

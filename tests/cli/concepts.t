@@ -134,6 +134,7 @@ sed -i 's/,estuary/,harbour/' "$tmp/suite/concepts.tsv"
 check "another list" 0 concepts --steering "$tmp"
 lacks "is another question" "$out" '^  rivers +[0-9]+/10'
 has "the other's figure stands" "$out" '^  money +[0-9]+/10'
+lacks "one feature has no rank" "$out" 'nan'
 sed -i 's/^# dictionary ./# dictionary g/' "$tmp/choices.tsv"
 check "choices of another dictionary" 2 concepts --steering "$tmp"
 has "are refused" "$err" "choices.tsv' is about another dictionary"
