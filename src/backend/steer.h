@@ -41,6 +41,8 @@ struct steer_spec {
 const char *steer_spec_method(enum steer_method m); /* "add" */
 /* Whether the strength is a bare factor, which no maximum multiplies: scale, orthogonal. */
 bool steer_is_factor(enum steer_method m);
+/* Whether the strength is written "2x": it counts the maximum, and the method takes no bare factor. */
+bool steer_in_maxima(const struct steer_spec *s);
 /* [NAME#]ID[:STRENGTH[:METHOD[:key=value,...]]]: STRENGTH "2x" or "5", 2x by default, 0 for
  * orthogonal, 1x for cap; METHOD may stand in its place; keys on (reply, prompt, both), hook and if (steer_if_parse).  Checked against the atlas. */
 int steer_spec_parse(const char *text, const struct atlas *a, struct steer_spec *out, struct err *e);
@@ -94,6 +96,8 @@ struct steer_list {
 	f32 *vectors;              /* theirs */
 	size_t n;
 };
+/* The amount of one of them, of a kind and direction [d_model] that stand, from its spec. */
+int steer_list_amount(const struct steer_spec *s, const struct atlas *a, struct intervention *v, struct err *e);
 int steer_list_make(struct backend *b, const struct atlas *a, const struct steer_spec *specs, size_t n,
 		    enum intervention_where where, struct steer_list *out, struct err *e);
 void steer_list_release(struct steer_list *l);

@@ -98,6 +98,15 @@ static int make_watch(struct steer_set *s, size_t i, struct backend *b, struct e
 	return w->regex ? 0 : -1;
 }
 
+int steer_list_amount(const struct steer_spec *s, const struct atlas *a, struct intervention *v, struct err *e)
+{
+	if (steer_spec_coefficient(s, a, &v->amount, e))
+		return -1;
+	if (v->kind == INTERVENE_CAP) /* of the part along the direction, whose length may not be 1 */
+		v->amount *= length_of(v->direction, a->d_model);
+	return 0;
+}
+
 static int make_intervention(struct steer_set *s, size_t i, struct backend *b, struct err *e)
 {
 	static const enum intervention_kind kinds[N_STEER_METHODS] = {
@@ -128,12 +137,10 @@ static int make_intervention(struct steer_set *s, size_t i, struct backend *b, s
 	if (v->feature != NO_FEATURE && strcmp(v->hook, s->a->hook))
 		return err_set(e, ERR_USAGE, "%s of feature %u reads the dictionary's own hook, %s",
 			       steer_spec_method(spec->method), spec->feature, s->a->hook);
-	if (steer_spec_coefficient(spec, s->a, &v->amount, e) ||
+	if (steer_list_amount(spec, s->a, v, e) ||
 	    (spec->condition == STEER_IF_FEATURE && make_condition(s, spec, v, encoder + d, e)) ||
 	    (spec->condition == STEER_IF_TEXT && make_watch(s, i, b, e)))
 		return -1;
-	if (v->kind == INTERVENE_CAP)
-		v->amount *= length_of(decoder, d);
 	return 0;
 }
 

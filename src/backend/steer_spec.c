@@ -24,6 +24,11 @@ bool steer_is_factor(enum steer_method m)
 	return m == STEER_SCALE || m == STEER_ORTHOGONAL;
 }
 
+bool steer_in_maxima(const struct steer_spec *s)
+{
+	return s->times_max && !steer_is_factor(s->method);
+}
+
 static int find(const char *const *words, size_t n, const char *s, size_t len)
 {
 	for (size_t i = 0; i < n; i++)
@@ -150,7 +155,7 @@ int steer_spec_coefficient(const struct steer_spec *s, const struct atlas *a, f3
 {
 	struct store_stats stats;
 	*out = s->method == STEER_ABLATE ? 0 : s->strength;
-	if (s->method == STEER_ABLATE || steer_is_factor(s->method) || !s->times_max)
+	if (s->method == STEER_ABLATE || !steer_in_maxima(s))
 		return 0;
 	if (!a->store)
 		return err_set(e, ERR_UNAVAILABLE,
@@ -171,7 +176,7 @@ int steer_spec_coefficient(const struct steer_spec *s, const struct atlas *a, f3
 static void add_strength(const struct steer_spec *s, struct buf *out)
 {
 	steer_add_number(out, s->strength);
-	if (s->times_max && !steer_is_factor(s->method))
+	if (steer_in_maxima(s))
 		buf_addc(out, 'x');
 }
 
@@ -208,8 +213,7 @@ json_t *steer_features_json(const struct atlas *a, const struct steer_request *q
 		char strength[32];
 		f32 c = NAN;
 		steer_spec_coefficient(s, a, &c, NULL);
-		snprintf(strength, sizeof strength, "%g%s", (f64)s->strength,
-			 s->times_max && !steer_is_factor(s->method) ? "x" : "");
+		snprintf(strength, sizeof strength, "%g%s", (f64)s->strength, steer_in_maxima(s) ? "x" : "");
 		json_t *j = json_pack("{s:I, s:s, s:s, s:o}", "id", (json_int_t)s->feature, "method",
 				      methods[s->method], "strength", strength, "coefficient", json_f32(c));
 		if (s->where >= 0)

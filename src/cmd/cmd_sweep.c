@@ -64,7 +64,7 @@ static int parse_watched(const char *text, const struct session *s, struct grid 
 
 static int parse_axes(const struct cmd_args *a, struct grid *g, struct err *e)
 {
-	bool maxima = g->specs[0].times_max && !steer_is_factor(g->specs[0].method);
+	bool maxima = steer_in_maxima(&g->specs[0]);
 	const char *strengths = arg_str(a, "strengths", maxima ? "-1..3:0.5" : NULL);
 	if (!strengths)
 		return err_set(e, ERR_USAGE, "--strengths is missing: only multiples of the maximum have a usual range");

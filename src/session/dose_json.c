@@ -23,7 +23,7 @@ static json_t *text(const char *s)
 
 static bool in_maxima(const struct sweep *s)
 {
-	return s->q.specs[0].times_max && !steer_is_factor(s->q.specs[0].method);
+	return steer_in_maxima(&s->q.specs[0]);
 }
 
 void dose_add_strength(const struct sweep *s, f32 strength, struct buf *out)

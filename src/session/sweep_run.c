@@ -135,19 +135,6 @@ static struct intervention *list_of(const struct running *r, enum sweep_kind kin
 	return r->lists + ((kind == SWEEP_RANDOM ? q->n_strengths : 0) + strength) * q->n_specs;
 }
 
-/* As steer_list_make does it; a cap is on the part along the direction, whose length may not be 1. */
-static int set_amount(const struct running *r, const struct steer_spec *spec, struct intervention *v, struct err *e)
-{
-	f64 square = 0;
-	if (steer_spec_coefficient(spec, r->session->atlas, &v->amount, e))
-		return -1;
-	for (u32 k = 0; k < r->session->atlas->d_model && v->kind == INTERVENE_CAP; k++)
-		square += (f64)v->direction[k] * (f64)v->direction[k];
-	if (v->kind == INTERVENE_CAP)
-		v->amount *= (f32)sqrt(square);
-	return 0;
-}
-
 static int make_lists(struct running *r, struct err *e)
 {
 	const struct sweep_request *q = &r->s->q;
@@ -162,7 +149,7 @@ static int make_lists(struct running *r, struct err *e)
 		sweep_specs(r->s, k, specs);
 		for (size_t i = 0; i < q->n_specs && !bad; i++) {
 			list[i] = r->first.list[i];
-			bad = set_amount(r, &specs[i], &list[i], e);
+			bad = steer_list_amount(&specs[i], r->session->atlas, &list[i], e);
 			other[i] = list[i];
 			if (r->random)
 				other[i].direction = r->random + i * r->session->atlas->d_model;

@@ -43,7 +43,7 @@ static void strength_words(struct view *v, const struct steer_spec *row, bool ty
 		snprintf(out, 48, "to 0");
 		return;
 	}
-	bool times = row->times_max && !steer_is_factor(row->method);
+	bool times = steer_in_maxima(row);
 	int n = typing ? snprintf(out, 48, "%s%s", s->typed, times ? "x" : "")
 		       : snprintf(out, 48, "%.1f%s", (double)row->strength, times ? "x" : "");
 	if (brief || !times)

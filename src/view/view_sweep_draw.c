@@ -142,8 +142,7 @@ static void draw_strengths(struct view *v, struct rect r, int y, size_t shown)
 	for (size_t i = s->left; i < s->left + shown; i++) {
 		char name[24], mark;
 		int end = column_x(s, (i64)i) + COLUMN - 1;
-		snprintf(name, sizeof name, "%.4g%s", (f64)s->strengths[i],
-			 first->times_max && !steer_is_factor(first->method) ? "x" : "");
+		snprintf(name, sizeof name, "%.4g%s", (f64)s->strengths[i], steer_in_maxima(first) ? "x" : "");
 		rect_puts_right(r, end, y, STYLE_ID, name);
 		if (is_mark(s, i, &mark))
 			rect_printf(r, end, y, mark == '!' ? STYLE_NEGATIVE : STYLE_MARK, "%c", mark);
