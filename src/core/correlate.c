@@ -68,3 +68,19 @@ f64 correlate_spearman(const f64 *x, const f64 *y, size_t n)
 	free(ranks);
 	return r;
 }
+
+f64 correlate_spearman_known(const f64 *x, const f64 *y, size_t n, size_t *n_used)
+{
+	f64 *a = xcalloc(2 * n + 1, sizeof *a), *b = a + n;
+	size_t m = 0;
+	for (size_t i = 0; i < n; i++)
+		if (!isnan(x[i]) && !isnan(y[i])) {
+			a[m] = x[i];
+			b[m++] = y[i];
+		}
+	f64 r = m < 3 ? NAN : correlate_spearman(a, b, m);
+	if (n_used)
+		*n_used = m;
+	free(a);
+	return r;
+}

@@ -38,18 +38,13 @@ struct points {
 
 static void correlate(const struct atlas *a, const struct points *p, struct prediction out[N_PREDICT])
 {
-	f64 *x = xcalloc(p->n + 1, sizeof *x), *y = xcalloc(p->n + 1, sizeof *y);
+	f64 *x = xcalloc(p->n + 1, sizeof *x);
 	for (int k = 0; k < N_PREDICT; k++) {
-		size_t n = 0;
-		for (size_t i = 0; i < p->n; i++) {
-			x[n] = score_of(a, p->feature[i], k);
-			y[n] = p->hits[i];
-			n += !isnan(x[n]);
-		}
-		out[k] = (struct prediction){correlate_spearman(x, y, n), n};
+		for (size_t i = 0; i < p->n; i++)
+			x[i] = score_of(a, p->feature[i], k);
+		out[k].rho = correlate_spearman_known(x, p->hits, p->n, &out[k].n);
 	}
 	free(x);
-	free(y);
 }
 
 static bool same(const struct steer_trial *x, const struct steer_trial *y)

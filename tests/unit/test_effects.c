@@ -73,6 +73,23 @@ static void correlations_by_hand(void **state)
 	assert_true(isnan(correlate_pearson(x, y, 1)) && isnan(correlate_pearson(x, y, 0)));
 }
 
+static void known_pairs_by_hand(void **state)
+{
+	(void)state;
+	size_t n;
+	/* ranks 1 2 3 4 5 and 2 1 4 3 5: 1 - 6 * 4 / (5 * 24) */
+	const f64 x[] = {1, 2, 3, 4, 50}, y[] = {20, 10, 40, 30, 99};
+	assert_true(fabs(correlate_spearman_known(x, y, 5, &n) - 0.8) < 1e-12);
+	assert_int_equal(n, 5);
+	/* ties: ranks 1.5 1.5 3 and 1 2 3 give 1.5 / sqrt(1.5 * 2) */
+	const f64 a[] = {1, 1, NAN, 2}, b[] = {1, 2, 9, 3};
+	assert_true(fabs(correlate_spearman_known(a, b, 4, &n) - 1.5 / sqrt(3)) < 1e-12);
+	assert_int_equal(n, 3);
+	const f64 flat[] = {4, 4, 4, 4, 4};
+	assert_true(isnan(correlate_spearman_known(x, flat, 5, NULL)));
+	assert_true(isnan(correlate_spearman_known(x, y, 2, NULL)));
+}
+
 /* ---- the made-up model ---- */
 
 static const char text[] = "She saw the river under the bridge";
@@ -466,6 +483,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(correlations_by_hand),
+		cmocka_unit_test(known_pairs_by_hand),
 	    cmocka_unit_test(effects_are_what_the_arithmetic_says),
 	    cmocka_unit_test(a_range_and_the_likeliest),
 	    cmocka_unit_test(the_last_token_counts),
