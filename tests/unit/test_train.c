@@ -575,10 +575,13 @@ static void threads_do_not_change_a_bit(void **state)
 static void a_checkpoint_resumes_bit_for_bit(void **state)
 {
 	(void)state;
+	/* topk, batchtopk, jumprelu, matryoshka: some features are dead, and not all of the 2048 */
+	static const u64 most_dead[] = {1900, 1900, 2000, 1900};
 	char folder[] = "/tmp/featlas-test-XXXXXX";
 	assert_non_null(mkdtemp(folder));
 	char *path = xasprintf("%s/c", folder);
 	struct err e = {0};
+	assert_int_equal(train_n_kinds, ARRAY_LEN(most_dead));
 	for (size_t i = 0; i < train_n_kinds; i++) {
 		struct train_config c = wide, other;
 		c.kind = &train_kinds[i];
@@ -588,7 +591,7 @@ static void a_checkpoint_resumes_bit_for_bit(void **state)
 		assert_int_equal(train_save(a, path, &e), 0);
 		steps(a, 40);
 		assert_int_equal(train_measure(a, &m, &e), 0);
-		if (!(m.n_dead > 10 && m.n_dead < 2000))
+		if (!(m.n_dead > 10 && m.n_dead < most_dead[i]))
 			fail_msg("%s: %d dead", c.kind->name, (int)m.n_dead);
 		if (train_load(b, path, &e))
 			fail_msg("%s", e.msg);
