@@ -48,6 +48,8 @@ check "a clamp" 0 sweep --feature 1:5:clamp --strengths 0,5,10 --seeds 1 -n 8
 has "its change is not known beforehand" "$out" '^ +5 +- '
 check "a factor" 0 sweep --feature 1:1:orthogonal --strengths 0,1,2 --seeds 2 -n 8
 has "of 1 is nothing done" "$out" '^ +1 +- +0\.00 .* 0\.00 +0\.00 +[0-9.]+ +[0-9]+ %'
+check "factors below 1" 0 sweep --feature 1:orthogonal --strengths 0,0.5 --seeds 2 -n 12
+has "turn nothing up" "$out" '^no effect on this grid'
 check "only while another fires" 0 sweep --feature '1:2x:add:if=#3' --strengths 0,2 --seeds 1 -n 8
 has "how often is not known beforehand" "$out" '^ +2x +- '
 check "one strength has no curve" 0 sweep --feature 1 --strengths 2 --seeds 1 -n 8
@@ -70,6 +72,7 @@ refused "a place" "not 'never'" --feature 1 --where never
 refused "no words" '--words wants words' --feature 1 --words ,
 refused "another's number" "'x' is not a feature's number" --feature 1 --watch x
 refused "too large a grid" 'more than 100000 cells' --feature 1 --strengths 0..9:0.01 --seeds 900
+refused "a factor's usual range" '^featlas sweep: --strengths is missing' --feature 1:orthogonal
 refused "what waits for words" 'which a sweep does not follow' --feature 1:2x:add:if=/a/
 refused "a random pin" 'cannot be pinned' --feature 1:1:pin --strengths 0,1 --random
 finish
