@@ -438,6 +438,25 @@ static void steer(struct backend *b, const struct steer_spec *specs, size_t n, s
 		fail_msg("%s", e.msg);
 }
 
+/* Along a direction of length 5 a cap of 3 is at 15 of the part, and an addition of 3 is 3. */
+static void caps_are_on_the_part_along(void **state)
+{
+	(void)state;
+	struct err e = {0};
+	f32 *direction = xcalloc(atlas->d_model, sizeof *direction);
+	struct steer_spec spec = {.feature = 12, .method = STEER_CAP, .strength = 3, .where = -1};
+	struct intervention v = {.kind = INTERVENE_CAP, .direction = direction};
+	direction[1] = 3;
+	direction[4] = -4;
+	assert_int_equal(steer_list_amount(&spec, atlas, &v, &e), 0);
+	assert_true(v.amount == 15);
+	spec.method = STEER_ADD;
+	v.kind = INTERVENE_ADD;
+	assert_int_equal(steer_list_amount(&spec, atlas, &v, &e), 0);
+	assert_true(v.amount == 3);
+	free(direction);
+}
+
 static void a_feature_turned_up_is_written_about(void **state)
 {
 	(void)state;
@@ -698,6 +717,7 @@ int main(void)
 		cmocka_unit_test(a_feature_turns_another_on),
 		cmocka_unit_test(what_cannot_be_done_is_refused),
 		cmocka_unit_test(specs_are_read),
+		cmocka_unit_test(caps_are_on_the_part_along),
 		cmocka_unit_test(a_feature_turned_up_is_written_about),
 		cmocka_unit_test(fingerprints_are_compared),
 		cmocka_unit_test(another_model_is_told),
