@@ -181,11 +181,11 @@ static int check(const struct train_source *s, const struct train_config *c, str
 const struct train_kind *train_kind_named(const char *name, struct err *e)
 {
 	struct buf all = BUF_INIT;
-	for (size_t i = 0; i < train_n_kinds; i++) {
+	for (size_t i = 0; i < train_n_kinds; i++)
 		if (!strcmp(train_kinds[i].name, name))
 			return &train_kinds[i];
+	for (size_t i = 0; i < train_n_kinds; i++)
 		buf_addf(&all, "%s%s", i ? i + 1 < train_n_kinds ? ", " : " or " : "", train_kinds[i].name);
-	}
 	err_set(e, ERR_USAGE, "'%s' is no kind of dictionary that is trained here: %s", name, all.s);
 	buf_release(&all);
 	return NULL;
