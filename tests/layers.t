@@ -19,7 +19,7 @@ only() { # header pattern, the files that may
 }
 only 'n?curses' 'ui/term\.c'
 only 'pcre2' 'core/regex\.c'
-only 'sqlite3' 'core/note\.c'
+only 'sqlite3' 'core/db\.c'
 only 'cblas|openblas' 'core/blas\.c'
 only 'utf8proc' 'base/utf8\.c'
 only 'jansson' 'base/json\.h'

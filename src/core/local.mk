@@ -23,6 +23,8 @@ src/core/delphi_atlas.c \
 src/core/delphi_labels.c \
 src/core/density.c \
 src/core/density.h \
+src/core/db.c \
+src/core/db.h \
 src/core/dict.c \
 src/core/dict.h \
 src/core/dict_detect.c \
@@ -115,6 +117,12 @@ src/core/match.c \
 src/core/match.h \
 src/core/note.c \
 src/core/note.h \
+src/core/note_check.c \
+src/core/note_edit.c \
+src/core/note_file.c \
+src/core/note_file.h \
+src/core/note_place.c \
+src/core/note_place.h \
 src/core/probe.c \
 src/core/probe.h \
 src/core/prune.c \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* note.h - labels.db: what people did.  The only user of SQLite.
+/* note.h - labels.db: what people did.
  *
  * Made at the first edit, beside the atlas if that is writable and local, else in
  * $XDG_DATA_HOME/featlas/UUID.db.  Every edit is one transaction: it changes a value,
@@ -48,7 +48,7 @@ char *note_quiz(struct note *n, u32 feature, const char *method); /* owned, or N
 /* All that people set, by kind, then feature, then name: calls fn for each.  name is the tag,
  * the bookmark's letter or the quiz's method; text is the label, the note, the rating's digit, the quiz,
  * else "".  Text is valid UTF-8, and on one line unless it is a note. */
-enum note_kind { NOTE_LABEL, NOTE_RATING, NOTE_NOTE, NOTE_TAG, NOTE_BOOKMARK, NOTE_QUIZ };
+enum note_kind { NOTE_LABEL, NOTE_RATING, NOTE_NOTE, NOTE_TAG, NOTE_BOOKMARK, NOTE_QUIZ, NOTE_KINDS };
 typedef void (*note_fn)(void *context, u32 feature, const char *name, const char *text, i64 when);
 int note_each(struct note *n, enum note_kind kind, note_fn fn, void *context, struct err *e);
 /* All features that have a person's label: calls fn in id order. */

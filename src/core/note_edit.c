@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/* note_edit.c - each edit is one transaction of value, log and pile; undo and redo walk along the pile. */
+#include "core/note_file.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const char *const kind_words[NOTE_KINDS] = {"label", "rating", "note", "tag", "bookmark", "quiz"};
+
+static int run_sql(struct note *n, const char *text, struct err *e)
+{
+	return db_run(n->db, text) ? note_fail(n, e) : 0;
+}
+
+/* text NULL takes the value away. */
+static int put(struct note *n, int kind, i64 feature, const char *name, const char *text, i64 when, struct err *e)
+{
+	struct query *q = db_query(n->db, text ? SET : UNSET);
+	if (!q)
+		return note_fail(n, e);
+	note_bind_key(q, 1, kind, feature, name);
+	if (text) {
+		query_set_text(q, 4, text);
+		query_set_number(q, 5, when);
+	}
+	return note_finish(n, q, e);
+}
+
+struct entry {
+	int kind;
+	i64 feature, ref, before_time, time;
+	char *name, *before, *after; /* owned */
+};
+
+static int append(struct note *n, const char *verb, const struct entry *l, struct err *e)
+{
+	struct query *q = db_query(n->db, APPEND);
+	if (!q)
+		return note_fail(n, e);
+	query_set_number(q, 1, time(NULL));
+	query_set_text(q, 2, verb);
+	if (l->ref)
+		query_set_number(q, 3, l->ref);
+	else
+		query_set_null(q, 3);
+	note_bind_key(q, 4, l->kind, l->feature, l->name);
+	query_set_text(q, 7, l->before);
+	query_set_number(q, 8, l->before_time);
+	query_set_text(q, 9, l->after);
+	return note_finish(n, q, e);
+}
+
+static void entry_release(struct entry *l)
+{
+	free(l->name);
+	free(l->before);
+	free(l->after);
+}
+
+static int end_edit(struct note *n, int r, struct err *e)
+{
+	if (!r && !run_sql(n, "COMMIT", e))
+		return 0;
+	if (db_in_transaction(n->db))
+		db_run(n->db, "ROLLBACK");
+	return -1;
+}
+
+/* One edit: a transaction of value, log and pile.  after NULL takes the value away. */
+static int edit(struct note *n, enum note_kind kind, i64 feature, const char *name, const char *after, struct err *e)
+{
+	if (note_attach_to_write(n, e) || run_sql(n, "BEGIN IMMEDIATE", e))
+		return -1;
+	struct entry l = {.kind = (int)kind, .feature = feature, .name = xstrdup(name)};
+	l.before = note_get(n, kind, feature, name, &l.before_time);
+	l.after = after ? xstrdup(after) : NULL;
+	int r = 0;
+	bool same = l.before && after ? !strcmp(l.before, after) : !l.before && !after;
+	if (!same)
+		r = put(n, l.kind, feature, name, after, time(NULL), e) || append(n, "edit", &l, e) ||
+		    note_finish(n, db_query(n->db, PUSH), e) || note_finish(n, db_query(n->db, FORGET), e);
+	entry_release(&l);
+	return end_edit(n, r, e);
+}
+
+/* Cleaned text with no blanks at its ends, or NULL with an error where it is too long. */
+static char *trimmed(const char *text, size_t max, bool one_line, const char *what, struct err *e)
+{
+	char *s = note_clean(text, strlen(text), one_line);
+	size_t start = strspn(s, " \t\n\r"), len = strlen(s + start);
+	while (len && strchr(" \t\n\r", s[start + len - 1]))
+		len--;
+	memmove(s, s + start, len);
+	s[len] = 0;
+	if (len <= max)
+		return s;
+	err_set(e, ERR_USAGE, "a %s has at most %zu bytes, not %zu", what, max, len);
+	free(s);
+	return NULL;
+}
+
+int note_set_label(struct note *n, u32 feature, const char *text, struct err *e)
+{
+	if (!text)
+		return edit(n, NOTE_LABEL, feature, "", NULL, e);
+	char *s = trimmed(text, NOTE_MAX_LABEL, true, "label", e);
+	int r = s ? edit(n, NOTE_LABEL, feature, "", s, e) : -1;
+	free(s);
+	return r;
+}
+
+int note_set_note(struct note *n, u32 feature, const char *text, struct err *e)
+{
+	char *s = trimmed(text ? text : "", NOTE_MAX_NOTE, false, "note", e);
+	int r = s ? edit(n, NOTE_NOTE, feature, "", s[0] ? s : NULL, e) : -1;
+	free(s);
+	return r;
+}
+
+int note_set_rating(struct note *n, u32 feature, int rating, struct err *e)
+{
+	char s[2] = {(char)('0' + rating), 0};
+	if (rating < 0 || rating > 5)
+		return err_set(e, ERR_USAGE, "a rating is 1 to 5, or 0 for none, not %d", rating);
+	return edit(n, NOTE_RATING, feature, "", rating ? s : NULL, e);
+}
+
+int note_toggle_tag(struct note *n, u32 feature, const char *tag, bool *now, struct err *e)
+{
+	char *s = trimmed(tag, NOTE_MAX_TAG, true, "tag", e);
+	if (!s)
+		return -1;
+	int r = -1;
+	if (!s[0] || strpbrk(s, " \t")) {
+		err_set(e, ERR_USAGE, "a tag is one word, not '%s'", s);
+	} else {
+		char *had = note_get(n, NOTE_TAG, feature, s, NULL);
+		r = edit(n, NOTE_TAG, feature, s, had ? NULL : "", e);
+		if (!r && now)
+			*now = !had;
+		free(had);
+	}
+	free(s);
+	return r;
+}
+
+int note_set_bookmark(struct note *n, char letter, u32 feature, struct err *e)
+{
+	char name[2] = {letter, 0}, value[16];
+	if (!((letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') || (letter >= '0' && letter <= '9')))
+		return err_set(e, ERR_USAGE, "a bookmark is a letter or a digit");
+	struct buf b = BUF_INIT;
+	buf_addf(&b, "%u", feature);
+	memcpy(value, b.s, b.n + 1);
+	buf_release(&b);
+	return edit(n, NOTE_BOOKMARK, -1, name, value, e);
+}
+
+int note_set_quiz(struct note *n, u32 feature, const char *method, const char *json, struct err *e)
+{
+	if (strlen(json) > NOTE_MAX_NOTE)
+		return err_set(e, ERR_USAGE, "a quiz has at most %d bytes", NOTE_MAX_NOTE);
+	return edit(n, NOTE_QUIZ, feature, method, json, e);
+}
+
+/* Undo. */
+
+static int read_entry(struct note *n, i64 seq, struct entry *l, struct err *e)
+{
+	struct query *q = db_query(n->db, ENTRY);
+	if (!q)
+		return note_fail(n, e);
+	query_set_number(q, 1, seq);
+	int r = 0;
+	enum query_got got = query_step(q);
+	*l = (struct entry){.ref = seq};
+	if (got == QUERY_ROW) {
+		l->kind = query_number(q, 0);
+		l->feature = query_number(q, 1);
+		l->name = note_column(q, 2, true);
+		l->before = note_column(q, 3, l->kind != NOTE_NOTE);
+		l->before_time = query_number(q, 4);
+		l->after = note_column(q, 5, l->kind != NOTE_NOTE);
+		l->time = query_number(q, 6);
+	} else {
+		r = got == QUERY_DONE ? err_set(e, ERR_DAMAGED, "'%s' has lost entry %lld of its log", n->path,
+						 (long long)seq)
+				       : note_fail(n, e);
+	}
+	query_reset(q);
+	if (!r && (!l->name || l->kind < 0 || l->kind >= NOTE_KINDS)) {
+		entry_release(l);
+		r = err_set(e, ERR_DAMAGED, "entry %lld of the log of '%s' makes no sense", (long long)seq, n->path);
+	}
+	return r;
+}
+
+static char *sentence(bool undo, const struct entry *l)
+{
+	const char *verb = undo ? "took back" : "put back", *what = kind_words[l->kind];
+	if (l->kind == NOTE_BOOKMARK)
+		return xasprintf("%s the bookmark '%s'", verb, l->name);
+	if (l->kind == NOTE_TAG)
+		return xasprintf("%s the tag '%s' of #%lld", verb, l->name, (long long)l->feature);
+	return xasprintf("%s the %s of #%lld", verb, what, (long long)l->feature);
+}
+
+static i64 find_entry(struct note *n, bool undo, struct err *e)
+{
+	struct query *q = db_query(n->db, undo ? NEWEST_DONE : OLDEST_UNDONE);
+	i64 seq = -1;
+	if (q && query_step(q) == QUERY_ROW)
+		seq = query_number(q, 0);
+	else
+		note_fail(n, e);
+	if (q)
+		query_reset(q);
+	if (!seq)
+		err_set(e, ERR_NOT_FOUND, "there is nothing to %s", undo ? "undo" : "redo");
+	return seq > 0 ? seq : -1;
+}
+
+static int mark(struct note *n, i64 seq, bool undone, struct err *e)
+{
+	struct query *q = db_query(n->db, MARK);
+	if (!q)
+		return note_fail(n, e);
+	query_set_number(q, 1, seq);
+	query_set_number(q, 2, undone);
+	return note_finish(n, q, e);
+}
+
+static int move(struct note *n, bool undo, char **said, struct err *e)
+{
+	if (said)
+		*said = NULL;
+	if (note_attach(n) && !n->why)
+		return err_set(e, ERR_NOT_FOUND, "there is nothing to %s", undo ? "undo" : "redo");
+	if (note_attach_to_write(n, e) || run_sql(n, "BEGIN IMMEDIATE", e))
+		return -1;
+	struct entry l = {0};
+	i64 seq = find_entry(n, undo, e);
+	int r = seq < 0 ? -1 : read_entry(n, seq, &l, e);
+	if (!r) {
+		r = put(n, l.kind, l.feature, l.name, undo ? l.before : l.after, undo ? l.before_time : l.time, e) ||
+		    append(n, undo ? "undo" : "redo", &l, e) || mark(n, seq, undo, e);
+		r = end_edit(n, r, e);
+		if (!r && said)
+			*said = sentence(undo, &l);
+		entry_release(&l);
+		return r;
+	}
+	return end_edit(n, r, e);
+}
+
+int note_undo(struct note *n, char **said, struct err *e)
+{
+	return move(n, true, said, e);
+}
+
+int note_redo(struct note *n, char **said, struct err *e)
+{
+	return move(n, false, said, e);
+}
