@@ -66,7 +66,7 @@ void app_changed(struct app *a, enum view_change what)
 
 /* ---- the clockwork ---- */
 
-static void drain_wake_pipe(struct app *a)
+void app_drain_wake_pipe(struct app *a)
 {
 	char bytes[64];
 	while (read(a->wake_read, bytes, sizeof bytes) > 0)
@@ -93,7 +93,7 @@ static void tick(struct app *a)
 		a->dirty = true;
 }
 
-static void work_off(struct app *a)
+void app_work_off(struct app *a)
 {
 	app_jobs_collect(a);
 	tick(a);
@@ -113,7 +113,7 @@ static int timeout_ms(struct app *a)
 	return (int)wait;
 }
 
-static void resize(struct app *a, int w, int h)
+void app_resize(struct app *a, int w, int h)
 {
 	if (a->record)
 		fprintf(a->record, "size %dx%d\n", w, h);
@@ -155,7 +155,7 @@ static void take_keys(struct app *a)
 		if (ev.key == KEY_RESIZED) {
 			int w, h;
 			term_size(&w, &h);
-			resize(a, w, h);
+			app_resize(a, w, h);
 			term_redraw(); /* what the terminal itself made of its screen is not known */
 		} else if (ev.key == KEY_MOUSE_EVENT)
 			app_mouse(a, &ev);
@@ -178,98 +178,20 @@ static void run_terminal(struct app *a)
 {
 	int w, h;
 	term_size(&w, &h);
-	resize(a, w, h);
+	app_resize(a, w, h);
 	while (!a->quit) {
-		work_off(a);
+		app_work_off(a);
 		if (a->dirty)
 			show(a);
 		struct pollfd p[2] = {{term_fd(), POLLIN, 0}, {a->wake_read, POLLIN, 0}};
 		int n = poll(p, 2, timeout_ms(a));
-		drain_wake_pipe(a);
+		app_drain_wake_pipe(a);
 		if (p[0].revents & (POLLHUP | POLLERR | POLLNVAL))
 			break; /* the terminal has gone */
 		if (n == 0)
 			a->dirty |= a->typed.n > 0; /* time to show what may follow */
 		else
 			take_keys(a);
-	}
-}
-
-/* ---- scripts ---- */
-
-static void wait_idle(struct app *a)
-{
-	for (work_off(a); !app_jobs_idle(a); work_off(a)) {
-		struct pollfd p = {a->wake_read, POLLIN, 0};
-		poll(&p, 1, 1000);
-		drain_wake_pipe(a);
-	}
-}
-
-static int save_shot(struct app *a, const char *path, struct err *e)
-{
-	struct buf b = BUF_INIT;
-	const char *dot = strrchr(path, '.');
-	int r = grid_dump_as(&a->grid, dot ? dot + 1 : "", a->theme, &b)
-			? outfile_write_all(path, b.s, b.n, e)
-			: err_set(e, ERR_USAGE, "a picture's name ends in .svg, .html, .ans or .txt, not '%s'", path);
-	buf_release(&b);
-	return r;
-}
-
-static int check_shown(struct app *a, const char *text, struct err *e)
-{
-	struct buf b = BUF_INIT;
-	grid_dump(&a->grid, &b, false);
-	bool shown = strstr(b.s, text) != NULL;
-	buf_release(&b);
-	return shown ? 0 : err_set(e, ERR_FAILED, "the script expects '%s', which is not on the screen", text);
-}
-
-static void print_dump(struct app *a, const struct script_step *s)
-{
-	struct buf b = BUF_INIT;
-	if (s->text[0])
-		buf_addf(&b, "--- %s\n", s->text);
-	if (s->kind == SCRIPT_DUMP)
-		grid_dump(&a->grid, &b, true);
-	else if (s->kind == SCRIPT_ATTRS)
-		grid_dump_attrs(&a->grid, &b);
-	else
-		grid_dump_looks(&a->grid, a->theme, &b);
-	fwrite(b.s, 1, b.n, stdout);
-	buf_release(&b);
-}
-
-static int run_script(struct app *a, struct err *e)
-{
-	struct script_step s;
-	bool hurry = false;
-	for (;;) {
-		if (hurry)
-			work_off(a);
-		else
-			wait_idle(a);
-		if (a->quit)
-			return 0;
-		app_draw(a);
-		script_next(a->script, &s);
-		if (s.kind == SCRIPT_END)
-			return 0;
-		if (s.kind == SCRIPT_KEY)
-			app_key(a, s.key);
-		else if (s.kind == SCRIPT_WAIT || s.kind == SCRIPT_HURRY)
-			hurry = s.kind == SCRIPT_HURRY;
-		else if (s.kind == SCRIPT_SIZE)
-			resize(a, s.w, s.h);
-		else if (s.kind == SCRIPT_SAY)
-			printf("%s\n", s.text);
-		else if (s.kind == SCRIPT_SHOT && save_shot(a, s.text, e))
-			return -1;
-		else if (s.kind == SCRIPT_EXPECT && check_shown(a, s.text, e))
-			return -1;
-		else if (s.kind == SCRIPT_DUMP || s.kind == SCRIPT_ATTRS || s.kind == SCRIPT_LOOKS)
-			print_dump(a, &s);
 	}
 }
 
@@ -394,7 +316,7 @@ int app_run(const struct app_options *o, struct err *e)
 	settings_init(&a->settings);
 	int r = start(a, o, e);
 	if (!r && a->script_mode)
-		r = run_script(a, e);
+		r = app_run_script(a, e);
 	else if (!r)
 		run_terminal(a);
 	if (!r && (!a->script_mode || o->resume))

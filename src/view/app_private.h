@@ -196,6 +196,14 @@ void app_record_stop(struct app *a, const struct job_record *r);
 bool app_record_show(struct app *a, const struct job_record *r); /* its screen, if that is still open */
 void app_jobs_drop_own(struct app *a);            /* cancels the app's own */
 
+/* app.c */
+void app_resize(struct app *a, int w, int h);
+void app_work_off(struct app *a); /* jobs that ended, and the clock */
+void app_drain_wake_pipe(struct app *a);
+
+/* app_script.c: to the script's end, or the first step that fails */
+int app_run_script(struct app *a, struct err *e);
+
 /* app_search.c */
 void app_search_prompt(struct app *a);
 void app_search_set(struct app *a, const char *text); /* "" clears */

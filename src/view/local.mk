@@ -15,6 +15,7 @@ src/view/app_keys.c \
 src/view/app_private.h \
 src/view/app_prompt.c \
 src/view/app_resume.c \
+src/view/app_script.c \
 src/view/app_search.c \
 src/view/app_stack.c \
 src/view/app_tour.c \
