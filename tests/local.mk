@@ -32,7 +32,7 @@ EXTRA_DIST += tests/golden/make_reference.py tests/golden/reference.safetensors 
 check_PROGRAMS += tools/mksample
 tools_mksample_SOURCES = tools/mksample.c src/module/fake_world.c src/module/fake_world.h
 tools_mksample_LDADD = $(CORE_LIBS)
-check_DATA = tests/sample.atlas/atlas.json
+check_DATA += tests/sample.atlas/atlas.json
 tests/sample.atlas/atlas.json: tools/mksample$(EXEEXT)
 	$(AM_V_GEN)$(MKDIR_P) tests && rm -rf tests/sample.atlas && tools/mksample$(EXEEXT) tests/sample.atlas
 CLEANFILES += tests/sample.atlas/*

@@ -2,30 +2,16 @@
 #include "base/mem.h"
 
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static void (*exhausted)(void);
-static atomic_ullong fail_in;
 
 void mem_on_exhaustion(void (*hook)(void))
 {
 	exhausted = hook;
-}
-
-void mem_fail_at(u64 n)
-{
-	atomic_store(&fail_in, n);
-}
-
-static bool fails(void)
-{
-	if (atomic_load_explicit(&fail_in, memory_order_relaxed) == 0)
-		return false;
-	return atomic_fetch_sub(&fail_in, 1) == 1;
 }
 
 static void *check(void *p)
@@ -42,17 +28,17 @@ static void *check(void *p)
 
 void *xmalloc(size_t n)
 {
-	return check(fails() ? NULL : malloc(n ? n : 1));
+	return check(malloc(n ? n : 1));
 }
 
 void *xcalloc(size_t n, size_t size)
 {
-	return check(fails() ? NULL : calloc(n ? n : 1, size ? size : 1));
+	return check(calloc(n ? n : 1, size ? size : 1));
 }
 
 void *xrealloc(void *p, size_t n)
 {
-	return check(fails() ? NULL : realloc(p, n ? n : 1));
+	return check(realloc(p, n ? n : 1));
 }
 
 void *xreallocarray(void *p, size_t n, size_t size)
@@ -94,7 +80,7 @@ void *mem_try(size_t n, size_t size, const char *what, struct err *e)
 	void *p = NULL;
 	size_t bytes = n && size ? n * size : 1;
 	bool ok = !(size && n > (SIZE_MAX - 64) / size);
-	if (ok && !fails() && posix_memalign(&p, 64, (bytes + 63) / 64 * 64) == 0) {
+	if (ok && posix_memalign(&p, 64, (bytes + 63) / 64 * 64) == 0) {
 		memset(p, 0, bytes);
 		return p;
 	}

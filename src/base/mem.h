@@ -25,7 +25,4 @@ void *mem_try(size_t n, size_t size, const char *what, struct err *e);
 /* Called once, before the program aborts for want of memory.  Must not allocate. */
 void mem_on_exhaustion(void (*hook)(void));
 
-/* Fault injection: the n-th allocation from now fails (0 turns it off).  For tests. */
-void mem_fail_at(u64 n);
-
 #endif

@@ -78,6 +78,8 @@ static int export_files(const struct cmd_args *a, struct session *s, struct err 
 		struct cmd_progress *shown = cmd_progress_start(&progress);
 		bad = dashboard ? export_dashboard(&x, e) : export_neuronpedia(&x, e);
 		cmd_progress_stop(shown);
+		if (bad)
+			export_undo_folder(x.folder);
 	}
 	if (!bad && arg_flag(a, "json"))
 		cmd_print_json(json_pack("{s:s, s:s, s:s, s:i}", "out", x.folder, "model", x.model, "source", x.source,
@@ -112,7 +114,7 @@ static int export_opened(const struct cmd_args *a, struct dict *d, struct err *e
 	int bad = dict_export(d, folder, &progress, e);
 	cmd_progress_stop(shown);
 	if (bad)
-		rmdir(folder); /* stays if it holds anything */
+		export_undo_folder(folder);
 	else if (arg_flag(a, "json"))
 		cmd_print_json(json_pack("{s:s, s:i, s:i}", "out", folder, "features", (int)dict_info(d)->n_features, "d",
 					 (int)dict_info(d)->d_in));

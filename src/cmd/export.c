@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <ftw.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,6 +80,17 @@ int export_folder(const char *folder, struct err *e)
 		empty = !strcmp(d->d_name, ".") || !strcmp(d->d_name, "..");
 	closedir(dir);
 	return empty ? 0 : err_set(e, ERR_FAILED, "'%s' is there already and is not empty", folder);
+}
+
+static int take_away(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st, (void)type, (void)at;
+	return remove(path) && errno != ENOENT ? -1 : 0;
+}
+
+void export_undo_folder(const char *folder)
+{
+	nftw(folder, take_away, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
 /* The share of firing tokens between two activations, from the histogram. */

@@ -64,18 +64,19 @@ int atlas_check_file(const json_t *atlas_json, const json_t *entry, const struct
 		return err_set(e, ERR_DAMAGED, "'%s' belongs to another atlas: its uuid is %.40s, atlas.json's %.40s", path,
 			       uuid, atlas_json_uuid(atlas_json));
 	if (want && (!build || strcmp(build, want)))
-		return err_set(e, ERR_DAMAGED, "'%s' is of build %.40s, but atlas.json names build %.40s", path,
+		return err_set(e, ERR_UNAVAILABLE, "'%s' is of build %.40s, but atlas.json names build %.40s", path,
 			       build ? build : "unknown", want);
 	return 0;
 }
 
-static void set_absent(struct atlas *a, int part, const char *file)
+/* why: a sentence, or NULL. */
+static void set_absent(struct atlas *a, int part, const char *why)
 {
 	struct buf b = BUF_INIT;
 	size_t what = strcspn(remedies[part].before, ";");
 	buf_addf(&b, "%.*s", (int)what, remedies[part].before);
-	if (file)
-		buf_addf(&b, ": '%s' is not there", file);
+	if (why)
+		buf_addf(&b, ": %s", why);
 	if (a->bare) /* nothing can be put beside it */
 		buf_addf(&b, "; make an atlas of this dictionary first, with 'featlas import %s OUT.atlas'", a->folder);
 	else
@@ -104,7 +105,9 @@ static int find_file(struct atlas *a, int part, const json_t *entry, char **path
 	*path = xasprintf("%s/%s", a->folder, file);
 	if (!access(*path, F_OK) || errno != ENOENT)
 		return 1;
-	set_absent(a, part, file);
+	char *why = xasprintf("'%s' is not there", file);
+	set_absent(a, part, why);
+	free(why);
 	free(*path);
 	*path = NULL;
 	return 0;
@@ -118,6 +121,19 @@ static int check_identity(const struct atlas *a, const json_t *entry, const char
 	return r;
 }
 
+/* As check_identity, but a part of this atlas that atlas.json does not name yet is absent (0): a command was cut
+ * short between the two, by a full disk or a power cut, and can make it again. */
+static int check_part(struct atlas *a, int part, const json_t *entry, const char *path, struct err *e)
+{
+	struct err why = {0};
+	if (!check_identity(a, entry, path, &why))
+		return 1;
+	if (why.code != ERR_UNAVAILABLE)
+		return err_set(e, why.code, "%s", why.msg);
+	set_absent(a, part, why.msg);
+	return 0;
+}
+
 static int open_inside(struct atlas *a, const json_t *entry, struct err *e)
 {
 	char *path;
@@ -125,6 +141,8 @@ static int open_inside(struct atlas *a, const json_t *entry, struct err *e)
 	if (found < 1)
 		return found < 0 ? -1 : err_set(e, ERR_DAMAGED, "'%s': %s", a->folder, a->absent[DICTIONARY]);
 	int r = check_identity(a, entry, path, e);
+	if (r && e && e->code == ERR_UNAVAILABLE)
+		e->code = ERR_DAMAGED; /* nothing is left without it */
 	char *slash = strrchr(path, '/');
 	*slash = 0;
 	if (!r && !(a->dict = dict_open(path, e)))
@@ -157,8 +175,8 @@ static int open_store(struct atlas *a, struct err *e)
 	for (size_t i = 0; i < n && found == 1; i++) {
 		const json_t *entry = json_array_get(list, i);
 		found = find_file(a, STORE, entry, &paths[have], e);
-		if (found == 1 && check_identity(a, entry, paths[have++], e))
-			found = -1;
+		if (found == 1)
+			found = check_part(a, STORE, entry, paths[have++], e);
 	}
 	if (n && found == 1) {
 		a->store = store_open((const char *const *)paths, n, a->n_features, e);
@@ -175,9 +193,11 @@ static int find_part(struct atlas *a, int part, char **path, struct err *e)
 {
 	const json_t *entry = entry_of(a, part);
 	int found = find_file(a, part, entry, path, e);
-	if (found == 1 && part != RUNS && check_identity(a, entry, *path, e)) {
+	if (found == 1 && part != RUNS)
+		found = check_part(a, part, entry, *path, e);
+	if (found != 1) {
 		free(*path);
-		found = -1;
+		*path = NULL;
 	}
 	return found;
 }

@@ -75,7 +75,8 @@ const char *atlas_missing(const struct atlas *a, const char *part);
 /* Whether a name in atlas.json or cfg.json stays inside the folder it is relative to. */
 bool atlas_is_inside(const char *file);
 /* A file of an atlas belongs to it: its uuid is the atlas's, its build the one in entry, which is
- * its object in atlas.json's parts.  ERR_DAMAGED names what differs. */
+ * its object in atlas.json's parts.  The error names what differs: ERR_UNAVAILABLE another build of this atlas,
+ * ERR_DAMAGED all else. */
 int atlas_check_file(const json_t *atlas_json, const json_t *entry, const struct safetensors *file, struct err *e);
 
 /* These fill at most cap and return how many they filled.

@@ -13,6 +13,7 @@ tests/cli/diff.t \
 tests/cli/effects.t \
 tests/cli/encode.t \
 tests/cli/export.t \
+tests/cli/faults.t \
 tests/cli/find.t \
 tests/cli/formats-bad.t \
 tests/cli/formats.t \
@@ -43,6 +44,13 @@ tests/cli/verify.t
 TESTS += $(cli_suites)
 EXTRA_DIST += tests/lib.sh tests/cli/chat_server.py $(cli_suites)
 EXTRA_DIST += tests/lib.sh tests/cli/concepts.py $(cli_suites)
+
+# preloaded, so that calls fail
+check_DATA = tests/fault.so
+tests/fault.so: tests/fault.c
+	$(AM_V_CC)$(MKDIR_P) tests && $(CC) -shared -fPIC -O1 -o $@ $(srcdir)/tests/fault.c -ldl
+CLEANFILES += tests/fault.so
+EXTRA_DIST += tests/fault.c
 
 check_PROGRAMS += tests/cli/tool
 tests_cli_tool_LDADD = $(CORE_LIBS)

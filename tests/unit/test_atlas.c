@@ -162,6 +162,29 @@ static void absent_parts_have_remedies(void **state)
 	atlas_free(a);
 }
 
+/* As a command leaves it that was cut short between a part and atlas.json. */
+static void parts_of_other_builds_are_absent(void **state)
+{
+	(void)state;
+	copy_in("atlas.json");
+	copy_in("graph.safetensors");
+	change_json("parts/graph", "build_id", json_string("77"));
+	json_t *j = atlas_json_read(folder, NULL);
+	json_t *segments = json_object_get(json_object_get(json_object_get(j, "parts"), "store"), "segments");
+	json_object_set_new(json_array_get(segments, 0), "build_id", json_string("78"));
+	assert_int_equal(atlas_commit(j, folder, NULL), 0);
+	json_decref(j);
+	struct err e = {0};
+	struct atlas *a = atlas_open(folder, &e);
+	assert_string_equal(e.msg, "");
+	assert_true(!a->graph && !a->store && a->labels && a->dict);
+	const char *says = "graph.safetensors' is of build 5a3ef1a500000001, but atlas.json names build 77; make it with";
+	assert_non_null(strstr(atlas_missing(a, "graph"), says));
+	assert_non_null(strstr(atlas_missing(a, "store"), "names build 78; make it with 'featlas index"));
+	atlas_free(a);
+	copy_in("atlas.json");
+}
+
 static void strangers_are_named(void **state)
 {
 	(void)state;
@@ -170,8 +193,8 @@ static void strangers_are_named(void **state)
 	change_json("", "uuid", json_string("../../x"));
 	opens_with("'uuid' is not an id");
 	copy_in("atlas.json");
-	change_json("parts/graph", "build_id", json_string("77"));
-	opens_with("graph.safetensors' is of build 5a3ef1a500000001, but atlas.json names build 77");
+	change_json("parts/dictionary", "build_id", json_string("77"));
+	opens_with("sae_weights.safetensors' is of build 5a3ef1a500000001, but atlas.json names build 77");
 	copy_in("atlas.json");
 	change_json("parts/labels", "file", json_string("../labels.safetensors"));
 	opens_with("names no file inside the atlas for its labels");
@@ -385,7 +408,8 @@ static void verify_can_be_stopped(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(the_sample_is_read), TEST(absent_parts_have_remedies), TEST(strangers_are_named),
+		TEST(the_sample_is_read), TEST(absent_parts_have_remedies), TEST(parts_of_other_builds_are_absent),
+		TEST(strangers_are_named),
 		TEST(paths_stay_inside), TEST(parts_are_noted), TEST(verify_reads_every_number),
 		TEST(verify_checks_every_file), TEST(verify_can_be_stopped),
 	};
