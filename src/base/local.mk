@@ -17,6 +17,8 @@ src/base/pool.h \
 src/base/progress.h \
 src/base/sha256.c \
 src/base/sha256.h \
+src/base/shell.c \
+src/base/shell.h \
 src/base/types.h \
 src/base/utf8.c \
 src/base/utf8.h \

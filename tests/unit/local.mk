@@ -3,6 +3,9 @@ if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_base
 TESTS += tests/unit/test_base
 tests_unit_test_base_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/test_shell
+TESTS += tests/unit/test_shell
+tests_unit_test_shell_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/test_graph tests/unit/test_layout
 TESTS += tests/unit/test_graph tests/unit/test_layout
