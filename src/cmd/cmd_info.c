@@ -170,11 +170,13 @@ static void print_parts(const struct atlas *a)
 		if (!atlas_missing(a, atlas_parts[i]))
 			buf_addf(&b, "%s%s", b.n ? ", " : "", atlas_parts[i]);
 	info_line("parts", "%s", b.s);
+	buf_clear(&b);
+	atlas_add_command(a, "import", &b);
+	if (a->bare)
+		info_line("missing", "all others; make an atlas of this dictionary with '%s OUT.atlas'", b.s);
 	buf_release(&b);
-	if (a->bare) {
-		info_line("missing", "all others; make an atlas of this dictionary with 'featlas import %s OUT.atlas'", a->folder);
+	if (a->bare)
 		return;
-	}
 	for (int i = 0; i < ATLAS_N_PARTS; i++)
 		if (atlas_missing(a, atlas_parts[i]))
 			info_line("missing", "%s", atlas_missing(a, atlas_parts[i]));

@@ -3,6 +3,7 @@
 #include "cmd/info.h"
 
 #include "base/mem.h"
+#include "base/shell.h"
 #include "core/acts.h"
 
 #include <stdlib.h>
@@ -63,8 +64,10 @@ static void print_words(const struct acts *a)
 		  (unsigned long long)n_held_out(a), (unsigned long long)acts_n_tokens(a), *corpus ? ", of " : "", corpus);
 	for (size_t i = 0; i < acts_n_hooks(a); i++)
 		info_line(i ? "" : "hooks", "%s, median norm %.4g", acts_hook(a, i), (f64)acts_norm_median(a, i));
-	info_line("next", "featlas train %s ATLAS%s --features F --k K", acts_folder(a),
-		  acts_n_hooks(a) > 1 ? " --hook H" : "");
+	struct buf word = BUF_INIT;
+	shell_add_path(&word, acts_folder(a));
+	info_line("next", "featlas train %s ATLAS%s --features F --k K", word.s, acts_n_hooks(a) > 1 ? " --hook H" : "");
+	buf_release(&word);
 }
 
 int info_acts(const char *path, bool json, struct err *e)

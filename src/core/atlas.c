@@ -3,6 +3,7 @@
 #include "core/atlas.h"
 
 #include "base/mem.h"
+#include "base/shell.h"
 #include "core/atlas_impl.h"
 #include "core/judged.h"
 #include "core/labels.h"
@@ -77,10 +78,10 @@ static void set_absent(struct atlas *a, int part, const char *why)
 	buf_addf(&b, "%.*s", (int)what, remedies[part].before);
 	if (why)
 		buf_addf(&b, ": %s", why);
-	if (a->bare) /* nothing can be put beside it */
-		buf_addf(&b, "; make an atlas of this dictionary first, with 'featlas import %s OUT.atlas'", a->folder);
-	else
-		buf_addf(&b, "%s%s%s", remedies[part].before + what, a->folder, remedies[part].after);
+	/* nothing can be put beside a bare dictionary */
+	buf_adds(&b, a->bare ? "; make an atlas of this dictionary first, with 'featlas import " : remedies[part].before + what);
+	shell_add_path(&b, a->folder);
+	buf_adds(&b, a->bare ? " OUT.atlas'" : remedies[part].after);
 	free(a->absent[part]);
 	a->absent[part] = buf_take(&b);
 }
@@ -363,7 +364,11 @@ static struct atlas *open_bare(const char *path, const struct dict_options *o, s
 		return NULL;
 	}
 	if (has_file(path, "acts.json")) {
-		err_set(e, ERR_FAILED, "'%s' is a harvest, not an atlas; make one of it with 'featlas train %s ATLAS'", path, path);
+		struct buf word = BUF_INIT;
+		shell_add_path(&word, path);
+		err_set(e, ERR_FAILED, "'%s' is a harvest, not an atlas; make one of it with 'featlas train %s ATLAS'", path,
+			word.s);
+		buf_release(&word);
 		return NULL;
 	}
 	struct dict *d = dict_open_with(path, o, e);
@@ -423,6 +428,12 @@ void atlas_free(struct atlas *a)
 	json_decref(a->json);
 	free(a->folder);
 	free(a);
+}
+
+void atlas_add_command(const struct atlas *a, const char *subcommand, struct buf *out)
+{
+	buf_addf(out, "featlas %s ", subcommand);
+	shell_add_path(out, a->folder);
 }
 
 const char *atlas_missing(const struct atlas *a, const char *part)

@@ -8,6 +8,7 @@
 #ifndef FEATLAS_ATLAS_H
 #define FEATLAS_ATLAS_H
 
+#include "base/buf.h"
 #include "base/json.h"
 #include "base/progress.h"
 #include "core/dict.h"
@@ -71,6 +72,8 @@ void atlas_free(struct atlas *a);
 /* A sentence and the command that makes the part ("no neighbour graph; make it with
  * 'featlas neighbours X.atlas'"), or NULL if it is there.  part: one of atlas_parts. */
 const char *atlas_missing(const struct atlas *a, const char *part);
+/* Begins a command line for a shell: "featlas SUBCOMMAND FOLDER". */
+void atlas_add_command(const struct atlas *a, const char *subcommand, struct buf *out);
 
 /* Whether a name in atlas.json or cfg.json stays inside the folder it is relative to. */
 bool atlas_is_inside(const char *file);

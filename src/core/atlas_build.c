@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/sha256.h"
+#include "base/shell.h"
 #include "io/safetensors.h"
 
 #include <stdlib.h>
@@ -65,10 +66,13 @@ json_t *atlas_json_read(const char *folder, struct err *e)
 	char *path = xasprintf("%s/atlas.json", folder);
 	bool none = access(path, F_OK) && !access(folder, F_OK);
 	json_t *j = none ? NULL : json_read_file(path, e);
+	struct buf word = BUF_INIT;
+	shell_add_path(&word, folder);
 	if (none)
 		err_set(e, ERR_FAILED,
 			"'%s' is no atlas: it has no atlas.json; of a dictionary, 'featlas import %s OUT.atlas' makes one",
-			folder, folder);
+			folder, word.s);
+	buf_release(&word);
 	u64 version;
 	const char *text;
 	char *what = xasprintf("'%s'", path);

@@ -27,6 +27,11 @@ check "the database of edits" 'has "\"labels_db\":{\"path\":\"$t/a.atlas/labels.
 out=$("$FEATLAS" info "$t/a.atlas")
 check "words for people" 'has "topk, 512 features, k 8" && has "20000 tokens indexed" && has "fvu 0.5"'
 
+cp -r "$t/a.atlas" "$t/b c's"
+out=$("$FEATLAS" info "$t/b c's")
+check "a remedy can be pasted" 'has "judge them with '"'featlas judge '\$t/b c'\\\\''s' --method lexical'"'"'
+rm -r "$t/b c's"
+
 rm "$t/a.atlas/graph.safetensors" "$t/a.atlas/activations.safetensors" "$t/a.atlas/runs.jsonl"
 out=$("$FEATLAS" info "$t/a.atlas" --json)
 check "a store that is gone is null" 'has "\"store\":null"'
