@@ -104,9 +104,8 @@ void sweep_copy_cell(struct sweep *to, const struct sweep *from, const struct sw
  * "6" for seeds 1 to 6, or "11-20". */
 int sweep_parse_strengths(const char *text, f32 **out, size_t *n, struct err *e);
 int sweep_parse_seeds(const char *text, u64 **out, size_t *n, struct err *e);
-/* The command that makes the same sweep; a string quoted for the shell. */
-void sweep_add_command(const struct sweep *s, const char *atlas, struct buf *out);
-void sweep_add_quoted(struct buf *out, const char *s);
+/* The command that makes the same sweep. */
+void sweep_add_command(const struct sweep *s, const struct atlas *a, struct buf *out);
 
 /* A cell is finished: nothing writes it after this call.  Return false to stop. */
 typedef bool (*sweep_fn)(void *context, const struct sweep *s, const struct sweep_cell *cell);

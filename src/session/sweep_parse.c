@@ -3,6 +3,7 @@
 #include "session/sweep.h"
 
 #include "base/mem.h"
+#include "base/shell.h"
 
 #include <errno.h>
 #include <math.h>
@@ -127,21 +128,17 @@ static void add_strengths(const struct sweep_request *q, struct buf *out)
 		buf_addf(out, "%s%g", i ? "," : "", (f64)q->strengths[i]);
 }
 
-void sweep_add_command(const struct sweep *s, const char *atlas, struct buf *out)
+void sweep_add_command(const struct sweep *s, const struct atlas *a, struct buf *out)
 {
 	static const char *const wheres[] = {"reply", "prompt", "both"};
 	const struct sweep_request *q = &s->q;
 	bool even = q->n_seeds > 0;
-	buf_adds(out, "featlas sweep ");
-	sweep_add_quoted(out, atlas);
+	atlas_add_command(a, "sweep", out);
 	for (size_t i = 0; i < q->n_specs; i++) {
 		struct buf spec = BUF_INIT;
 		steer_spec_add(&q->specs[i], &spec);
 		buf_adds(out, " --feature ");
-		if (strpbrk(spec.s, "#/>'\" ")) /* a condition */
-			sweep_add_quoted(out, spec.s);
-		else
-			buf_adds(out, spec.s);
+		shell_add_word(out, spec.s);
 		buf_release(&spec);
 	}
 	add_strengths(q, out);
@@ -154,22 +151,11 @@ void sweep_add_command(const struct sweep *s, const char *atlas, struct buf *out
 			 (unsigned long long)q->seeds[q->n_seeds - 1]);
 	for (size_t i = 0; i < q->n_prompts; i++) {
 		buf_adds(out, " --prompt ");
-		sweep_add_quoted(out, q->prompts[i]);
+		shell_add_word(out, q->prompts[i]);
 	}
 	buf_addf(out, " -n %u --temperature %g", q->n_tokens, (f64)q->temperature);
 	if (q->where != WHERE_REPLY)
 		buf_addf(out, " --where %s", wheres[q->where]);
 	if (!q->chat)
 		buf_adds(out, " --plain");
-}
-
-void sweep_add_quoted(struct buf *out, const char *s)
-{
-	buf_addc(out, '\'');
-	for (; *s; s++) {
-		if (*s == '\'')
-			buf_adds(out, "'\\'");
-		buf_addc(out, *s);
-	}
-	buf_addc(out, '\'');
 }

@@ -241,7 +241,7 @@ static void command(struct view *v, struct buf *out)
 				.n_strengths = s->n_strengths, .seeds = s->seeds, .n_seeds = s->n_seeds, .prompts = prompts,
 				.n_prompts = 1, .chat = s->ask.chat, .where = s->ask.where,
 				.temperature = s->ask.temperature, .n_tokens = s->ask.n_tokens}};
-	sweep_add_command(&w, app_session(v->app)->atlas->folder, out);
+	sweep_add_command(&w, app_session(v->app)->atlas, out);
 }
 
 static void exact(struct view *v, struct buf *out)
