@@ -7,6 +7,7 @@
 #include "base/mapfile.h"
 #include "base/mem.h"
 #include "base/outfile.h"
+#include "base/shell.h"
 #include "base/utf8.h"
 
 #include <errno.h>
@@ -412,13 +413,15 @@ char *app_edit_text(struct app *a, const char *text)
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
 		app_message(a, "cannot write '%s': %s", path, strerror(errno));
 	else {
-		char *command = xasprintf("exec ${VISUAL:-${EDITOR:-vi}} '%s'", path);
+		struct buf command = BUF_INIT;
+		buf_adds(&command, "exec ${VISUAL:-${EDITOR:-vi}} ");
+		shell_add_path(&command, path);
 		if (!a->script_mode)
 			term_leave();
-		int status = system(command);
+		int status = system(command.s);
 		if (!a->script_mode)
 			term_return();
-		free(command);
+		buf_release(&command);
 		if (status == 0)
 			got = read_all(path);
 		else

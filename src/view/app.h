@@ -124,8 +124,8 @@ const struct search_pattern *app_pattern(struct app *a);
 /* "/pattern" of the search that stands or is typed, and " . 0.4 ms" how long it took. */
 void app_add_search_words(struct app *a, struct buf *out);
 void app_add_search_time(struct app *a, struct buf *out);
-/* The command that lists the same features. */
-void app_add_search_command(struct app *a, const char *query, struct buf *out);
+/* The pattern, or NULL when none stands. */
+const char *app_search_text(struct app *a);
 
 bool app_is_marked(struct app *a, u32 feature);
 void app_mark(struct app *a, u32 feature, bool on);

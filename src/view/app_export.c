@@ -42,6 +42,15 @@ static void add_by_person(void *context, u32 feature, const char *text, i64 when
 	add_label(&p->out, p->app, feature);
 }
 
+/* Owned. */
+static char *export_command(struct app *a)
+{
+	struct buf b = BUF_INIT;
+	atlas_add_command(a->session->atlas, "export", &b);
+	buf_adds(&b, " labels");
+	return buf_take(&b);
+}
+
 static void save_labels_of_people(struct app *a)
 {
 	struct people p = {.app = a, .out = BUF_INIT};
@@ -51,10 +60,10 @@ static void save_labels_of_people(struct app *a)
 	else if (!p.out.n)
 		app_message(a, "no label was written here yet; e writes one");
 	else if (app_save(a, "labels", "csv", &p.out)) {
-		char *saved = xstrdup(a->message.s);
-		app_message(a, "%s; featlas export %s labels prints those of all features", saved,
-			    a->session->atlas->folder);
+		char *saved = xstrdup(a->message.s), *command = export_command(a);
+		app_message(a, "%s; %s prints those of all features", saved, command);
 		free(saved);
+		free(command);
 	}
 	buf_release(&p.out);
 }
@@ -64,8 +73,11 @@ static void save_labels_of_marked(struct app *a)
 	struct buf out = BUF_INIT;
 	size_t n;
 	u32 *ids = app_marked(a, &n);
-	if (n > MAX_LABELS)
-		app_message(a, "%zu are too many from here; featlas export %s labels prints all", n, a->session->atlas->folder);
+	if (n > MAX_LABELS) {
+		char *command = export_command(a);
+		app_message(a, "%zu are too many from here; %s prints all", n, command);
+		free(command);
+	}
 	for (size_t i = 0; i < n && n <= MAX_LABELS; i++)
 		add_label(&out, a, ids[i]);
 	if (out.n)

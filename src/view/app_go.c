@@ -153,8 +153,9 @@ static void show_dictionary(struct app *a)
 		buf_addf(&b, "figures over %llu of %llu tokens (left out: first, special, sinks)\n",
 			 (unsigned long long)store_n_kept(at->store),
 			 (unsigned long long)store_n_indexed(at->store));
-	buf_addf(&b, "model %s%s%.12s   build %s\nfeatlas info %s", at->model.name,
-		 at->model.sha256[0] ? ", sha256 " : "", at->model.sha256, at->build_id, at->folder);
+	buf_addf(&b, "model %s%s%.12s   build %s\n", at->model.name, at->model.sha256[0] ? ", sha256 " : "",
+		 at->model.sha256, at->build_id);
+	atlas_add_command(at, "info", &b);
 	app_popup(a, "how the dictionary is computed", b.s);
 	buf_release(&b);
 }
@@ -357,8 +358,10 @@ static void copy_command(struct app *a)
 	u32 f;
 	if (v->class->command)
 		v->class->command(v, &b);
-	else if (app_current_feature(a, &f))
-		buf_addf(&b, "featlas show %s %u", a->session->atlas->folder, f);
+	else if (app_current_feature(a, &f)) {
+		atlas_add_command(a->session->atlas, "show", &b);
+		buf_addf(&b, " %u", f);
+	}
 	if (b.n)
 		app_copy(a, b.s);
 	else

@@ -235,6 +235,11 @@ const struct search_pattern *app_pattern(struct app *a)
 	return a->search.pattern;
 }
 
+const char *app_search_text(struct app *a)
+{
+	return a->search.text;
+}
+
 void app_add_search_words(struct app *a, struct buf *out)
 {
 	if (a->search.text)
@@ -249,27 +254,6 @@ void app_add_search_time(struct app *a, struct buf *out)
 		buf_addf(out, " \u00b7 %llu labels gave up", (unsigned long long)a->search.result.n_gave_up);
 	if (!a->script_mode)
 		buf_addf(out, " \u00b7 %.1f ms", a->search.ms);
-}
-
-static void add_quoted(struct buf *out, const char *s)
-{
-	buf_addc(out, '\'');
-	for (; *s; s++)
-		if (*s == '\'')
-			buf_adds(out, "'\\''");
-		else
-			buf_addc(out, *s);
-	buf_addc(out, '\'');
-}
-
-void app_add_search_command(struct app *a, const char *query, struct buf *out)
-{
-	if (!query && !a->search.text)
-		return;
-	buf_addf(out, "featlas search %s ", a->session->atlas->folder);
-	if (query)
-		buf_adds(out, "--query ");
-	add_quoted(out, query ? query : a->search.text);
 }
 
 /* ---- the selection ---- */

@@ -3,6 +3,8 @@
 #include "view/view.h"
 
 #include "base/mem.h"
+#include "base/shell.h"
+#include "session/next.h"
 #include "ui/words.h"
 #include "view/app.h"
 
@@ -70,15 +72,16 @@ void view_format_signed(char out[16], f32 x)
 	}
 }
 
-void view_add_quoted(struct buf *out, const char *s, size_t n)
+void view_add_token_option(struct view *v, struct buf *out, const char *name, u32 token)
 {
-	buf_addc(out, '\'');
-	for (size_t i = 0; i < n; i++) {
-		if (s[i] == '\'')
-			buf_adds(out, "'\\'");
-		buf_addc(out, s[i]);
-	}
-	buf_addc(out, '\'');
+	const struct atlas *a = app_session(v->app)->atlas;
+	struct span t = a->vocab && token != NO_TOKEN ? vocab_bytes(a->vocab, token) : (struct span){0};
+	if (!t.n)
+		return;
+	char *text = xstrndup((const char *)t.p, t.n);
+	buf_addf(out, " --%s ", name);
+	shell_add_word(out, text);
+	free(text);
 }
 
 static enum style label_style(const struct label *l)
@@ -180,7 +183,9 @@ void view_add_scores(struct view *v, struct buf *out, u32 feature)
 		buf_adds(out, list[i].name);
 		add_number(out, list[i].x);
 	}
-	buf_addf(out, "\nfeatlas show %s %u --json", a->folder, feature);
+	buf_addc(out, '\n');
+	atlas_add_command(a, "show", out);
+	buf_addf(out, " %u --json", feature);
 }
 
 int view_put_sentence(struct rect r, int x, int y, const char *sentence)

@@ -143,8 +143,8 @@ void view_format_density(char out[16], f32 x);
 void view_format_value(char out[16], f32 x);
 void view_format_score(char out[16], f32 x);
 void view_format_signed(char out[16], f32 x); /* "+.280", "-1.35": six columns */
-/* A word for the shell: in single quotes. */
-void view_add_quoted(struct buf *out, const char *s, size_t n);
+/* For commands: " --NAME TEXT" of a token, nothing if it has no text. */
+void view_add_token_option(struct view *v, struct buf *out, const char *name, u32 token);
 
 /* What values of a feature are multiplied by as they are shown: 1, or its decoder row's norm or one
  * over that, where the person wants the other convention (zn).  Reads d numbers. */

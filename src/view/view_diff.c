@@ -3,6 +3,7 @@
 #include "view/view.h"
 
 #include "base/mem.h"
+#include "base/shell.h"
 #include "core/match.h"
 #include "ui/list.h"
 #include "view/app.h"
@@ -356,7 +357,9 @@ static void exact(struct view *v, struct buf *out)
 static void command(struct view *v, struct buf *out)
 {
 	u32 id;
-	buf_addf(out, "featlas diff %s %s", app_session(v->app)->atlas->folder, other(v)->atlas->folder);
+	atlas_add_command(app_session(v->app)->atlas, "diff", out);
+	buf_addc(out, ' ');
+	shell_add_path(out, other(v)->atlas->folder);
 	if (current(v, &id))
 		buf_addf(out, " --of %u", id);
 }

@@ -260,8 +260,9 @@ static void exact(struct view *v, struct buf *out)
 	const struct store_context *c = feature_context(s);
 	if (on_neighbour(s)) {
 		const struct atlas_neighbour *n = &s->neighbours[feature_section(s)->list.at];
-		buf_addf(out, "cosine of #%u and #%u: %.9g\nfeatlas near %s %u --json", s->id, n->id,
-			 (f64)n->score, feature_atlas(v)->folder, s->id);
+		buf_addf(out, "cosine of #%u and #%u: %.9g\n", s->id, n->id, (f64)n->score);
+		atlas_add_command(feature_atlas(v), "near", out);
+		buf_addf(out, " %u --json", s->id);
 		return;
 	}
 	if (c) {
@@ -283,7 +284,8 @@ static void exact(struct view *v, struct buf *out)
 
 static void command(struct view *v, struct buf *out)
 {
-	buf_addf(out, "featlas show %s %u", feature_atlas(v)->folder, ((struct feature *)view_state(v))->id);
+	atlas_add_command(feature_atlas(v), "show", out);
+	buf_addf(out, " %u", ((struct feature *)view_state(v))->id);
 }
 
 static void click(struct view *v, int x, int y, int times)

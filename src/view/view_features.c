@@ -8,6 +8,7 @@
 #include "view/view_features.h"
 
 #include "base/mem.h"
+#include "base/shell.h"
 #include "core/query.h"
 #include "ui/key.h"
 
@@ -481,12 +482,18 @@ static void command(struct view *v, struct buf *out)
 		[ORDER_DENSITY] = "density", [ORDER_MAX] = "max", [ORDER_DETECTS] = "detects", [ORDER_WRITES] = "writes",
 		[ORDER_OUTPUT] = "output"};
 	struct features *s = view_state(v);
-	const char *by = measures[s->by], *folder = features_atlas(v)->folder;
-	app_add_search_command(v->app, s->query, out);
-	if (!out->n)
-		buf_addf(out, by ? "featlas top %s" : "featlas search %s ''", folder);
+	const char *by = measures[s->by], *pattern = app_search_text(v->app);
+	bool all = !s->query && !pattern;
+	atlas_add_command(features_atlas(v), all && by ? "top" : "search", out);
 	if (by)
 		buf_addf(out, " --by %s", by);
+	if (s->query) {
+		buf_adds(out, " --query ");
+		shell_add_word(out, s->query);
+	} else if (pattern || !by) {
+		buf_addc(out, ' ');
+		shell_add_argument(out, pattern ? pattern : "");
+	}
 }
 
 /* The line above the preview can be dragged. */

@@ -7,6 +7,7 @@
 
 #include "backend/steer.h"
 #include "base/mem.h"
+#include "base/shell.h"
 #include "view/list_act.h"
 #include "view/view_find.h"
 
@@ -394,13 +395,8 @@ static void add_texts(struct buf *out, const struct concept *c, int kind)
 			json_decref(j);
 		} else
 			buf_adds(&line, c->text[i].text);
-		buf_adds(out, " '");
-		for (const char *s = line.s; *s; s++) {
-			if (*s == '\'')
-				buf_adds(out, "'\\'");
-			buf_addc(out, *s);
-		}
-		buf_addc(out, '\'');
+		buf_addc(out, ' ');
+		shell_add_word(out, line.s);
 		buf_release(&line);
 	}
 	buf_addc(out, ')');
@@ -409,7 +405,8 @@ static void add_texts(struct buf *out, const struct concept *c, int kind)
 static void command(struct view *v, struct buf *out)
 {
 	struct find_view *s = view_state(v);
-	buf_addf(out, "featlas find %s --pos", app_session(v->app)->atlas->folder);
+	atlas_add_command(app_session(v->app)->atlas, "find", out);
+	buf_adds(out, " --pos");
 	add_texts(out, &s->c, CONCEPT_POSITIVE);
 	buf_adds(out, " --neg");
 	add_texts(out, &s->c, CONCEPT_NEGATIVE);

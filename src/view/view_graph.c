@@ -399,6 +399,12 @@ static size_t row(struct view *v)
 	return list_row(view_state(v));
 }
 
+static void add_command(struct view *v, u32 id, struct buf *out)
+{
+	atlas_add_command(atlas_of(v), "near", out);
+	buf_addf(out, " %u -k %d", (unsigned)id, GRAPH_LIST);
+}
+
 static void exact(struct view *v, struct buf *out)
 {
 	struct graph_view *s = view_state(v);
@@ -408,14 +414,14 @@ static void exact(struct view *v, struct buf *out)
 		 (double)graph_cosine(v, nd->id, centre));
 	if (nd->parent != GRAPH_NONE)
 		buf_addf(out, "edge to #%u: %.9g\n", (unsigned)id_of(s, nd->parent), (double)nd->score);
-	buf_addf(out, "featlas near '%s' %u -k %d --json", atlas_of(v)->folder, (unsigned)nd->id, GRAPH_LIST);
+	add_command(v, nd->id, out);
+	buf_adds(out, " --json");
 }
 
 static void command(struct view *v, struct buf *out)
 {
 	struct graph_view *s = view_state(v);
-	u32 id = id_of(s, s->current);
-	buf_addf(out, "featlas near '%s' %u -k %d", atlas_of(v)->folder, (unsigned)id, GRAPH_LIST);
+	add_command(v, id_of(s, s->current), out);
 }
 
 /* ] and [ follow the list. */

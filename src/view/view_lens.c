@@ -2,6 +2,7 @@
 /* view_lens.c - a text, layer by layer: the logit lens at the token under the cursor. */
 #include "view/view_lens.h"
 #include "base/mem.h"
+#include "base/shell.h"
 #include "view/context.h"
 #include "view/list_act.h"
 
@@ -230,23 +231,23 @@ static bool row_text(struct view *v, size_t at, struct buf *out)
 	return true;
 }
 
-static void command(struct view *v, struct buf *out)
+static void add_command(struct view *v, struct buf *out, bool json)
 {
 	struct lens_view *s = view_state(v);
-	const struct atlas *a = app_session(v->app)->atlas;
 	if (!s->t)
 		return;
-	buf_addf(out, "featlas lens '%s' ", a->folder);
-	view_add_quoted(out, s->t->text, strlen(s->t->text));
+	atlas_add_command(app_session(v->app)->atlas, "lens", out);
 	buf_adds(out, s->t->chat ? "" : " --plain");
 	if (s->t->rows.n && s->cursor + 1 < s->t->rows.n)
 		buf_addf(out, " --position %zu", s->cursor);
-	struct span t =
-	    a->vocab && s->target != NO_TOKEN ? vocab_bytes(a->vocab, s->target) : (struct span){0};
-	if (t.n) {
-		buf_adds(out, " --target ");
-		view_add_quoted(out, (const char *)t.p, t.n);
-	}
+	view_add_token_option(v, out, "target", s->target);
+	buf_adds(out, json ? " --json " : " ");
+	shell_add_argument(out, s->t->text);
+}
+
+static void command(struct view *v, struct buf *out)
+{
+	add_command(v, out, false);
 }
 
 static void exact(struct view *v, struct buf *out)
@@ -265,8 +266,7 @@ static void exact(struct view *v, struct buf *out)
 		next_add_token(a, out, x->token[l * x->k + i]);
 		buf_addf(out, " (token %u) log p %.9g\n", x->token[l * x->k + i], (f64)x->logp[l * x->k + i]);
 	}
-	command(v, out);
-	buf_adds(out, " --json");
+	add_command(v, out, true);
 }
 
 static bool borrow_text(struct view *v, struct target *t)

@@ -2,6 +2,7 @@
 /* view_map.c - all features in the plane: pan, zoom, walk to the nearest. */
 #include "view/view_map.h"
 #include "base/mem.h"
+#include "base/shell.h"
 #include "base/utf8.h"
 
 #include <math.h>
@@ -428,13 +429,16 @@ static void exact(struct view *v, struct buf *out)
 	u32 c = map_cluster(s->map, s->current), p = map_part(s->map, s->current);
 	add_name(out, "cluster", c, map_cluster_name(s->map, c));
 	add_name(out, "part", p, map_part_name(s->map, p));
-	buf_addf(out, "'%s/map.safetensors'", atlas_of(v)->folder);
+	char *path = xasprintf("%s/map.safetensors", atlas_of(v)->folder);
+	shell_add_path(out, path);
+	free(path);
 }
 
 static void command(struct view *v, struct buf *out)
 {
 	struct map_view *s = view_state(v);
-	buf_addf(out, "featlas near '%s' %u -k %d", atlas_of(v)->folder, (unsigned)s->current, MAP_SHOWN_NEIGHBOURS);
+	atlas_add_command(atlas_of(v), "near", out);
+	buf_addf(out, " %u -k %d", (unsigned)s->current, MAP_SHOWN_NEIGHBOURS);
 }
 
 static void draw(struct view *v, struct rect r)

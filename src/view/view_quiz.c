@@ -302,7 +302,8 @@ static void crumb(struct view *v, struct buf *out)
 static void command(struct view *v, struct buf *out)
 {
 	struct quiz_view *s = view_state(v);
-	buf_addf(out, "featlas quiz %s %u", session_of(v)->atlas->folder, s->q->feature);
+	atlas_add_command(session_of(v)->atlas, "quiz", out);
+	buf_addf(out, " %u", s->q->feature);
 	if (s->q->ask.fuzzing)
 		buf_adds(out, " --method fuzzing");
 	if (s->q->ask.seed != 1)

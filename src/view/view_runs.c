@@ -376,22 +376,10 @@ static size_t row(struct view *v)
 	return ((struct runs_view *)view_state(v))->list.at;
 }
 
-static void add_quoted(struct buf *out, const char *s)
-{
-	buf_addc(out, '\'');
-	for (; *s; s++)
-		if (*s == '\'')
-			buf_adds(out, "'\\''");
-		else
-			buf_addc(out, *s);
-	buf_addc(out, '\'');
-}
-
 static void command(struct view *v, struct buf *out)
 {
 	const struct runs_view *s = view_state(v);
-	buf_adds(out, "featlas runs ");
-	add_quoted(out, app_session(v->app)->atlas->folder);
+	atlas_add_command(app_session(v->app)->atlas, "runs", out);
 	const char *one = s->runs.n ? runs_text(run_at(s, s->compared ? s->a : s->list.at), "hash") : "";
 	const char *two = s->compared ? runs_text(run_at(s, s->b), "hash") : "";
 	if (*one)

@@ -2,6 +2,7 @@
 /* view_steer.c - turn features up and down and see what the model says. */
 #include "view/view_steer.h"
 #include "base/mem.h"
+#include "base/shell.h"
 #include "ui/key.h"
 
 #include <math.h>
@@ -415,32 +416,17 @@ static bool tick(struct view *v)
 	return s->live != NULL;
 }
 
-static void add_quoted(struct buf *out, const char *s)
-{
-	buf_addc(out, '\'');
-	for (; *s; s++) {
-		if (*s == '\'')
-			buf_adds(out, "'\\'");
-		buf_addc(out, *s);
-	}
-	buf_addc(out, '\'');
-}
-
 static void command(struct view *v, struct buf *out)
 {
 	struct steer_view *s = view_state(v);
-	buf_adds(out, "featlas steer ");
-	add_quoted(out, app_session(v->app)->atlas->folder);
+	atlas_add_command(app_session(v->app)->atlas, "steer", out);
 	buf_adds(out, " --prompt ");
-	add_quoted(out, s->ask.prompt);
+	shell_add_word(out, s->ask.prompt);
 	for (size_t i = 0; i < s->ask.n_rows; i++) {
 		struct buf spec = BUF_INIT;
 		steer_spec_add(&s->ask.row[i], &spec);
 		buf_adds(out, " --feature ");
-		if (s->ask.row[i].condition)
-			add_quoted(out, spec.s);
-		else
-			buf_adds(out, spec.s);
+		shell_add_word(out, spec.s);
 		buf_release(&spec);
 	}
 	buf_addf(out, " -n %u --seed %llu --temperature %g", (unsigned)s->ask.n_tokens,

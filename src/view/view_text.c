@@ -3,6 +3,7 @@
 #include "view/context.h"
 #include "view/view_text.h"
 #include "base/mem.h"
+#include "base/shell.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -362,15 +363,21 @@ static bool step(struct view *v, u32 from, int delta, u32 *to)
 	return false;
 }
 
-static void command(struct view *v, struct buf *out)
+static void add_command(struct view *v, struct buf *out, bool json)
 {
 	struct text_view *s = view_state(v);
 	bool effects = text_wants_effects(s);
-	buf_addf(out, "featlas %s '%s' ", effects ? "effects" : "text", app_session(v->app)->atlas->folder);
-	view_add_quoted(out, s->text ? s->text : "", s->text ? strlen(s->text) : 0);
+	atlas_add_command(app_session(v->app)->atlas, effects ? "effects" : "text", out);
 	buf_adds(out, s->chat ? "" : " --plain");
 	if (effects)
 		text_add_options(v, out);
+	buf_adds(out, json ? " --json " : " ");
+	shell_add_argument(out, s->text ? s->text : "");
+}
+
+static void command(struct view *v, struct buf *out)
+{
+	add_command(v, out, false);
 }
 
 static void exact(struct view *v, struct buf *out)
@@ -385,8 +392,7 @@ static void exact(struct view *v, struct buf *out)
 		buf_addf(out, "density: %.9g\n", (double)t->density);
 	if (!isnan(t->effect))
 		buf_addf(out, "effect: %.9g nats, attribution: %.9g\n", (double)t->effect, (double)t->attribution);
-	command(v, out);
-	buf_adds(out, " --json");
+	add_command(v, out, true);
 }
 
 static const char *busy(struct view *v)

@@ -262,23 +262,13 @@ void text_options(struct view *v)
 		free(texts[i]);
 }
 
-static void add_token_option(struct view *v, struct buf *out, const char *name, u32 token)
-{
-	const struct atlas *a = app_session(v->app)->atlas;
-	struct span t = a->vocab && token != NO_TOKEN ? vocab_bytes(a->vocab, token) : (struct span){0};
-	if (!t.n)
-		return;
-	buf_addf(out, " --%s ", name);
-	view_add_quoted(out, (const char *)t.p, t.n);
-}
-
 void text_add_options(struct view *v, struct buf *out)
 {
 	struct text_view *s = view_state(v);
 	size_t from, to;
 	text_range(s, &from, &to);
-	add_token_option(v, out, "target", s->target);
-	add_token_option(v, out, "against", s->against);
+	view_add_token_option(v, out, "target", s->target);
+	view_add_token_option(v, out, "against", s->against);
 	if (to - from < s->r.n)
 		buf_addf(out, " --position %zu", from);
 	if (to - from < s->r.n && to > from + 1)

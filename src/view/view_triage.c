@@ -473,9 +473,10 @@ static void exact(struct view *v, struct buf *out)
 		return;
 	if (c)
 		buf_addf(out, "activation %.9g at position %llu\n", (f64)c->act, (unsigned long long)c->position);
-	buf_addf(out, "density %.9g\nmax     %.9g\ndetects %.9g\noutput  %.9g\nwrites  %.9g\nfeatlas show %s %u --json",
-		 (f64)s->stats.density, (f64)s->stats.max, (f64)s->scores.input, (f64)s->scores.output,
-		 (f64)s->scores.topic, session_of(v)->atlas->folder, s->feature);
+	buf_addf(out, "density %.9g\nmax     %.9g\ndetects %.9g\noutput  %.9g\nwrites  %.9g\n", (f64)s->stats.density,
+		 (f64)s->stats.max, (f64)s->scores.input, (f64)s->scores.output, (f64)s->scores.topic);
+	atlas_add_command(session_of(v)->atlas, "show", out);
+	buf_addf(out, " %u --json", s->feature);
 }
 
 static void click(struct view *v, int x, int y, int times)
