@@ -9,11 +9,9 @@
 #include <string.h>
 #include <strings.h>
 
-bool http_is_private(const char *url)
+static bool is_this_machine(const char *url)
 {
 	static const char *const hosts[] = {"localhost", "127.0.0.1", "[::1]"};
-	if (!strncasecmp(url, "https://", 8))
-		return true;
 	if (strncasecmp(url, "http://", 7))
 		return false;
 	/* a user name before the host would hide it */
@@ -25,6 +23,11 @@ bool http_is_private(const char *url)
 			return true;
 	}
 	return false;
+}
+
+bool http_is_private(const char *url)
+{
+	return !strncasecmp(url, "https://", 8) || is_this_machine(url);
 }
 
 #ifdef HAVE_CURL
@@ -111,6 +114,8 @@ static int set_up(struct http *h, const struct http_post *p, struct taker *t, st
 	bad |= curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)p->timeout_ms);
 	bad |= curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)MIN(p->timeout_ms, 30000u));
 	bad |= curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+	if (is_this_machine(p->url)) /* $http_proxy would take it off, unencrypted */
+		bad |= curl_easy_setopt(c, CURLOPT_PROXY, "");
 	bad |= curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	bad |= curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	bad |= curl_easy_setopt(c, CURLOPT_ERRORBUFFER, h->why);

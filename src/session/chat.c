@@ -19,20 +19,75 @@ static const char *key(void)
 	return own && *own ? own : theirs && *theirs ? theirs : NULL;
 }
 
+/* Whether a piece of the key of n bytes, or a shorter key as a whole, stands at s. */
+static bool is_piece(const char *secret, size_t n, const char *s)
+{
+	for (size_t n_key = strlen(secret); n_key >= n; secret++, n_key--)
+		if (!strncmp(secret, s, n))
+			return true;
+	return false;
+}
+
+/* What servers on one's own machine want for a key ("none") is an ordinary word. */
+static bool repeats_key(const char *s)
+{
+	if (!key() || strlen(key()) < CHAT_PIECE)
+		return false;
+	for (; *s; s++)
+		if (is_piece(key(), CHAT_PIECE, s))
+			return true;
+	return false;
+}
+
+/* Pieces, as a message may be cut short anywhere. */
+static void hide_key(char *s)
+{
+	size_t n = key() ? MIN(strlen(key()), (size_t)CHAT_PIECE) : 0, left = 0;
+	for (; n && *s; s++) {
+		left = is_piece(key(), n, s) ? n : left;
+		if (left) {
+			*s = '*';
+			left--;
+		}
+	}
+}
+
+/* Messages here do not quote the address: where something is wrong with it, it may be a key or hold a password. */
+static int check_address(const char *s, struct err *e)
+{
+	const char *host = strstr(s, "://");
+	if (strncasecmp(s, "http://", 7) && strncasecmp(s, "https://", 8))
+		return err_set(e, ERR_USAGE, "--endpoint is no http:// or https:// address");
+	for (size_t i = 0; s[i]; i++)
+		if ((u8)s[i] <= ' ' || s[i] == '\\' || s[i] == 0x7f)
+			return err_set(e, ERR_USAGE, "--endpoint has a blank or a backslash in its address");
+	if (memchr(host + 3, '@', strcspn(host + 3, "/?#")))
+		return err_set(e, ERR_USAGE, "--endpoint has a user name before its host; a key belongs into $FEATLAS_API_KEY");
+	if (strpbrk(s, "?#"))
+		return err_set(e, ERR_USAGE, "--endpoint ends in a path, without '?' and '#'; a key belongs into $FEATLAS_API_KEY");
+	return 0;
+}
+
+static int check_key(const char *endpoint, const char *model, struct err *e)
+{
+	if (!key())
+		return 0;
+	if (repeats_key(endpoint) || repeats_key(model))
+		return err_set(e, ERR_USAGE, "the key in the environment stands in --%s, too, where all can see it",
+			       repeats_key(model) ? "model" : "endpoint");
+	if (!http_is_private(endpoint))
+		return err_set(e, ERR_USAGE, "a key is sent over https or to this machine only, not to '%.200s'", endpoint);
+	if (strpbrk(key(), "\r\n"))
+		return err_set(e, ERR_USAGE, "the key in the environment has a line break");
+	return 0;
+}
+
 int chat_init(struct chat *c, const char *endpoint, const char *model, struct err *e)
 {
 	*c = (struct chat){.model = model, .retries = 4, .timeout_ms = 120000, .max_tokens = 400};
-	bool http = !strncasecmp(endpoint, "http://", 7), https = !strncasecmp(endpoint, "https://", 8);
 	size_t n = strlen(endpoint);
-	if (!http && !https)
-		return err_set(e, ERR_USAGE, "the endpoint '%.200s' is no http:// or https:// address", endpoint);
-	for (size_t i = 0; i < n; i++)
-		if ((u8)endpoint[i] <= ' ')
-			return err_set(e, ERR_USAGE, "the endpoint has a blank in its address");
-	if (key() && !http_is_private(endpoint))
-		return err_set(e, ERR_USAGE, "a key is sent over https or to this machine only, not to '%.200s'", endpoint);
-	if (key() && strpbrk(key(), "\r\n"))
-		return err_set(e, ERR_USAGE, "the key in the environment has a line break");
+	if (check_address(endpoint, e) || check_key(endpoint, model, e))
+		return -1;
 	while (n && endpoint[n - 1] == '/')
 		n--;
 	c->url = xasprintf("%.*s/chat/completions", (int)n, endpoint);
@@ -76,13 +131,12 @@ static int refuse(const struct http_answer *a, struct err *e)
 		return err_set(e, ERR_FAILED, "the endpoint refuses the key in the environment (status %ld)", a->status);
 	json_t *j = json_parse(a->body.s, a->body.n, "the answer", NULL);
 	const json_t *error = json_object_get(j, "error");
-	const char *text = json_is_string(error) ? json_string_value(error) : json_opt_str(error, "message", "");
+	char *text = xstrdup(json_is_string(error) ? json_string_value(error) : json_opt_str(error, "message", ""));
 	struct buf b = BUF_INIT;
+	hide_key(text); /* before it is cut */
 	utf8_add_safe(&b, text, strnlen(text, 200));
-	const char *secret = key();
-	for (char *s; secret && (s = strstr(b.s, secret));)
-		memset(s, '*', strlen(secret));
 	err_set(e, ERR_FAILED, "the endpoint answers with status %ld%s%s", a->status, b.n ? ": " : "", b.s);
+	free(text);
 	buf_release(&b);
 	json_decref(j);
 	return -1;
@@ -90,12 +144,13 @@ static int refuse(const struct http_answer *a, struct err *e)
 
 static char *read_answer(struct chat *c, const struct http_answer *a, struct err *e)
 {
-	json_t *j = json_parse(a->body.s, a->body.n, "the answer", e);
+	json_t *j = json_parse(a->body.s, a->body.n, "the answer", NULL); /* whose message quotes it */
 	const json_t *choice = json_array_get(json_object_get(j, "choices"), 0), *usage = json_object_get(j, "usage");
 	const char *text = json_opt_str(json_object_get(choice, "message"), "content", NULL);
-	char *out = text ? xstrdup(text) : NULL;
-	if (j && !text)
-		err_set(e, ERR_FAILED, "the answer has no choices[0].message.content");
+	char *out = text && !repeats_key(text) ? xstrdup(text) : NULL;
+	if (!out)
+		err_set(e, ERR_FAILED, !j ? "the answer is not JSON" : text ? "the answer repeats the key in the environment"
+						       : "the answer has no choices[0].message.content");
 	pthread_mutex_lock(&c->lock);
 	c->tokens_in += json_opt_u64(usage, "prompt_tokens", 0);
 	c->tokens_out += json_opt_u64(usage, "completion_tokens", 0);
@@ -172,6 +227,7 @@ char *chat_ask(struct chat *c, struct http *h, const char *system, const char *u
 		*e = why;
 		return NULL;
 	}
+	hide_key(why.msg); /* libcurl's words, too */
 	keep_count(c, !text, refused, &why);
 	if (!text)
 		*e = why;

@@ -57,12 +57,17 @@ static char *user_text(const struct judge *j, const char *label, const struct ev
 	return buf_take(&out);
 }
 
-/* The last list of n zeros and ones; a model may think aloud before it. */
+/* The last list of n zeros and ones; a model may think aloud before it.  A list of numbers has no bracket inside,
+ * so no byte is parsed twice. */
 static bool read_list(const char *text, size_t n, u8 *answer)
 {
+	const char *end = NULL;
 	for (const char *s = text + strlen(text); s-- > text;) {
-		const char *end = *s == '[' ? strchr(s, ']') : NULL;
-		json_t *j = end ? json_parse(s, (size_t)(end - s) + 1, "the answer", NULL) : NULL;
+		end = *s == ']' ? s : end;
+		if (*s != '[' || !end)
+			continue;
+		json_t *j = json_parse(s, (size_t)(end - s) + 1, "the answer", NULL);
+		end = NULL;
 		bool good = j && json_array_size(j) == n;
 		for (size_t i = 0; good && i < n; i++) {
 			const json_t *x = json_array_get(j, i);

@@ -67,6 +67,14 @@ class Handler(BaseHTTPRequestHandler):
             return self.send(401, json.dumps({"error": {"message": "bad key " + key}}).encode())
         if mode == "echo":
             return self.send(400, json.dumps({"error": {"message": "\x1b[31mno: " + key}}).encode())
+        if mode == "cut":  # within the key, by whoever shows 200 bytes
+            return self.send(400, json.dumps({"error": {"message": "x" * 190 + key}}).encode())
+        if mode == "raw":
+            return self.send(200, key.encode())
+        if mode == "repeats":
+            return self.send(200, completion("my key is " + key[:-2]))
+        if mode == "brackets":
+            return self.send(200, completion(str([1] * n) + "[" * 900_000 + "]"))
         if mode == "elsewhere":
             self.send_response(307)
             self.send_header("Location", "/ones/v1/chat/completions")

@@ -119,7 +119,36 @@ lacks "is printed without it, and harmless" "$out$err" "secret|$(printf '\033')"
 has "with the rest" "$err" 'status 400: .*no: \*+'
 check "a redirect" 1 ask elsewhere 7
 is "is not followed" "$(sort -u "$tmp/log")" "elsewhere secret-2 5 True"
+check "a proxy" 0 env -u no_proxy http_proxy="http://127.0.0.1:$port" ALL_PROXY="http://127.0.0.1:$port" \
+	"$FEATLAS" judge "$atlas" 7 --endpoint "http://127.0.0.1:$port/ones/v1" --model some-model --no-keep
+is "is not on the way to this machine" "$(sort -u "$tmp/log" | tail -1)" "ones secret-2 5 True"
+OPENAI_API_KEY=a-much-longer-secret-key
+check "a message cut within the key" 1 ask cut 14
+lacks "shows no piece of it" "$out$err" 'a-much'
+check "the key in place of JSON" 1 ask raw 14
+has "is no JSON" "$err" 'not judged: the answer is not JSON'
+check "the key in the model's name" 2 judge 14 --endpoint "http://127.0.0.1:$port/v1" --model "x-$OPENAI_API_KEY"
+has "is refused" "$err" 'the key in the environment stands in --model, too'
+lacks "and not printed" "$out$err" 'secret'
+check "in the address" 2 judge 14 --endpoint "http://127.0.0.1:$port/$OPENAI_API_KEY/v1" --model m --dry-run
+lacks "not either" "$out$err" 'secret'
+check "as the address" 2 judge 14 --endpoint "$OPENAI_API_KEY" --model m
+lacks "not either" "$out$err" 'secret'
+check "explain: the key as a label" 1 "$FEATLAS" explain "$atlas" 44 --endpoint "http://127.0.0.1:$port/repeats/v1" --model m
+has "is no label" "$err" '1 of 1 got no label: the answer repeats the key in the environment'
+lacks "is not shown" "$out$err" 'my key'
+ok "and not kept" sh -c '! grep -rqs "a-much-longer" "$1"' - "$atlas"
+OPENAI_API_KEY=none
+check "a word for a key" 0 ask ones 14 --no-keep
+OPENAI_API_KEY='**'
+check "stars for a key" 1 ask echo 14 --no-keep
 unset OPENAI_API_KEY
+for url in "http://user:word@127.0.0.1:$port/v1" "https://word@example.invalid/v1" "ftp://user:word@example.invalid/" \
+	"https://example.invalid/v1?key=word" "https://example.invalid/v1#word" "http://127.0.0.1\\word"; do
+	: >"$tmp/log"
+	check "the address $url" 2 judge 14 --endpoint "$url" --model m --dry-run
+	lacks "is not printed" "$out$err" 'word'
+done
 
 # what is no answer is no wrong answer
 check "a busy server" 0 ask busy 8 --json --retries 1
@@ -133,6 +162,8 @@ lacks "is not shown" "$out$err" "$(printf '\033')"
 check "no list" 1 ask prose 9
 has "is not judged" "$err" '1 of 1 labels were not judged'
 check "lists of the wrong length, other numbers" 1 ask wrong 9
+check "brackets without end" 0 ask brackets 9 --json --no-keep
+has "are passed over" "$out" '"fires":\{"asked":10,"right":10\}'
 check "an answer without end" 1 ask huge 9
 has "is cut off" "$err" 'the answer is longer than 1048576 bytes'
 check "a server that hangs" 1 ask hang 9 --timeout 1 --retries 0
