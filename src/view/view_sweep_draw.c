@@ -274,7 +274,8 @@ static void draw_text(struct view *v, struct rect r)
 
 /* ---- the whole ---- */
 
-/* Scrolls so that the cursor is on the screen. */
+/* Scrolls so that the cursor is on the screen, and so that none of it stays empty that the grid could fill, as after a
+ * resize.  At most as many columns and rows as the grid has. */
 static void follow(struct sweep_view *s, size_t columns, size_t rows)
 {
 	size_t column = (size_t)MAX(s->column, 0);
@@ -285,6 +286,8 @@ static void follow(struct sweep_view *s, size_t columns, size_t rows)
 	s->top = MIN(s->top, s->row);
 	if (s->row >= s->top + rows)
 		s->top = s->row + 1 - rows;
+	s->left = MIN(s->left, s->n_strengths - columns);
+	s->top = MIN(s->top, s->n_seeds - rows);
 }
 
 void sweep_draw(struct view *v, struct rect r)
@@ -292,10 +295,9 @@ void sweep_draw(struct view *v, struct rect r)
 	struct sweep_view *s = view_state(v);
 	bool tall = r.h >= TALL;
 	int head = tall ? 3 : 2, y = head;
-	size_t columns = (size_t)MAX((r.w - NAMES - 1) / COLUMN - 1, 1);
+	size_t columns = MIN(s->n_strengths, (size_t)MAX((r.w - NAMES - 1) / COLUMN - 1, 1));
 	size_t rows = MIN(s->n_seeds, (size_t)MAX(r.h - head - (r.h >= 18 ? 11 : tall ? 5 : 2), 1));
 	follow(s, columns, rows);
-	columns = MIN(columns, s->n_strengths - s->left);
 	if (s->live)
 		pthread_mutex_lock(&s->live->lock);
 	if (s->live)
