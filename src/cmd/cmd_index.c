@@ -82,8 +82,10 @@ static int open_all(struct job *j, const struct cmd_args *a, struct err *e)
 	if (!live)
 		return 0;
 	/* told at once, not after the store is built */
-	if (!(p->backend = backend_new(arg_str(a, "backend", NULL), e)) ||
-	    backend_connect(p->backend, &j->progress, e))
+	if (!(p->backend = backend_new(arg_str(a, "backend", NULL), e)))
+		return err_wrap(e, "no live model (--no-model leaves out what needs one)");
+	backend_watch(p->backend, &j->progress);
+	if (backend_connect(p->backend, &j->progress, e))
 		return err_wrap(e, "no live model (--no-model leaves out what needs one)");
 	return 0;
 }

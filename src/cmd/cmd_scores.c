@@ -40,7 +40,11 @@ int cmd_scores(const struct cmd_args *a, struct err *e)
 		return -1;
 	struct cmd_progress *shown = cmd_progress_start(&progress);
 	int bad = !(p.atlas = atlas_open(a->positional[0], e)) || !(p.json = atlas_json_read(p.atlas->folder, e)) ||
-		  !(p.backend = backend_new(arg_str(a, "backend", NULL), e)) || backend_connect(p.backend, &progress, e);
+		  !(p.backend = backend_new(arg_str(a, "backend", NULL), e));
+	if (!bad) {
+		backend_watch(p.backend, &progress);
+		bad = backend_connect(p.backend, &progress, e);
+	}
 	if (!bad) {
 		p.pool = pool_new(0);
 		atlas_json_new_build(p.json);

@@ -353,11 +353,18 @@ int cmd_sweep(const struct cmd_args *a, struct err *e)
 		return -1;
 	struct grid *g = xcalloc(1, sizeof *g);
 	struct sweep *w = parse(a, s, g, e) ? NULL : sweep_new(s, &g->q, e);
-	int status = -1;
-	if (w && !run(s, w, warning, sizeof warning, e)) {
-		if (warning[0])
-			fprintf(stderr, "featlas sweep: warning: %s\n", warning);
-		status = show(a, s, w, e);
+	int bad = !w || run(s, w, warning, sizeof warning, e) ? -1 : 0, status = bad;
+	if (warning[0])
+		fprintf(stderr, "featlas sweep: warning: %s\n", warning);
+	/* the texts were paid for: stopped, those that are done are shown */
+	if (w && w->n_done) {
+		struct err why = {0};
+		int shown = show(a, s, w, bad ? &why : e);
+		status = bad ? bad : shown;
+		if (bad && shown < 0)
+			fprintf(stderr, "featlas sweep: %s\n", why.msg);
+		if (bad)
+			err_wrap(e, "only %zu of %zu texts are done", w->n_done, w->n_cells);
 	}
 	sweep_free(w);
 	release(g);

@@ -168,6 +168,17 @@ check "an answer without end" 1 ask huge 9
 has "is cut off" "$err" 'the answer is longer than 1048576 bytes'
 check "a server that hangs" 1 ask hang 9 --timeout 1 --retries 0
 has "is not waited for" "$err" 'no answer came within 1 s'
+: >"$tmp/log"
+for command in "judge" "explain"; do
+	"$FEATLAS" $command "$atlas" 9 --endpoint "http://127.0.0.1:$port/hang/v1" --model m --timeout 25 --retries 0 \
+		>"$tmp/o" 2>"$tmp/e" </dev/null &
+	pid=$!
+	await grep -q hang "$tmp/log"
+	: >"$tmp/log"
+	kill -INT $pid
+	wait $pid
+	is "^C stops $command during a request" "$?" 130
+done
 check "credits that run out" 0 ask first 10 11 12 --json
 has "leave what was judged, with the rest marked" "$out" '"id":10,.*"unjudged":15\}'
 is "and nothing of the others" "$(printf '%s\n' "$out" | grep -c .)" 1

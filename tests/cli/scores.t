@@ -42,4 +42,31 @@ if command -v stdbuf >/dev/null; then
 else
 	skip "a model that goes away" "no stdbuf"
 fi
+
+# ^C during a request, which would last ten minutes
+slow='featlas-fake --delay-ms 600000' FEATLAS_BACKEND_TIMEOUT=30
+export FEATLAS_BACKEND_TIMEOUT
+interrupt() { # name, command ...
+	name_i=$1
+	shift
+	FEATLAS_BACKEND=$slow "$FEATLAS" "$@" >"$tmp/o" 2>"$tmp/e" </dev/null &
+	pid=$!
+	await has_child $pid
+	kill -INT $pid
+	wait $pid
+	is "^C stops $name_i" "$?" 130
+	has "... which is said" "$(cat "$tmp/e")" "^featlas $1: (.*: )?(interrupted|cancelled|stopped)"
+}
+for part in scores logits fingerprint; do
+	interrupt "index --only $part" index "$atlas" --only $part
+done
+interrupt scores scores "$atlas"
+interrupt sweep sweep "$atlas" --feature 1 --strengths 0,1 --seeds 1
+interrupt steer steer "$atlas" --feature 1 --prompt x
+interrupt effects effects "$atlas" "the river"
+interrupt lens lens "$atlas" "the river"
+echo "the river" >"$tmp/pos"
+echo "a song" >"$tmp/neg"
+interrupt find find "$atlas" --pos "$tmp/pos" --neg "$tmp/neg"
+interrupt eval eval "$atlas" --concepts --suite "$TESTS_DIR/../share/featlas/concepts"
 finish

@@ -55,6 +55,13 @@ has "how often is not known beforehand" "$out" '^ +2x +- '
 check "one strength has no curve" 0 sweep --feature 1 --strengths 2 --seeds 1 -n 8
 lacks "but a table" "$out" 'its own activation'
 
+# a model that dies leaves what is done
+check "a model that dies" 2 "$FEATLAS" sweep "$atlas" --backend 'featlas-fake --crash-after 60' --feature 1 --strengths 0..9:0.1 \
+	--seeds 1 -n 8 --out "$tmp/part.json"
+has "says how far it came" "$err" '^featlas sweep: only [1-9][0-9]* of 92 texts are done: .*died|ended'
+has "shows what is done" "$out" '^ baseline '
+has "and writes it" "$(cat "$tmp/part.json")" '"cells":\[\{"kind":"baseline"'
+
 refused() { # name, regex, options ...
 	name_r=$1 regex_r=$2
 	shift 2
