@@ -78,14 +78,18 @@ f64 steer_repeated_4grams(const u32 *tokens, size_t n)
 	return (f64)repeated / (f64)(n - 3);
 }
 
-/* |sum of c d| of the adds at the atlas' hook that touch the reply. */
+/* |sum of c d| of the adds that touch the reply; NaN where one is not at the atlas' hook, whose norm is the one that is
+ * known. */
 static f64 constant_change(const struct steering *s)
 {
 	f64 square = 0;
+	for (size_t i = 0; i < s->q->n_specs; i++)
+		if (strcmp(s->set.list[i].hook, s->a->hook))
+			return NAN;
 	for (u32 k = 0; k < s->a->d_model; k++) {
 		f64 sum = 0;
 		for (size_t i = 0; i < s->q->n_specs; i++)
-			if (s->set.list[i].where != WHERE_PROMPT && !strcmp(s->set.list[i].hook, s->a->hook))
+			if (s->set.list[i].where != WHERE_PROMPT)
 				sum += (f64)s->set.list[i].amount * (f64)s->set.list[i].direction[k];
 		square += sum * sum;
 	}

@@ -94,6 +94,7 @@ f64 steer_repeated_4grams(const u32 *tokens, size_t n);
 struct steer_list {
 	struct intervention *list; /* [n] */
 	f32 *vectors;              /* theirs */
+	char (*hooks)[64];         /* [n] of the specs that name one, which need not outlive the call */
 	size_t n;
 };
 /* The amount of one of them, of a kind and direction [d_model] that stand, from its spec. */

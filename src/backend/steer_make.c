@@ -3,6 +3,7 @@
 #include "backend/steer_impl.h"
 
 #include "base/mem.h"
+#include "core/hook.h"
 #include "core/regex.h"
 
 #include <math.h>
@@ -129,6 +130,10 @@ static int make_intervention(struct steer_set *s, size_t i, struct backend *b, s
 	/* a transcoder's features are written where it writes */
 	const char *own = dict_info(s->a->dict)->is_transcoder ? dict_info(s->a->dict)->hook_out : s->a->hook;
 	v->hook = spec->hook[0] ? spec->hook : own;
+	u32 layer;
+	enum hook_place place;
+	if (hook_parse(v->hook, backend_info(b)->n_layers, &layer, &place, e))
+		return err_wrap(e, "cannot steer feature %u there", spec->feature);
 	v->direction = decoder;
 	v->encoder = reads ? encoder : NULL;
 	v->threshold = dict_threshold(s->a->dict, spec->feature);
@@ -205,7 +210,10 @@ int steer_list_make(struct backend *b, const struct atlas *a, const struct steer
 	if (!bad && s.follows_text)
 		bad = err_set(e, ERR_USAGE, "a feature that waits for a regex of the text can be steered with, but not here");
 	if (!bad) {
-		*out = (struct steer_list){s.list, s.vectors, n};
+		*out = (struct steer_list){s.list, s.vectors, xcalloc(n + 1, sizeof *out->hooks), n};
+		for (size_t i = 0; i < n; i++)
+			if (specs[i].hook[0])
+				out->list[i].hook = memcpy(out->hooks[i], specs[i].hook, sizeof *out->hooks);
 		s.list = NULL;
 		s.vectors = NULL;
 	}
@@ -217,5 +225,6 @@ void steer_list_release(struct steer_list *l)
 {
 	free(l->list);
 	free(l->vectors);
+	free(l->hooks);
 	*l = (struct steer_list){0};
 }

@@ -82,7 +82,9 @@ static int parse_key(const char *s, size_t n, const struct atlas *a, struct stee
 				       : err_set(e, ERR_USAGE, "on is reply, prompt or both, not '%.*s'",
 						 (int)len, value);
 	}
-	if (key == 4 && !strncmp(s, "hook", 4) && len && len < sizeof out->hook) {
+	if (key == 4 && !strncmp(s, "hook", 4)) {
+		if (!len || len >= sizeof out->hook)
+			return err_set(e, ERR_USAGE, "hook wants the name of a place, as in hook=blocks.9.hook_resid_post");
 		snprintf(out->hook, sizeof out->hook, "%.*s", (int)len, value);
 		return 0;
 	}

@@ -108,6 +108,11 @@ static void add_features(struct buf *out, struct session *s, const struct steer_
 		steer_spec_coefficient(&q->specs[i], s->atlas, &c, NULL);
 		buf_addf(out, "#%u %s %.4g  ", q->specs[i].feature, steer_spec_method(q->specs[i].method),
 			 (f64)c);
+		if (q->specs[i].hook[0]) {
+			buf_adds(out, "at ");
+			cmd_add_text(out, q->specs[i].hook, strlen(q->specs[i].hook));
+			buf_adds(out, "  ");
+		}
 		if (q->specs[i].condition) {
 			struct buf when = BUF_INIT;
 			steer_if_add(&q->specs[i], &when);

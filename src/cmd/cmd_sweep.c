@@ -128,7 +128,9 @@ static void add_head(struct session *s, const struct sweep *w, struct buf *out)
 		char *label = session_label_text(s, q->specs[i].feature);
 		buf_addf(out, "#%u ", q->specs[i].feature);
 		cmd_add_text(out, label, strlen(label));
-		buf_addf(out, "  %s\n", steer_spec_method(q->specs[i].method));
+		buf_addf(out, "  %s%s", steer_spec_method(q->specs[i].method), q->specs[i].hook[0] ? " at " : "");
+		cmd_add_text(out, q->specs[i].hook, strlen(q->specs[i].hook));
+		buf_addc(out, '\n');
 		free(label);
 	}
 	buf_addf(out, "%zu strengths, %zu seed%s, %zu prompt%s; %u tokens, temperature %g, on %s\n\n", q->n_strengths,
@@ -317,55 +319,76 @@ static int run(struct session *s, struct sweep *w, char *warning, size_t size, s
 	return bad ? -1 : 0;
 }
 
-static int write_json(const char *path, json_t *j /* taken */, struct err *e)
+static int write_json(struct outfile *o /* taken */, json_t *j /* taken */, struct err *e)
 {
 	struct buf line = BUF_INIT;
 	json_add_line(&line, j);
 	buf_addc(&line, '\n');
 	json_decref(j);
-	int bad = outfile_write_all(path, line.s, line.n, e);
+	int bad = outfile_add(o, line.s, line.n, e);
 	buf_release(&line);
-	return bad;
+	if (!bad)
+		return outfile_commit(o, e);
+	outfile_abandon(o);
+	return -1;
 }
 
-static int show(const struct cmd_args *a, struct session *s, const struct sweep *w, struct err *e)
+/* What can be shown is shown, whatever cannot be kept. */
+static int show(const struct cmd_args *a, struct session *s, const struct sweep *w, struct outfile *out, struct err *e)
 {
 	struct dose d;
 	struct err why = {0};
 	bool ascii = arg_flag(a, "ascii") || (isatty(STDOUT_FILENO) && strcmp(nl_langinfo(CODESET), "UTF-8") != 0);
 	dose_init(&d, w, SWEEP_STEERED);
-	if (dose_keep(s, w, &d, NULL, &why))
+	if (!note_read_only(s->note) && dose_keep(s, w, &d, NULL, &why))
 		fprintf(stderr, "featlas sweep: warning: the range is not kept: %s\n", why.msg);
-	int bad = arg_str(a, "out", NULL) ? write_json(arg_str(a, "out", ""), dose_json(s, w, true), e) : 0;
-	if (!bad && arg_flag(a, "json"))
+	if (arg_flag(a, "json"))
 		cmd_print_json(dose_json(s, w, true));
-	else if (!bad)
+	else
 		print_plain(s, w, &d, ascii);
 	dose_release(&d);
-	return bad ? -1 : EXIT_OK;
+	return out && write_json(out, dose_json(s, w, true), e) ? -1 : EXIT_OK;
+}
+
+/* The texts were paid for: stopped, those that are done are shown. */
+static int show_part(const struct cmd_args *a, struct session *s, const struct sweep *w, struct outfile *out,
+		     struct err *e)
+{
+	struct err why = {0};
+	if (show(a, s, w, out, &why) < 0)
+		fprintf(stderr, "featlas sweep: %s\n", why.msg);
+	return err_wrap(e, "only %zu of %zu texts are done", w->n_done, w->n_cells);
+}
+
+/* What cannot be kept is said before the work; of a labels.db that is there, it was when it was opened. */
+static int open_outputs(const struct cmd_args *a, struct session *s, const struct sweep *w, struct outfile **out,
+			struct err *e)
+{
+	const char *path = arg_str(a, "out", NULL);
+	if (dose_has_range(w) && note_read_only(s->note) && !note_exists(s->note))
+		fprintf(stderr, "featlas sweep: warning: the range is not kept: %s\n", note_read_only(s->note));
+	*out = path ? outfile_new(path, e) : NULL;
+	return path && !*out ? -1 : 0;
 }
 
 int cmd_sweep(const struct cmd_args *a, struct err *e)
 {
 	char warning[256] = "";
+	struct outfile *out = NULL;
 	struct session *s = cmd_open(a, e);
 	if (!s)
 		return -1;
 	struct grid *g = xcalloc(1, sizeof *g);
 	struct sweep *w = parse(a, s, g, e) ? NULL : sweep_new(s, &g->q, e);
-	int bad = !w || run(s, w, warning, sizeof warning, e) ? -1 : 0, status = bad;
+	int status = !w || open_outputs(a, s, w, &out, e) || run(s, w, warning, sizeof warning, e) ? -1 : EXIT_OK;
 	if (warning[0])
 		fprintf(stderr, "featlas sweep: warning: %s\n", warning);
-	/* the texts were paid for: stopped, those that are done are shown */
-	if (w && w->n_done) {
-		struct err why = {0};
-		int shown = show(a, s, w, bad ? &why : e);
-		status = bad ? bad : shown;
-		if (bad && shown < 0)
-			fprintf(stderr, "featlas sweep: %s\n", why.msg);
-		if (bad)
-			err_wrap(e, "only %zu of %zu texts are done", w->n_done, w->n_cells);
-	}
+	if (status == EXIT_OK)
+		status = show(a, s, w, out, e);
+	else if (w && w->n_done)
+		show_part(a, s, w, out, e);
+	else
+		outfile_abandon(out);
 	sweep_free(w);
 	release(g);
 	free(g);

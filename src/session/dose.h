@@ -59,8 +59,11 @@ struct dose_range {
 	f32 onset, collapse, collapse_low; /* NaN: not met */
 	f32 from, to;                     /* what was swept */
 };
-/* Into labels.db, outside undo, the latest of a feature, method and place; of a sweep of one feature that is finished
- * and has three strengths above neutral; false and 0 where it has not.  *kept may be NULL. */
+/* Whether a sweep will have one, once it is finished: it is of one feature at the atlas' hook, without a condition, with
+ * three strengths above neutral. */
+bool dose_has_range(const struct sweep *s);
+/* Into labels.db, outside undo, the latest of a feature, method and place; false and 0 where the sweep is not finished or
+ * has none.  *kept may be NULL. */
 int dose_keep(struct session *session, const struct sweep *s, const struct dose *d, bool *kept, struct err *e);
 /* The range of a row of steering; where: of the request.  From labels.db, else from a line {"range": ...} of runs.jsonl. */
 bool dose_find(struct session *session, const struct steer_spec *spec, enum intervention_where where,

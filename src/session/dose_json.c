@@ -215,13 +215,18 @@ static json_t *range_json(const struct sweep *s, const struct dose *d)
 			 json_f32(s->q.temperature), "n", (json_int_t)s->q.n_tokens, "chat", (int)s->q.chat);
 }
 
+bool dose_has_range(const struct sweep *s)
+{
+	const struct steer_spec *spec = &s->q.specs[0];
+	size_t above = 0;
+	for (size_t i = 0; i < s->q.n_strengths; i++)
+		above += s->q.strengths[i] > (steer_is_factor(spec->method) ? 1 : 0);
+	return s->q.n_specs == 1 && s->q.measures & SWEEP_ACTS && above >= 3 && !spec->hook[0] && !spec->condition;
+}
+
 int dose_keep(struct session *session, const struct sweep *s, const struct dose *d, bool *kept, struct err *e)
 {
-	size_t above = 0;
-	for (size_t i = 0; i < d->n; i++)
-		above += (f64)d->point[i].strength > d->neutral;
-	bool fit = s->q.n_specs == 1 && s->n_done == s->n_cells && s->q.measures & SWEEP_ACTS && above >= 3 &&
-		   !s->q.specs[0].hook[0] && !s->q.specs[0].condition;
+	bool fit = dose_has_range(s) && s->n_done == s->n_cells;
 	if (kept)
 		*kept = fit;
 	if (!fit)

@@ -111,18 +111,18 @@ static void randomize(struct running *r)
 	}
 }
 
-/* The size of what the adds put on a row of the reply, over the median norm. */
+/* The size of what the adds put on a row of the reply, over the median norm, which is known at the atlas' hook. */
 static f64 change(const struct running *r, const struct intervention *list)
 {
 	const struct atlas *a = r->session->atlas;
 	f64 square = 0;
 	for (size_t i = 0; i < r->s->q.n_specs; i++)
-		if (list[i].kind != INTERVENE_ADD || r->s->q.specs[i].condition)
+		if (list[i].kind != INTERVENE_ADD || r->s->q.specs[i].condition || strcmp(list[i].hook, a->hook))
 			return NAN;
 	for (u32 k = 0; k < a->d_model; k++) {
 		f64 sum = 0;
 		for (size_t i = 0; i < r->s->q.n_specs; i++)
-			if (list[i].where != WHERE_PROMPT && !strcmp(list[i].hook, a->hook))
+			if (list[i].where != WHERE_PROMPT)
 				sum += (f64)list[i].amount * (f64)list[i].direction[k];
 		square += sum * sum;
 	}

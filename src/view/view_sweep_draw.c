@@ -47,6 +47,8 @@ static void draw_what(struct view *v, struct rect r, int y)
 		x += view_put_feature(v, r, x, y, MIN(share, room - x), f->feature);
 		if (f->method != STEER_ADD && room - x > 8)
 			x += rect_printf(r, x, y, STYLE_NORMAL, " %s", steer_spec_method(f->method));
+		if (f->hook[0] && room - x > 8)
+			x += rect_put_cut(r, x + 1, y, room - x - 1, STYLE_NORMAL, f->hook, strlen(f->hook)) + 1;
 	}
 	if (fits)
 		rect_puts_right(r, r.w - 1, y, STYLE_DIM, tail);

@@ -55,6 +55,40 @@ has "how often is not known beforehand" "$out" '^ +2x +- '
 check "one strength has no curve" 0 sweep --feature 1 --strengths 2 --seeds 1 -n 8
 lacks "but a table" "$out" 'its own activation'
 
+# a place of its own
+place=blocks.1.hook_resid_post
+at() { "$FEATLAS" sweep "$atlas" --backend fake --strengths 0,2 --seeds 12-12 -n 12 "$@"; }
+check "another hook" 0 at --feature 1:2x:add:hook=$place
+has "stands in the table" "$out" "^#1 words about rivers  add at $place\$"
+has "its change over the atlas' norm is not known" "$out" '^ +2x +- '
+check "another hook, --json" 0 at --feature 1:2x:add:hook=$place --prompt "b c" --json
+has "has it" "$out" "\"hook\":\"$place\""
+one=$("$FEATLAS" steer "$atlas" --backend fake --feature 1:2x:add:hook=$place --prompt "b c" --seed 12 --temperature 0.7 -n 12 --json)
+has "and its text is what steer writes" "$out" "\"seed\":12,\"strength\":2\.0,\"text\":\"$(steered "$one")\""
+run "$FEATLAS" steer "$atlas" --backend fake --feature 1:2x:add:hook=$place --prompt "b c" -n 4
+has "which names the place" "$out" "^#1 add [0-9.]+  at $place  words about rivers\$"
+lacks "and no change" "$out" 'change over'
+
+# outputs that cannot be kept are said before the model is asked, which here dies at once
+dead='featlas-fake --crash-after 0'
+check "--out in a folder that is not there" 2 "$FEATLAS" sweep "$atlas" --backend "$dead" --feature 1 --out "$tmp/no/where.json"
+has "is said first" "$err" "^featlas sweep: cannot create '.*/no/where.json': No such file"
+check "a model that dies at once" 2 "$FEATLAS" sweep "$atlas" --backend "$dead" --feature 1 --out "$tmp/none.json"
+ok "leaves no file" sh -c '! ls "$1" | grep none' - "$tmp"
+cp -r "$atlas" "$tmp/junk.atlas"
+rm -f "$tmp/junk.atlas"/labels.db*
+echo junk >"$tmp/junk.atlas/labels.db"
+check "a labels.db that is none" 2 "$FEATLAS" sweep "$tmp/junk.atlas" --backend "$dead" --feature 1
+has "is said first" "$(printf '%s\n' "$err" | head -1)" "warning: '.*/labels.db' is damaged"
+check "and then" 0 "$FEATLAS" sweep "$tmp/junk.atlas" --backend fake --feature 1 --seeds 1 -n 4
+is "only once" "$(printf '%s\n' "$err" | grep -c warning)" 1
+has "with the table" "$out" '^ baseline '
+(ulimit -f 24; exec "$FEATLAS" sweep "$tmp/junk.atlas" --backend fake --feature 1 --strengths 0..3 --seeds 12 -n 4 \
+	--out "$tmp/full.json" 2>"$tmp/e" >"$tmp/o")
+has "a file that cannot grow" "$(cat "$tmp/e")" "^featlas sweep: cannot write '.*/full.json'"
+has "loses nothing" "$(cat "$tmp/o")" '^ baseline '
+ok "and leaves no half of it" sh -c '! ls "$1" | grep full' - "$tmp"
+
 # a model that dies leaves what is done
 check "a model that dies" 2 "$FEATLAS" sweep "$atlas" --backend 'featlas-fake --crash-after 60' --feature 1 --strengths 0..9:0.1 \
 	--seeds 1 -n 8 --out "$tmp/part.json"
@@ -81,5 +115,10 @@ refused "another's number" "'x' is not a feature's number" --feature 1 --watch x
 refused "too large a grid" 'more than 100000 cells' --feature 1 --strengths 0..9:0.01 --seeds 900
 refused "a factor's usual range" '^featlas sweep: --strengths is missing' --feature 1:orthogonal
 refused "what waits for words" 'which a sweep does not follow' --feature 1:2x:add:if=/a/
+refused "a hook without a name" 'hook wants the name of a place' --feature 1:2x:add:hook=
+refused "a hook of a name too long" 'hook wants the name of a place' --feature "1:2x:add:hook=$(printf %070d 1)"
+refused "a hook that is none" "^featlas sweep: cannot steer feature 1 there: hook 'nope' is none of" --feature 1:2x:add:hook=nope
+refused "a layer that is none" "hook 'blocks.99.hook_resid_pre' is not there: the model has 4 layers" \
+	--feature 1:2x:add:hook=blocks.99.hook_resid_pre
 refused "a random pin" 'cannot be pinned' --feature 1:1:pin --strengths 0,1 --random
 finish

@@ -580,9 +580,28 @@ static void curves_are_drawn(void **state)
 	curve_release(&c);
 }
 
+/* Specs come from recorded runs, too: their hooks may hold anything. */
+static void commands_are_quoted(void **state)
+{
+	(void)state;
+	struct steer_spec spec = {.feature = 1, .strength = 2, .times_max = true, .where = -1, .hook = "a;b$(c)"};
+	const char *of[] = {"x"};
+	struct sweep s = {.q = {.specs = &spec, .n_specs = 1, .strengths = (f32[]){1}, .n_strengths = 1,
+				.seeds = (u64[]){1}, .n_seeds = 1, .prompts = of, .n_prompts = 1, .chat = true}};
+	struct buf out = BUF_INIT;
+	sweep_add_command(&s, "a.atlas", &out);
+	assert_non_null(strstr(out.s, " --feature '1:2x:add:hook=a;b$(c)' "));
+	buf_clear(&out);
+	snprintf(spec.hook, sizeof spec.hook, "blocks.1.hook_resid_post");
+	sweep_add_command(&s, "a.atlas", &out);
+	assert_non_null(strstr(out.s, " --feature 1:2x:add:hook=blocks.1.hook_resid_post "));
+	buf_release(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(commands_are_quoted),
 		cmocka_unit_test(words_are_found_where_they_begin),
 		cmocka_unit_test(the_rule_has_three_parts),
 		cmocka_unit_test(a_cell_is_what_single_requests_give),
