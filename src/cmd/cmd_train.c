@@ -32,6 +32,7 @@ struct job {
 	struct train_metrics last;
 	struct timespec began;
 	u64 first_step;
+	bool made; /* the folder was not there */
 };
 
 static int read_storage(struct job *j, const struct cmd_args *a, struct err *e)
@@ -77,16 +78,24 @@ static int read_numbers(struct job *j, const struct cmd_args *a, struct err *e)
 	return read_storage(j, a, e);
 }
 
-static int make_folder(const struct job *j, struct err *e)
+/* A dictionary there is someone's, with an atlas around it or without. */
+static int make_folder(struct job *j, struct err *e)
 {
-	char *path = xasprintf("%s/atlas.json", j->folder);
-	int bad = 0;
-	if (!access(path, F_OK))
-		bad = err_set(e, ERR_FAILED, "'%s' is there already; train into a folder of its own", path);
-	else if (mkdir(j->folder, 0777) && errno != EEXIST)
-		bad = err_os(e, "cannot make '%s'", j->folder);
-	free(path);
-	return bad;
+	static const char *const files[] = {"atlas.json", "sae_weights.safetensors", "cfg.json"};
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		char *path = xasprintf("%s/%s", j->folder, files[i]);
+		bool there = !access(path, F_OK);
+		if (there)
+			err_set(e, ERR_FAILED, "'%s' is there already; train into a folder of its own", path);
+		free(path);
+		if (there)
+			return -1;
+	}
+	struct stat st;
+	if (!stat(j->folder, &st) && !S_ISDIR(st.st_mode))
+		return err_set(e, ERR_FAILED, "'%s' is there already, and is no folder", j->folder);
+	j->made = !mkdir(j->folder, 0777);
+	return j->made || errno == EEXIST ? 0 : err_os(e, "cannot make '%s'", j->folder);
 }
 
 static int open_rows(struct job *j, const struct cmd_args *a, struct err *e)
@@ -230,6 +239,8 @@ int cmd_train(const struct cmd_args *a, struct err *e)
 		j.pool = pool_new(0);
 		status = work(&j, &p, e) ? -1 : EXIT_OK;
 	}
+	if (status != EXIT_OK && j.made)
+		rmdir(j.folder); /* which stays where something was written into it */
 	if (status == EXIT_OK && arg_flag(a, "json"))
 		cmd_print_json(metrics(&j));
 	else if (status == EXIT_OK)

@@ -81,5 +81,19 @@ check "more batch than rows" 2 "$FEATLAS" train "$tmp/a.acts" "$tmp/x.atlas" --f
 check "a storage that is not known" 2 train "$tmp/x.atlas" --dtype int8
 check "steps and tokens" 2 train "$tmp/x.atlas" --tokens 5
 check "no activations" 2 "$FEATLAS" train "$tmp/none.acts" "$tmp/x.atlas" --features 8 --k 2
-ok "none of these made an atlas" [ ! -e "$tmp/x.atlas/atlas.json" ]
+ok "none of these made a folder" [ ! -e "$tmp/x.atlas" ]
+check "a checkpoint that is none" 3 sh -c 'echo junk >"$3.checkpoint"; exec "$1" train "$2" "$3" '"$small" - "$FEATLAS" "$tmp/a.acts" "$tmp/x.atlas"
+ok "makes none either" [ ! -e "$tmp/x.atlas" ]
+ok "nor does one that was interrupted" [ ! -e "$tmp/int.atlas" ]
+echo mine >"$tmp/file"
+check "a file in its place" 2 train "$tmp/file"
+has "is said at once" "$err" "^featlas train: '.*/file' is there already, and is no folder"
+is "and stays" "$(cat "$tmp/file")" mine
+mkdir "$tmp/sae" && echo mine >"$tmp/sae/sae_weights.safetensors"
+check "a dictionary without an atlas" 2 train "$tmp/sae"
+has "is not written over" "$err" 'sae_weights.safetensors. is there already'
+is "but stays" "$(cat "$tmp/sae/sae_weights.safetensors")" mine
+mkdir "$tmp/empty"
+check "a folder that is there, refused" 2 "$FEATLAS" train "$tmp/a.acts" "$tmp/empty" --features 4 --k 5 --batch 16
+ok "stays" [ -d "$tmp/empty" ]
 finish
