@@ -3,6 +3,11 @@
  *
  * Written beside themselves (PATH.part-PID), fsynced and renamed at commit, with the
  * directory fsynced after; a file that is mapped somewhere is never changed in place.
+ * A symbolic link stays, and the file it leads to appears in its place.
+ *
+ * What is no regular file cannot be replaced: devices and pipes are written to as they are, in the order of the
+ * calls, and so is what /dev/stdout, /dev/stderr and /dev/fd/N stand for, at the place where it is, also where that
+ * is a file.  Opening a FIFO waits for its reader.
  */
 #ifndef FEATLAS_OUTFILE_H
 #define FEATLAS_OUTFILE_H

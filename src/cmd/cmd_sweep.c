@@ -347,6 +347,7 @@ static int show(const struct cmd_args *a, struct session *s, const struct sweep 
 	else
 		print_plain(s, w, &d, ascii);
 	dose_release(&d);
+	fflush(stdout); /* where --out goes, too */
 	return out && write_json(out, dose_json(s, w, true), e) ? -1 : EXIT_OK;
 }
 

@@ -42,6 +42,11 @@ check "--out" 0 sweep --feature 1 --strengths 0,2 --seeds 11-12 --prompt a --pro
 is "writes the same beside the table" "$(cat "$tmp/sweep.json")" "$json"
 has "the control's table" "$out" '^a random direction of the same norm$'
 
+ln -s /dev/stdout "$tmp/stdout" # not the machine's own, lest a fault replaces it
+check "--out /dev/stdout" 0 sweep --feature 1 --strengths 0,2 --seeds 1 -n 4 --out "$tmp/stdout"
+has "comes whole" "$(printf '%s\n' "$out" | tail -1)" '^\{"features":.*\}$'
+has "behind the table" "$(printf '%s\n' "$out" | head -1)" '^#1 words about rivers'
+
 check "two features move together" 0 sweep --feature 1:1x --feature 2:-2x --strengths 0,1 --seeds 1 -n 8
 has "both named" "$out" '^#2 words about '
 check "a clamp" 0 sweep --feature 1:5:clamp --strengths 0,5,10 --seeds 1 -n 8

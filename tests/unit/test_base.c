@@ -9,6 +9,8 @@
 #include "base/sha256.h"
 #include "base/utf8.h"
 
+#include <fcntl.h>
+#include <limits.h>
 #include <math.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -16,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -167,6 +170,105 @@ static void files_appear_whole(void **state)
 	free(path);
 }
 
+static void holds(const char *path, const char *want)
+{
+	char text[64] = "";
+	int fd = open(path, O_RDONLY | O_NONBLOCK);
+	assert_true(fd >= 0);
+	ssize_t n = read(fd, text, sizeof text - 1);
+	close(fd);
+	assert_int_equal(n, (ssize_t)strlen(want));
+	assert_string_equal(text, want);
+}
+
+static mode_t kind_of(const char *path)
+{
+	struct stat st;
+	assert_int_equal(lstat(path, &st), 0);
+	return st.st_mode & S_IFMT;
+}
+
+static void links_stay(void **state)
+{
+	(void)state;
+	char old[PATH_MAX], folder[] = "/tmp/featlas-test-XXXXXX";
+	struct err e = {0};
+	assert_non_null(getcwd(old, sizeof old));
+	assert_non_null(mkdtemp(folder));
+	assert_int_equal(chdir(folder), 0);
+	assert_int_equal(mkdir("sub", 0777), 0);
+	assert_int_equal(symlink("../file", "sub/a"), 0);
+	assert_int_equal(symlink("sub/a", "b"), 0);
+	assert_int_equal(symlink("c", "c"), 0);
+	assert_int_equal(outfile_write_all("b", "one", 3, &e), 0); /* which leads nowhere yet */
+	holds("file", "one");
+	assert_int_equal(outfile_write_all("b", "two", 3, &e), 0);
+	holds("file", "two");
+	struct outfile *o = outfile_new("b", &e);
+	assert_int_equal(outfile_add(o, "no", 2, &e), 0);
+	outfile_abandon(o);
+	holds("b", "two");
+	assert_int_equal(kind_of("b"), S_IFLNK);
+	assert_int_equal(kind_of("sub/a"), S_IFLNK);
+	assert_int_equal(outfile_write_all("c", "x", 1, &e), -1); /* in a circle */
+	assert_int_equal(unlink("b") | unlink("c") | unlink("sub/a") | unlink("file") | rmdir("sub"), 0);
+	assert_int_equal(chdir(old), 0);
+	assert_int_equal(rmdir(folder), 0);
+}
+
+/* By links of its own, lest a fault here replaces the machine's. */
+static void devices_and_pipes_are_written_to(void **state)
+{
+	(void)state;
+	char old[PATH_MAX], folder[] = "/tmp/featlas-test-XXXXXX", text[8] = "";
+	struct err e = {0};
+	assert_non_null(getcwd(old, sizeof old));
+	assert_non_null(mkdtemp(folder));
+	assert_int_equal(chdir(folder), 0);
+	assert_int_equal(symlink("/dev/null", "null") | symlink("/dev/full", "full") | mkfifo("fifo", 0666), 0);
+	assert_int_equal(outfile_write_all("null", "abc", 3, &e), 0);
+	assert_int_equal(kind_of("null"), S_IFLNK);
+	if (!access("full", W_OK)) {
+		assert_int_equal(outfile_write_all("full", "abc", 3, &e), -1);
+		assert_non_null(strstr(e.msg, "cannot write 'full'"));
+	}
+	int reader = open("fifo", O_RDONLY | O_NONBLOCK);
+	assert_int_equal(outfile_write_all("fifo", "abc", 3, &e), 0);
+	assert_int_equal(read(reader, text, sizeof text), 3);
+	assert_string_equal(text, "abc");
+	assert_int_equal(kind_of("fifo"), S_IFIFO);
+	close(reader);
+	assert_int_equal(unlink("null") | unlink("full") | unlink("fifo"), 0);
+	assert_int_equal(chdir(old), 0);
+	assert_int_equal(rmdir(folder), 0);
+}
+
+static void descriptors_go_on_where_they_are(void **state)
+{
+	(void)state;
+	char path[] = "/tmp/featlas-test-XXXXXX", name[32];
+	struct err e = {0};
+	int fd = mkstemp(path);
+	assert_true(fd > 2);
+	assert_int_equal(write(fd, "head ", 5), 5);
+	snprintf(name, sizeof name, "/dev/fd/%d", fd);
+	assert_int_equal(outfile_write_all(name, "one ", 4, &e), 0);
+	snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+	assert_int_equal(outfile_write_all(name, "two", 3, &e), 0);
+	holds(path, "head one two");
+	/* one that is the program's own, one for reading, one that is none */
+	assert_int_equal(fcntl(fd, F_SETFD, FD_CLOEXEC), 0);
+	assert_int_equal(outfile_write_all(name, "no", 2, &e), -1);
+	close(fd);
+	fd = open(path, O_RDONLY);
+	snprintf(name, sizeof name, "/dev/fd/%d", fd);
+	assert_int_equal(outfile_write_all(name, "no", 2, &e), -1);
+	close(fd);
+	assert_int_equal(outfile_write_all(name, "no", 2, &e), -1);
+	holds(path, "head one two");
+	assert_int_equal(unlink(path), 0);
+}
+
 static void json_says_where_it_is_wrong(void **state)
 {
 	(void)state;
@@ -196,6 +298,8 @@ int main(void)
 #ifdef __linux__
 		cmocka_unit_test(a_pool_gives_way_to_its_caller),
 #endif
+		cmocka_unit_test(links_stay), cmocka_unit_test(devices_and_pipes_are_written_to),
+		cmocka_unit_test(descriptors_go_on_where_they_are),
 		cmocka_unit_test(files_appear_whole), cmocka_unit_test(json_says_where_it_is_wrong),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
