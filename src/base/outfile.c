@@ -95,7 +95,7 @@ static int open_target(struct outfile *o)
 		return -1;
 	if (shared >= 0)
 		return share(shared);
-	if (!stat(o->to, &st) && !S_ISREG(st.st_mode))
+	if (!*o->to || (!stat(o->to, &st) && !S_ISREG(st.st_mode))) /* where a folder is, that is an error */
 		return open(o->to, O_WRONLY | O_CLOEXEC | O_NOCTTY);
 	o->part = xasprintf("%s.part-%ld", o->to, (long)getpid());
 	return open(o->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);

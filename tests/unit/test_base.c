@@ -211,6 +211,8 @@ static void links_stay(void **state)
 	assert_int_equal(kind_of("b"), S_IFLNK);
 	assert_int_equal(kind_of("sub/a"), S_IFLNK);
 	assert_int_equal(outfile_write_all("c", "x", 1, &e), -1); /* in a circle */
+	assert_null(outfile_new("", &e));
+	assert_null(outfile_new("sub", &e)); /* a folder, which is seen before the work */
 	assert_int_equal(unlink("b") | unlink("c") | unlink("sub/a") | unlink("file") | rmdir("sub"), 0);
 	assert_int_equal(chdir(old), 0);
 	assert_int_equal(rmdir(folder), 0);
