@@ -149,7 +149,8 @@ static int make_lists(struct running *r, struct err *e)
 		sweep_specs(r->s, k, specs);
 		for (size_t i = 0; i < q->n_specs && !bad; i++) {
 			list[i] = r->first.list[i];
-			bad = steer_list_amount(&specs[i], r->session->atlas, &list[i], e);
+			bad = steer_list_amount(&specs[i], r->session->atlas, &list[i], e) ||
+			      run_check_amount(&list[i], list[i].amount, r->session->atlas->d_model, e);
 			other[i] = list[i];
 			if (r->random)
 				other[i].direction = r->random + i * r->session->atlas->d_model;

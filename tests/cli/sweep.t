@@ -125,5 +125,7 @@ refused "a hook of a name too long" 'hook wants the name of a place' --feature "
 refused "a hook that is none" "^featlas sweep: cannot steer feature 1 there: hook 'nope' is none of" --feature 1:2x:add:hook=nope
 refused "a layer that is none" "hook 'blocks.99.hook_resid_pre' is not there: the model has 4 layers" \
 	--feature 1:2x:add:hook=blocks.99.hook_resid_pre
+refused "a strength that is too large, at the end of the grid" '^featlas sweep: strength .* is too large' --feature 1:1e-10 \
+	--feature 2:1e3 --strengths 1e-12,1
 refused "a random pin" 'cannot be pinned' --feature 1:1:pin --strengths 0,1 --random
 finish
