@@ -71,12 +71,29 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Of n values that are not 0, and so many zeros of either kind. */
-static f32 auroc_of(struct judged *v, size_t n, u64 zero_positive, u64 zero_negative)
+static bool is_near(f32 x, f32 y)
+{
+	return fabs((f64)y - (f64)x) <= FIND_ROUNDING * fmax(fabs((f64)x), fabs((f64)y));
+}
+
+/* Puts n values in order, and in place of those that are one the least of them. */
+static void settle(struct judged *v, size_t n)
+{
+	qsort(v, n, sizeof *v, by_value);
+	for (size_t i = 0, end; i < n; i = end) {
+		f32 last = v[i].value;
+		for (end = i + 1; end < n && is_near(last, v[end].value); end++) {
+			last = v[end].value;
+			v[end].value = v[i].value;
+		}
+	}
+}
+
+/* Of n settled values that are not 0, and so many zeros of either kind. */
+static f32 auroc_of(const struct judged *v, size_t n, u64 zero_positive, u64 zero_negative)
 {
 	u64 positive = zero_positive, negative = zero_negative, below = zero_negative;
 	f64 pairs = 0.5 * (f64)zero_positive * (f64)zero_negative;
-	qsort(v, n, sizeof *v, by_value);
 	for (size_t i = 0, end; i < n; i = end) {
 		u64 p = 0, q = 0;
 		for (end = i; end < n && v[end].value == v[i].value; end++)
@@ -103,6 +120,7 @@ f32 find_auroc(const struct find_text *t, size_t n, u32 feature, const bool *use
 		else
 			v[m++] = (struct judged){x, t[i].positive};
 	}
+	settle(v, m);
 	f32 a = auroc_of(v, m, zero[1], zero[0]);
 	free(v);
 	return a;
@@ -171,6 +189,7 @@ static void score_some(void *context, size_t task, unsigned thread)
 		u64 n = x->start[f + 1] - x->start[f];
 		f64 sum[2] = {0};
 		*s = (struct find_score){.feature = (u32)f};
+		settle(v, n);
 		for (u64 i = 0; i < n; i++) {
 			sum[v[i].positive] += (f64)v[i].value;
 			*(v[i].positive ? &s->n_positive : &s->n_negative) += 1;

@@ -142,6 +142,39 @@ static void held_out(void **state)
 	assert_true(h.auroc < best[0].auroc - 0.05f);
 }
 
+/* What two texts share gives values that differ by how a model added up: no order of them is evidence. */
+static void rounding_is_a_tie(void **state)
+{
+	(void)state;
+	enum { EACH = 6 };
+	struct err e = {0};
+	struct find_text t[2 * EACH];
+	struct find_score best[4];
+	u32 id[] = {0, 1, 2, 3};
+	f32 value[2 * EACH][4];
+	for (u32 i = 0; i < 2 * EACH; i++) {
+		bool positive = i < EACH;
+		f32 noise = (f32)(positive ? 1 + 2e-6 * (f64)i : 1 - 3e-6 * (f64)i);
+		value[i][0] = 7 * noise;                        /* the same for all */
+		value[i][1] = positive ? 1.001f * noise : noise; /* a tenth of a percent is a difference */
+		value[i][2] = (f32)(1 + 0.9e-4 * (f64)i);       /* a chain is one value */
+		value[i][3] = i == 0 ? 2 : noise;               /* tells one text */
+		t[i] = (struct find_text){id, value[i], 4, positive};
+	}
+	assert_int_equal(find_rank(t, 2 * EACH, 4, NULL, NULL, best, 4, &e), 4);
+	assert_int_equal(best[0].feature, 1);
+	assert_true(best[0].auroc == 1);
+	assert_int_equal(best[1].feature, 3);
+	assert_true(fabs((f64)best[1].auroc - (0.5 + 0.5 / EACH)) < 1e-6);
+	assert_int_equal(best[2].feature, 0);
+	assert_int_equal(best[3].feature, 2);
+	for (u32 i = 2; i < 4; i++) {
+		assert_true(best[i].auroc == 0.5f);
+		assert_true(best[i].mean_difference == 0);
+		assert_true(find_auroc(t, 2 * EACH, best[i].feature, NULL) == 0.5f);
+	}
+}
+
 static void one_kind(void **state)
 {
 	(void)state;
@@ -164,7 +197,7 @@ static int release(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(all_pairs), cmocka_unit_test(on_these_and_not_on_those), cmocka_unit_test(held_out),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(all_pairs), cmocka_unit_test(on_these_and_not_on_those), cmocka_unit_test(held_out), cmocka_unit_test(rounding_is_a_tie),
 					   cmocka_unit_test(one_kind)};
 	return cmocka_run_group_tests(tests, make, release);
 }
