@@ -19,7 +19,7 @@ struct job {
 	struct find_filter filter;
 	enum find_value value;
 	u64 folds, limit;
-	const char *tag;
+	char *tag; /* or NULL */
 	struct progress progress;
 	struct concept_result r;
 };
@@ -88,7 +88,7 @@ static int work(struct job *j, const struct cmd_args *a, struct err *e)
 	    concept_rank(&j->c, j->s->atlas->n_features, j->s->pool, filtered ? &j->filter : NULL, (u32)j->folds,
 			 (size_t)j->limit, &j->r, e))
 		return -1;
-	return j->tag ? concept_tag(j->s, &j->r, j->tag, e) : 0;
+	return 0;
 }
 
 static json_t *score_json(struct session *s, const struct find_score *x)
@@ -148,9 +148,15 @@ int cmd_find_value(const struct cmd_args *a, enum find_value *out, struct err *e
 
 int cmd_find(const struct cmd_args *a, struct err *e)
 {
-	struct job j = {.chat = !arg_flag(a, "plain"), .tag = arg_str(a, "tag", NULL)};
-	if (cmd_find_value(a, &j.value, e) || arg_u64(a, "limit", 20, 0, 1u << 24, &j.limit, e) || !(j.s = cmd_open(a, e)))
+	struct job j = {.chat = !arg_flag(a, "plain")};
+	const char *tag = arg_str(a, "tag", NULL);
+	if (cmd_find_value(a, &j.value, e) || arg_u64(a, "limit", 20, 0, 1u << 24, &j.limit, e) ||
+	    (tag && !(j.tag = note_clean_tag(tag, e))))
 		return -1;
+	if (!(j.s = cmd_open(a, e))) {
+		free(j.tag);
+		return -1;
+	}
 	struct cmd_progress *shown = cmd_progress_start(&j.progress);
 	int bad = work(&j, a, e);
 	cmd_progress_stop(shown);
@@ -158,7 +164,10 @@ int cmd_find(const struct cmd_args *a, struct err *e)
 		cmd_print_json(found_json(&j));
 	else if (!bad)
 		print_found(&j);
+	if (!bad && j.tag)
+		bad = concept_tag(j.s, &j.r, j.tag, e);
 	i64 n = j.r.n_features;
+	free(j.tag);
 	concept_release(&j.c);
 	concept_result_release(&j.r);
 	session_free(j.s);

@@ -35,6 +35,7 @@ int note_set_rating(struct note *n, u32 feature, int rating /* 0 clears, 1-5 */,
 int note_rating(struct note *n, u32 feature); /* 0: none */
 int note_set_note(struct note *n, u32 feature, const char *text, struct err *e); /* "" or NULL clears */
 char *note_note(struct note *n, u32 feature); /* owned, may have newlines, or NULL */
+char *note_clean_tag(const char *tag, struct err *e); /* as it is kept, owned; NULL where it is not one word */
 int note_toggle_tag(struct note *n, u32 feature, const char *tag, bool *now, struct err *e); /* one word */
 char *note_tags(struct note *n, u32 feature); /* "places tour", owned, or NULL */
 int note_set_bookmark(struct note *n, char letter, u32 feature, struct err *e); /* letter or digit */

@@ -129,21 +129,26 @@ int note_set_rating(struct note *n, u32 feature, int rating, struct err *e)
 	return edit(n, NOTE_RATING, feature, "", rating ? s : NULL, e);
 }
 
-int note_toggle_tag(struct note *n, u32 feature, const char *tag, bool *now, struct err *e)
+char *note_clean_tag(const char *tag, struct err *e)
 {
 	char *s = trimmed(tag, NOTE_MAX_TAG, true, "tag", e);
+	if (!s || (s[0] && !strpbrk(s, " \t")))
+		return s;
+	err_set(e, ERR_USAGE, "a tag is one word, not '%s'", s);
+	free(s);
+	return NULL;
+}
+
+int note_toggle_tag(struct note *n, u32 feature, const char *tag, bool *now, struct err *e)
+{
+	char *s = note_clean_tag(tag, e);
 	if (!s)
 		return -1;
-	int r = -1;
-	if (!s[0] || strpbrk(s, " \t")) {
-		err_set(e, ERR_USAGE, "a tag is one word, not '%s'", s);
-	} else {
-		char *had = note_get(n, NOTE_TAG, feature, s, NULL);
-		r = edit(n, NOTE_TAG, feature, s, had ? NULL : "", e);
-		if (!r && now)
-			*now = !had;
-		free(had);
-	}
+	char *had = note_get(n, NOTE_TAG, feature, s, NULL);
+	int r = edit(n, NOTE_TAG, feature, s, had ? NULL : "", e);
+	if (!r && now)
+		*now = !had;
+	free(had);
 	free(s);
 	return r;
 }

@@ -232,14 +232,16 @@ static bool has_word(const char *words, const char *word)
 	return false;
 }
 
-int concept_tag(struct session *s, const struct concept_result *r, const char *tag, struct err *e)
+int concept_tag(struct session *s, const struct concept_result *r, const char *text, struct err *e)
 {
-	int bad = 0;
+	char *tag = note_clean_tag(text, e);
+	int bad = tag ? 0 : -1;
 	for (size_t i = 0; i < r->n && !bad; i++) {
 		char *tags = note_tags(s->note, r->best[i].feature);
 		if (!has_word(tags, tag))
 			bad = note_toggle_tag(s->note, r->best[i].feature, tag, NULL, e);
 		free(tags);
 	}
+	free(tag);
 	return bad;
 }

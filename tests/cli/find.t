@@ -31,6 +31,13 @@ is "is a query" "$(printf '%s\n' "$out" | sed 's/^#\([0-9]*\).*/\1/' | sort -n)"
 run "$FEATLAS" find "$atlas" --backend fake --plain --pos "$tmp/pos" --neg "$tmp/neg" --limit 2 --tag rivers
 run "$FEATLAS" search "$atlas" --query tag:rivers --count
 is "that a second time leaves as it is" "$out" 2
+run "$FEATLAS" find "$atlas" --backend fake --plain --pos "$tmp/pos" --neg "$tmp/neg" --limit 2 --tag " rivers "
+run "$FEATLAS" search "$atlas" --query tag:rivers --count
+is "nor with blanks around it" "$out" 2
+for tag in "" "two words"; do
+	check "--tag '$tag'" 2 timeout 60 "$FEATLAS" find "$atlas" --backend 'featlas-fake --crash-after 0' --pos "$tmp/pos" --neg "$tmp/neg" --tag "$tag"
+	has "is refused before the texts are read" "$err" "^featlas find: a tag is one word, not '$tag'"
+done
 printf '{"text": "a boat on the river", "positive": true}\n{"text": "bread and butter", "positive": false}\n' >"$tmp/both"
 check "one file of both kinds" 0 "$FEATLAS" find "$SAMPLE" --backend fake --plain --pos "$tmp/both" --json
 has "is enough" "$out" '^\{"positive":1,"negative":1,'
