@@ -1,4 +1,5 @@
 src_libbase_a_SOURCES += \
+src/base/bits.h \
 src/base/buf.c \
 src/base/buf.h \
 src/base/err.c \

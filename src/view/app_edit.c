@@ -264,9 +264,7 @@ static void mark_hits(struct app *a)
 		app_message(a, "nothing is searched for; / does");
 		return;
 	}
-	for (u32 f = 0; f < a->session->atlas->n_features; f++)
-		if (app_is_hit(a, f))
-			app_mark(a, f, true);
+	app_mark_all(a, a->search.result.bits);
 	app_message(a, "%zu features are selected", app_n_marked(a));
 	app_changed(a, CHANGE_MARKS);
 }

@@ -6,6 +6,7 @@
  */
 #include "view/app_private.h"
 
+#include "base/bits.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -205,13 +206,9 @@ void app_next_hit(struct app *a, int direction)
 	}
 	if (!app_current_feature(a, &at))
 		at = 0;
-	for (u32 i = 1; i <= n; i++) {
-		u32 f = direction > 0 ? (at + i) % n : (at + n - i % n) % n;
-		if (app_is_hit(a, f)) {
-			app_show_feature(a, f);
-			return;
-		}
-	}
+	u64 to = bits_step(a->search.result.bits, n, at, direction);
+	if (to < n)
+		app_show_feature(a, (u32)to);
 }
 
 const u64 *app_hits(struct app *a)
@@ -227,7 +224,7 @@ u64 app_n_hits(struct app *a)
 bool app_is_hit(struct app *a, u32 feature)
 {
 	const u64 *b = a->search.result.bits;
-	return b && (b[feature / 64] >> (feature % 64) & 1);
+	return b && bits_has(b, feature);
 }
 
 const struct search_pattern *app_pattern(struct app *a)
@@ -260,7 +257,7 @@ void app_add_search_time(struct app *a, struct buf *out)
 
 bool app_is_marked(struct app *a, u32 feature)
 {
-	return a->marks[feature / 64] >> (feature % 64) & 1;
+	return bits_has(a->marks, feature);
 }
 
 void app_mark(struct app *a, u32 feature, bool on)
@@ -272,6 +269,19 @@ void app_mark(struct app *a, u32 feature, bool on)
 	a->dirty = true;
 }
 
+void app_mark_all(struct app *a, const u64 *bits)
+{
+	u64 n = a->session->atlas->n_features;
+	for (size_t i = 0; i < bits_words(n); i++) {
+		u64 word = bits[i] & ~a->marks[i];
+		if (i == n / 64)
+			word &= ((u64)1 << (n % 64)) - 1;
+		a->marks[i] |= word;
+		a->n_marks += (size_t)__builtin_popcountll(word);
+	}
+	a->dirty = true;
+}
+
 size_t app_n_marked(struct app *a)
 {
 	return a->n_marks;
@@ -279,10 +289,10 @@ size_t app_n_marked(struct app *a)
 
 u32 *app_marked(struct app *a, size_t *n)
 {
+	u64 n_features = a->session->atlas->n_features;
 	u32 *list = xcalloc(a->n_marks + 1, sizeof *list);
 	*n = 0;
-	for (u32 f = 0; f < a->session->atlas->n_features; f++)
-		if (app_is_marked(a, f))
-			list[(*n)++] = f;
+	for (u64 f = 0; *n < a->n_marks && (f = bits_next(a->marks, n_features, f)) < n_features; f++)
+		list[(*n)++] = (u32)f;
 	return list;
 }

@@ -2,6 +2,7 @@
 /* order.c - sorting features on a worker. */
 #include "view/order.h"
 
+#include "base/bits.h"
 #include "base/mem.h"
 #include "core/labels.h"
 
@@ -20,8 +21,11 @@ const struct order_word order_words[N_ORDERS] = {
 	{'o', "output: does it raise the tokens it promotes"},
 };
 
+enum { DIGIT = 11 /* bits */ };
+static const u32 ABSENT = UINT32_MAX;
+
 struct item {
-	f32 key;
+	u32 key; /* ascending is the order wanted */
 	u32 id;
 };
 
@@ -30,7 +34,7 @@ struct order_work *order_work_new(const struct atlas *atlas, enum order_by by, b
 {
 	struct order_work *w = xcalloc(1, sizeof *w);
 	size_t words = ((size_t)atlas->n_features + 63) / 64;
-	*w = (struct order_work){.atlas = atlas, .by = by, .reverse = reverse};
+	*w = (struct order_work){.atlas = atlas, .by = by, .reverse = reverse, .anchor = UINT32_MAX};
 	if (by == ORDER_RATING)
 		w->ratings = xcalloc(atlas->n_features, 1);
 	if (!a && !b)
@@ -81,22 +85,34 @@ static f32 key_of(const struct order_work *w, u32 f)
 	}
 }
 
-static int by_key(const void *pa, const void *pb)
+/* Larger numbers get smaller keys; what is absent the largest. */
+static u32 sort_key(f32 x)
 {
-	const struct item *a = pa, *b = pb;
-	bool na = isnan(a->key), nb = isnan(b->key);
-	if (na != nb)
-		return na - nb;
-	if (!na && a->key != b->key)
-		return a->key > b->key ? -1 : 1;
-	return a->id < b->id ? -1 : a->id > b->id;
+	u32 bits;
+	if (isnan(x))
+		return ABSENT;
+	x += 0.0f; /* one zero */
+	memcpy(&bits, &x, sizeof bits);
+	return bits >> 31 ? bits : 0x7fffffffu - bits;
+}
+
+/* One pass of a radix sort, which keeps the order of what is equal: `from` into `to`. */
+static void sort_digit(const struct item *from, struct item *to, u32 n, int shift)
+{
+	u32 at[(1 << DIGIT) + 1] = {0};
+	for (u32 i = 0; i < n; i++)
+		at[(from[i].key >> shift & ((1 << DIGIT) - 1)) + 1]++;
+	for (size_t k = 0; k < 1 << DIGIT; k++)
+		at[k + 1] += at[k];
+	for (u32 i = 0; i < n; i++)
+		to[at[from[i].key >> shift & ((1 << DIGIT) - 1)]++] = from[i];
 }
 
 /* What is absent stays last whichever way. */
 static void turn(struct item *list, u32 n)
 {
 	u32 end = n;
-	while (end > 0 && isnan(list[end - 1].key))
+	while (end > 0 && list[end - 1].key == ABSENT)
 		end--;
 	for (u32 i = 0; i < end / 2; i++) {
 		struct item swap = list[i];
@@ -105,22 +121,40 @@ static void turn(struct item *list, u32 n)
 	}
 }
 
+static u32 collect(const struct order_work *w, struct item *list, struct progress *p)
+{
+	u32 total = w->atlas->n_features, n = 0;
+	for (u32 f = 0; f < total && !progress_cancelled(p); f++)
+		if (!w->keep || bits_has(w->keep, f))
+			list[n++] = (struct item){w->by == ORDER_ID ? 0 : sort_key(key_of(w, f)), f};
+	return n;
+}
+
 void order_run(void *work, struct progress *p)
 {
 	struct order_work *w = work;
-	u32 total = w->atlas->n_features, n = 0;
-	struct item *list = mem_try(MAX(total, 1), sizeof *list, "a sorted list", &w->e);
-	w->order = list ? mem_try(MAX(total, 1), sizeof *w->order, "a sorted list", &w->e) : NULL;
-	w->failed = !w->order;
-	for (u32 f = 0; !w->failed && f < total && !progress_cancelled(p); f++)
-		if (!w->keep || (w->keep[f / 64] >> (f % 64) & 1))
-			list[n++] = (struct item){w->by == ORDER_ID ? 0 : key_of(w, f), f};
-	if (!w->failed && w->by != ORDER_ID)
-		qsort(list, n, sizeof *list, by_key);
+	u32 total = w->atlas->n_features;
+	size_t room = MAX(total, 1);
+	struct item *list = mem_try(room, sizeof *list, "a sorted list", &w->e);
+	struct item *other = list ? mem_try(room, sizeof *other, "a sorted list", &w->e) : NULL;
+	w->failed = !other;
+	u32 n = w->failed ? 0 : collect(w, list, p);
+	for (int shift = 0; n && w->by != ORDER_ID && shift < 32 && !progress_cancelled(p); shift += DIGIT) {
+		sort_digit(list, other, n, shift);
+		struct item *swap = list;
+		list = other;
+		other = swap;
+	}
+	free(other);
 	if (w->reverse)
 		turn(list, n);
-	for (u32 i = 0; !w->failed && i < n; i++)
+	if (!w->failed)
+		w->failed = !(w->order = mem_try(room, sizeof *w->order, "a sorted list", &w->e));
+	for (u32 i = 0; !w->failed && i < n; i++) {
 		w->order[i] = list[i].id;
+		if (list[i].id == w->anchor)
+			w->anchor_row = i;
+	}
 	w->n = n;
 	free(list);
 }

@@ -23,6 +23,7 @@ struct order_work {
 	u8 *ratings;    /* [n_features] for ORDER_RATING, filled by the caller; owned */
 	u32 *order;     /* out: [n] ids; owned until taken */
 	u32 n;
+	u32 anchor, anchor_row; /* a feature to look for meanwhile, or UINT32_MAX; out: where it is, else 0 */
 	int failed;
 	struct err e;
 };
@@ -31,7 +32,7 @@ struct order_work {
 struct order_work *order_work_new(const struct atlas *atlas, enum order_by by, bool reverse, const u64 *a,
 				  const u64 *b);
 void order_work_free(void *work);
-/* A job: largest first (ids: smallest first), absent numbers last, ties by id. */
+/* A job: largest first (ids: smallest first), absent numbers last, ties by id.  O(n). */
 void order_run(void *work, struct progress *p);
 
 #endif

@@ -5,8 +5,10 @@
  * ids.  A new order is made by a job; the old one stays in sight until it is done.
  */
 #include "view/list_act.h"
+#include "view/app_private.h"
 #include "view/view_features.h"
 
+#include "base/bits.h"
 #include "base/mem.h"
 #include "base/shell.h"
 #include "core/query.h"
@@ -15,6 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { AT_ONCE = 1 << 20 /* rows that are looked through while a key waits */ };
 
 const struct atlas *features_atlas(struct view *v)
 {
@@ -43,6 +47,9 @@ static bool find_row(const struct features *s, u32 feature, u64 *row)
 		*row = feature < s->n ? feature : 0;
 		return feature < s->n;
 	}
+	*row = s->list.at;
+	if (s->list.at < s->n && s->order[s->list.at] == feature)
+		return true;
 	for (u64 i = 0; i < s->n; i++)
 		if (s->order[i] == feature) {
 			*row = i;
@@ -51,16 +58,18 @@ static bool find_row(const struct features *s, u32 feature, u64 *row)
 	return false;
 }
 
-static void take_order(struct view *v, u32 *order, u32 n)
+/* row: where the anchor is. */
+static void take_order(struct view *v, u32 *order, u32 n, u64 row)
 {
 	struct features *s = view_state(v);
+	if (s->seeks)
+		app_jobs_end(v->app, v); /* it reads the old order */
+	s->seeks = false;
 	free(s->order);
 	s->order = order;
 	s->n = n;
 	s->ordered = true;
 	list_resize(&s->list, n, s->list.h);
-	u64 row = 0;
-	find_row(s, s->anchor, &row);
 	s->list.top = 0;
 	list_go(&s->list, row);
 }
@@ -72,8 +81,13 @@ static void order_done(struct view *v, void *context)
 		app_error(v->app, &w->e);
 		return;
 	}
-	take_order(v, w->order, w->n);
+	struct features *s = view_state(v);
+	u64 row = w->anchor_row;
+	u32 wanted = w->anchor;
+	take_order(v, w->order, w->n, row);
 	w->order = NULL;
+	if (s->anchor != wanted && find_row(s, s->anchor, &row)) /* one moved on meanwhile */
+		list_go(&s->list, row);
 }
 
 static void add_rating(void *context, u32 feature, const char *name, const char *text, i64 when)
@@ -92,10 +106,11 @@ static void make_order(struct view *v)
 	const u64 *hits = s->hits_only ? app_hits(v->app) : NULL;
 	app_job_cancel(v);
 	if (s->by == ORDER_ID && !s->reverse && !hits && !s->query_bits) {
-		take_order(v, NULL, a->n_features);
+		take_order(v, NULL, a->n_features, s->anchor < a->n_features ? s->anchor : 0);
 		return;
 	}
 	struct order_work *w = order_work_new(a, s->by, s->reverse, hits, s->query_bits);
+	w->anchor = s->anchor;
 	if (w->ratings)
 		note_each(app_session(v->app)->note, NOTE_RATING, add_rating, w, NULL);
 	struct app_job job = {.lane = LANE_FREE, .what = "sorting", .work = order_run, .done = order_done,
@@ -381,23 +396,90 @@ static void mark_range(struct view *v)
 	app_message(v->app, "%zu features are selected", app_n_marked(v->app));
 }
 
+/* ---- the next hit: in an order of millions it may be far ---- */
+
+struct seek {
+	const u32 *order; /* the list's; it waits for the end of this before it gives it away */
+	const u64 *bits;
+	u64 *own_bits;    /* what bits are, if they are owned */
+	u64 n, at;
+	int direction;
+	u64 row;          /* out; n: none */
+};
+
+/* Looks at up to `most` rows; true if it found one or has seen all. */
+static bool seek(struct seek *k, u64 most, struct progress *p)
+{
+	u64 row = k->at;
+	k->row = k->n;
+	for (u64 i = 1; i <= MIN(most, k->n); i++) {
+		row = k->direction > 0 ? row + 1 < k->n ? row + 1 : 0 : row ? row - 1 : k->n - 1;
+		if (bits_has(k->bits, k->order[row])) {
+			k->row = row;
+			return true;
+		}
+		if (p && i % 65536 == 0 && progress_cancelled(p))
+			return true;
+	}
+	return most >= k->n;
+}
+
+static void seek_work(void *context, struct progress *p)
+{
+	seek(context, UINT64_MAX, p);
+}
+
+static void go_hit(struct view *v, u64 row)
+{
+	struct features *s = view_state(v);
+	if (row < s->list.n) {
+		list_go(&s->list, row);
+		features_current(v, &s->anchor);
+	} else {
+		app_message(v->app, "no hit is in this list");
+	}
+}
+
+static void seek_done(struct view *v, void *context)
+{
+	go_hit(v, ((struct seek *)context)->row);
+}
+
+static void seek_free(void *context)
+{
+	struct seek *k = context;
+	free(k->own_bits);
+	free(k);
+}
+
 static void next_hit(struct view *v, int direction)
 {
 	struct features *s = view_state(v);
-	if (!app_hits(v->app) || !s->list.n) {
-		app_message(v->app,
-			    app_hits(v->app) ? "no label matches" : "nothing is searched for; / does");
+	const u64 *hits = app_hits(v->app);
+	if (!hits || !s->list.n) {
+		app_message(v->app, hits ? "no label matches" : "nothing is searched for; / does");
 		return;
 	}
-	for (u64 i = 1; i <= s->list.n; i++) {
-		u64 row = direction > 0 ? (s->list.at + i) % s->list.n
-					: (s->list.at + s->list.n - i) % s->list.n;
-		if (app_is_hit(v->app, features_at(s, row))) {
-			list_go(&s->list, row);
-			return;
-		}
+	if (!s->order) {
+		go_hit(v, bits_step(hits, s->n, s->list.at, direction));
+		return;
 	}
-	app_message(v->app, "no hit is in this list");
+	struct seek k = {.order = s->order, .bits = hits, .n = s->n, .at = s->list.at, .direction = direction};
+	if (seek(&k, AT_ONCE, NULL)) {
+		go_hit(v, k.row);
+		return;
+	}
+	if (app_job_runs(v)) {
+		app_message(v->app, "the list is still being looked through");
+		return;
+	}
+	size_t bytes = bits_words(features_atlas(v)->n_features) * sizeof *k.own_bits;
+	struct seek *beside = xmalloc(sizeof *beside);
+	k.bits = k.own_bits = memcpy(xmalloc(bytes), hits, bytes);
+	*beside = k;
+	s->seeks = true;
+	app_job(v, &(struct app_job){.lane = LANE_FREE, .what = "looking for the next hit", .work = seek_work,
+				     .done = seek_done, .release = seek_free}, beside);
 }
 
 static void mark(struct view *v)
@@ -425,8 +507,8 @@ static enum act_result act(struct view *v, enum action a, int count)
 		break;
 	case ACT_MARK: mark(v); chose(v); break;
 	case ACT_RANGE: mark_range(v); break;
-	case ACT_NEXT_HIT: next_hit(v, 1); chose(v); break;
-	case ACT_PREVIOUS_HIT: next_hit(v, -1); chose(v); break;
+	case ACT_NEXT_HIT: next_hit(v, 1); break;
+	case ACT_PREVIOUS_HIT: next_hit(v, -1); break;
 	case ACT_SORT: sort_menu(v); break;
 	case ACT_REVERSE:
 		s->reverse = !s->reverse;

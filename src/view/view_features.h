@@ -13,6 +13,7 @@ struct features {
 	u32 n;
 	enum order_by by;
 	bool reverse, hits_only, ordered;
+	bool seeks;          /* a job may be reading `order` */
 	u32 anchor;          /* the feature one chose last */
 	u32 range_from;      /* where v was pressed, or NO_FEATURE */
 	char *query;         /* text of the query line, or NULL */

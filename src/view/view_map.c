@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* view_map.c - all features in the plane: pan, zoom, walk to the nearest. */
 #include "view/view_map.h"
+#include "base/bits.h"
 #include "base/mem.h"
 #include "base/shell.h"
 #include "base/utf8.h"
@@ -251,13 +252,9 @@ static void next_hit(struct view *v, int direction)
 		app_message(v->app, app_pattern(v->app) ? "no label matches" : "nothing is searched for; / does");
 		return;
 	}
-	for (u32 i = 1; i <= n; i++) {
-		u32 f = direction > 0 ? (s->current + i) % n : (s->current + n - i % n) % n;
-		if (app_is_hit(v->app, f)) {
-			choose(v, f);
-			return;
-		}
-	}
+	u64 to = bits_step(app_hits(v->app), n, s->current, direction);
+	if (to < n)
+		choose(v, (u32)to);
 }
 
 /* ] and [ go through the grid row after row, so that features in one place are reached too. */

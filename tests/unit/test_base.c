@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_base.c - errors, buffers, UTF-8, half floats, the pool, files that appear whole. */
+#include "base/bits.h"
 #include "base/buf.h"
 #include "base/half.h"
 #include "base/json.h"
@@ -291,9 +292,41 @@ static void json_says_where_it_is_wrong(void **state)
 	buf_release(&b);
 }
 
+/* Against one bit after another; what stands behind the end is not looked at. */
+static void bits_are_found_by_words(void **state)
+{
+	(void)state;
+	u64 bits[4];
+	u32 random = 1;
+	for (u64 n = 1; n <= 256; n += 17)
+		for (int round = 0; round < 40; round++) {
+			for (size_t i = 0; i < ARRAY_LEN(bits); i++)
+				bits[i] = 0;
+			for (int k = 0; k < round; k++)
+				random = random * 1664525 + 1013904223, bits[random >> 30] |= (u64)1 << (random >> 8 & 63);
+			bits[n / 64 % 4] |= n % 64 ? UINT64_MAX << (n % 64) : 0;
+			for (u64 at = 0; at < n; at++) {
+				u64 next = at, last = at, up = n, down = n;
+				while (next < n && !bits_has(bits, next))
+					next++;
+				for (u64 i = 1; i <= n && up == n; i++)
+					up = bits_has(bits, (at + i) % n) ? (at + i) % n : n;
+				for (u64 i = 1; i <= n && down == n; i++)
+					down = bits_has(bits, (at + n - i) % n) ? (at + n - i) % n : n;
+				while (last > 0 && !bits_has(bits, last - 1))
+					last--;
+				assert_int_equal(bits_next(bits, n, at), next);
+				assert_int_equal(bits_last(bits, at), last - 1);
+				assert_int_equal(bits_step(bits, n, at, 1), up);
+				assert_int_equal(bits_step(bits, n, at, -1), down);
+			}
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(bits_are_found_by_words),
 		cmocka_unit_test(errors_keep_code_and_wrap), cmocka_unit_test(buffers_grow_and_cut),
 		cmocka_unit_test(broken_utf8_becomes_replacements), cmocka_unit_test(unsafe_text_is_made_visible),
 		cmocka_unit_test(halves_round_to_even), cmocka_unit_test(the_pool_runs_each_task_once),
