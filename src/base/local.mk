@@ -13,6 +13,8 @@ src/base/mem.c \
 src/base/mem.h \
 src/base/outfile.c \
 src/base/outfile.h \
+src/base/pages.c \
+src/base/pages.h \
 src/base/pool.c \
 src/base/pool.h \
 src/base/progress.h \

@@ -94,6 +94,14 @@ struct atlas_scores { f32 input, output, topic, tuned; };
 void atlas_scores(const struct atlas *a, u32 feature, struct atlas_scores *out);
 size_t atlas_topic_words(const struct atlas *a, u32 feature, u32 *tokens, size_t cap);
 
+/* Does what a screen reads of a feature lie in memory?  (pages.h)  Labels of the base, numbers (statistics,
+ * scores), promoted and suppressed tokens, stored neighbours, its strongest contexts, all it has. */
+enum atlas_parts_of { /* of a feature */
+	ATLAS_LABELS = 1, ATLAS_NUMBERS = 2, ATLAS_LOGITS = 4, ATLAS_NEIGHBOURS = 8, ATLAS_BEST = 16,
+	ATLAS_CONTEXTS = 32, ATLAS_DECODER = 64,
+};
+bool atlas_there(const struct atlas *a, u32 feature, unsigned parts, struct pages *w);
+
 /* Checks everything, checksums included.  Calls say(context, sentence) for each fault. */
 int atlas_verify(const char *folder, struct progress *p, void (*say)(void *, const char *), void *context,
 		 u64 *n_faults, struct err *e);

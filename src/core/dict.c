@@ -222,6 +222,20 @@ void dict_decoder_row(const struct dict *d, u32 id, f32 *out)
 	scaled_decoder(d, id, d->plan.unit_decoder, out);
 }
 
+bool dict_decoder_row_there(const struct dict *d, u32 id, struct pages *w)
+{
+	const struct dict_matrix *m = &d->plan.dec;
+	u64 n = d->plan.info.n_features, one = (u64)m->width * m->n_sum;
+	bool there = true;
+	if (!m->a.t || !m->a.mapped)
+		return true;
+	if (m->layout == DICT_BY_FEATURE)
+		return tensor_there(m->a.t, id * one, one, w);
+	for (u32 k = 0; k < m->width; k++)
+		there &= tensor_there(m->a.t, k * n + id, 1, w);
+	return there;
+}
+
 int dict_decoder_rows(const struct dict *d, u32 first, u32 n, f32 *out, struct err *e)
 {
 	size_t w = d->plan.info.d_out;

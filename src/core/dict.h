@@ -141,6 +141,8 @@ int dict_decode(struct dict *d, const struct dict_row *rows, size_t n, const f32
  * rescale_by_decoder_norm and the norms, which are not in it) and w_i with its bias, as stored up to
  * layout and dtype. */
 void dict_decoder_row(const struct dict *d, u32 id, f32 *out /* [d_out] */);
+/* Does it lie in memory?  (pages.h; of what is packed that is not known: true) */
+bool dict_decoder_row_there(const struct dict *d, u32 id, struct pages *w);
 /* n of them from first on, [n][d_out]: what is stored by width is read in long pieces. */
 int dict_decoder_rows(const struct dict *d, u32 first, u32 n, f32 *out, struct err *e);
 void dict_encoder_row(const struct dict *d, u32 id, f32 *out /* [d_in] */, f32 *bias);

@@ -130,25 +130,58 @@ void labels_at(const struct labels *l, u64 i, struct label *out)
 	}
 }
 
-/* The first label whose feature is at least id. */
-static u64 lower_bound(const struct labels *l, u64 id)
+/* The first label whose feature is at least id, looked for outwards from where it would be if every feature
+ * had as many: where that is so one page is read, not twenty.  False if one it needs is not there. */
+static bool lower_bound(const struct labels *l, u64 id, struct pages *w, u64 *out)
 {
-	u64 from = 0, to = l->n;
-	while (from < to) {
-		u64 middle = from + (to - from) / 2;
-		if (tensor_u64(l->feature, middle) < id)
-			from = middle + 1;
+	u64 guess = l->n_features ? (u64)((f64)id / l->n_features * (f64)l->n) : 0, from = 0, to = l->n, step = 1;
+	for (u64 at = MIN(guess, l->n - (l->n > 0)); from < to;) {
+		if (!tensor_there(l->feature, at, 1, w))
+			return false;
+		if (tensor_u64(l->feature, at) < id)
+			from = at + 1;
 		else
-			to = middle;
+			to = at;
+		if (to == l->n) /* none has been at or above id yet */
+			at = from + step < to ? from + step : from + (to - from) / 2;
+		else if (!from)
+			at = to > step ? to - step : 0;
+		else
+			at = from + (to - from) / 2;
+		step *= 2;
 	}
-	return from;
+	*out = from;
+	return true;
+}
+
+static bool find(const struct labels *l, u32 feature, struct pages *w, u64 *first, u64 *n)
+{
+	u64 from = 0, to = 0;
+	if (!lower_bound(l, feature, w, &from) || !lower_bound(l, (u64)feature + 1, w, &to))
+		return false;
+	*first = from;
+	*n = to > from ? to - from : 0;
+	return true;
 }
 
 u64 labels_of(const struct labels *l, u32 feature, u64 *first)
 {
-	u64 from = lower_bound(l, feature), to = lower_bound(l, (u64)feature + 1);
-	*first = from;
-	return to > from ? to - from : 0;
+	u64 n = 0;
+	find(l, feature, NULL, first, &n);
+	return n;
+}
+
+bool labels_there(const struct labels *l, u32 feature, struct pages *w)
+{
+	u64 first, n;
+	if (!find(l, feature, w, &first, &n))
+		return false;
+	bool there = tensor_there(l->source, first, n, w) & tensor_there(l->score, first, n, w);
+	if (!n || !tensor_there(l->offset, first, n + 1, w))
+		return there && !n;
+	struct labels_raw raw = labels_raw(l);
+	u64 from = labels_raw_offset(&raw, first), to = labels_raw_offset(&raw, first + n);
+	return (to <= from || pages_there(w, l->bytes->data.p + from, to - from)) && there;
 }
 
 struct writing {

@@ -4,6 +4,7 @@
 #define FEATLAS_LABELS_H
 
 #include "base/err.h"
+#include "base/pages.h"
 
 #include <string.h>
 
@@ -27,6 +28,8 @@ u64 labels_count(const struct labels *l);
 void labels_at(const struct labels *l, u64 i, struct label *out);
 /* [*first, *first + returned) are the feature's labels; O(log n). */
 u64 labels_of(const struct labels *l, u32 feature, u64 *first);
+/* Do they lie in memory, with their texts? (pages.h) */
+bool labels_there(const struct labels *l, u32 feature, struct pages *w);
 u32 labels_feature(const struct labels *l, u64 i);
 
 /* The mapped columns themselves, for the search: label i is bytes[offset(i)..offset(i + 1)).  Offsets

@@ -7,6 +7,7 @@ src/core/atlas.h \
 src/core/atlas_build.c \
 src/core/atlas_impl.h \
 src/core/atlas_link.c \
+src/core/atlas_there.c \
 src/core/blas.c \
 src/core/blas.h \
 src/core/check.c \

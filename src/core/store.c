@@ -196,18 +196,21 @@ u8 store_token_flags(const struct store *s, u64 position)
 	return g ? g->flags->data.p[position - g->first] : 0;
 }
 
-/* The last index i < n with t[i] <= x, or 0: t ascends. */
-static u64 find_last(const struct tensor *t, u64 n, u64 x)
+/* The last index i < n with t[i] <= x, or 0: t ascends.  False if what it needs is not in memory. */
+static bool find_last(const struct tensor *t, u64 n, u64 x, struct pages *w, u64 *out)
 {
 	u64 from = 0, to = n;
 	while (to - from > 1) {
 		u64 middle = from + (to - from) / 2;
+		if (!tensor_there(t, middle, 1, w))
+			return false;
 		if (tensor_u64(t, middle) <= x)
 			from = middle;
 		else
 			to = middle;
 	}
-	return from;
+	*out = from;
+	return true;
 }
 
 u64 store_text_of(const struct store *s, u64 position, u64 *start, u64 *end)
@@ -217,8 +220,9 @@ u64 store_text_of(const struct store *s, u64 position, u64 *start, u64 *end)
 	const struct segment *g = segment_of(s, position);
 	if (!g)
 		return 0;
-	u64 here = position - g->first, text = g->n_texts ? find_last(g->text_ptr, g->n_texts, here) : 0;
+	u64 here = position - g->first, text = 0;
 	if (g->n_texts) {
+		find_last(g->text_ptr, g->n_texts, here, NULL, &text);
 		u64 from = tensor_u64(g->text_ptr, text), to = tensor_u64(g->text_ptr, text + 1);
 		if (from <= here && here < to && to <= g->n_tokens) {
 			*start = g->first + from;
@@ -352,18 +356,22 @@ size_t store_contexts(const struct store *s, u32 feature, struct store_context *
 	return total;
 }
 
-/* The first of n positions from index `from` that is at least x; they ascend. */
-static u64 first_at(const struct tensor *positions, u64 from, u64 n, u64 x)
+/* The first of n positions from index `from` that is at least x; they ascend.  False if what it needs is not
+ * in memory. */
+static bool first_at(const struct tensor *positions, u64 from, u64 n, u64 x, struct pages *w, u64 *out)
 {
 	u64 to = from + n;
 	while (from < to) {
 		u64 middle = from + (to - from) / 2;
+		if (!tensor_there(positions, middle, 1, w))
+			return false;
 		if (tensor_u64(positions, middle) < x)
 			from = middle + 1;
 		else
 			to = middle;
 	}
-	return from;
+	*out = from;
+	return true;
 }
 
 void store_activations(const struct store *s, u32 feature, u64 from, u64 to, f32 *out)
@@ -375,7 +383,9 @@ void store_activations(const struct store *s, u32 feature, u64 from, u64 to, f32
 			continue;
 		u64 run, n = run_of(g->feature_ptr, feature, g->act_pos->n, &run), low = MAX(from, g->first) - g->first;
 		f32 scale = tensor_f32(g->act_scale, feature);
-		for (u64 j = first_at(g->act_pos, run, n, low); j < run + n; j++) {
+		u64 first = run;
+		first_at(g->act_pos, run, n, low, NULL, &first);
+		for (u64 j = first; j < run + n; j++) {
 			u64 at = tensor_u64(g->act_pos, j);
 			if (at >= g->n_tokens || at >= to - g->first)
 				break;
@@ -399,4 +409,74 @@ u64 store_postings(const struct store *s, u32 feature, u64 skip, u64 *out, u64 c
 		}
 	}
 	return filled;
+}
+
+/* ---- what of it lies in memory ---- */
+
+bool store_stats_there(const struct store *s, u32 feature, struct pages *w)
+{
+	bool there = true;
+	for (size_t i = 0; i < s->n && feature < s->n_features; i++) {
+		const struct segment *g = &s->segments[i];
+		there &= tensor_there(g->count, feature, 1, w);
+		there &= tensor_there(g->max, feature, 1, w);
+		there &= tensor_there(g->mean, feature, 1, w);
+		there &= tensor_there(g->density, feature, 1, w);
+	}
+	return there;
+}
+
+bool store_histogram_there(const struct store *s, u32 feature, struct pages *w)
+{
+	bool there = true;
+	for (size_t i = 0; i < s->n && feature < s->n_features; i++) {
+		const struct segment *g = &s->segments[i];
+		there &= tensor_there(g->hist_edge, (u64)feature * (g->n_bins + 1), g->n_bins + 1, w);
+		there &= tensor_there(g->hist_count, (u64)feature * g->n_bins, g->n_bins, w);
+	}
+	return there;
+}
+
+/* What store_text_of, store_token and store_activations read round a position of a segment. */
+static bool text_there(const struct segment *g, u32 feature, u64 at, struct pages *w)
+{
+	enum { AROUND = 80, FEW = 64 };
+	u64 from = at > AROUND ? at - AROUND : 0, text = 0, run, first = 0;
+	bool there = tensor_there(g->tokens, from, 2 * AROUND, w);
+	there &= tensor_there(g->flags, from, 2 * AROUND, w);
+	there &= !g->n_texts || (find_last(g->text_ptr, g->n_texts, at, w, &text) && tensor_there(g->text_ptr, text, 2, w));
+	if (!tensor_there(g->feature_ptr, feature, 2, w))
+		return false;
+	u64 n = run_of(g->feature_ptr, feature, g->act_pos->n, &run);
+	if (n && !first_at(g->act_pos, run, n, from, w, &first))
+		return false;
+	return there & (!n || (tensor_there(g->act_pos, first, FEW, w) & tensor_there(g->act_val, first, FEW, w)));
+}
+
+static bool segment_there(const struct segment *g, u32 feature, size_t cap, struct pages *w)
+{
+	enum { RUN = 8192 };
+	u64 from;
+	bool there = tensor_there(g->act_scale, feature, 1, w);
+	if (!tensor_there(g->ctx_ptr, feature, 2, w))
+		return false;
+	u64 n = run_of(g->ctx_ptr, feature, g->ctx_pos->n, &from);
+	there &= tensor_there(g->ctx_val, from, n, w) & tensor_there(g->ctx_kind, from, n, w);
+	there &= tensor_there(g->ctx_interval, from, n, w);
+	if (!tensor_there(g->ctx_pos, from, n, w))
+		return false;
+	for (u64 i = from; i < from + MIN(n, cap); i++)
+		there &= text_there(g, feature, tensor_u64(g->ctx_pos, i), w);
+	if (!tensor_there(g->feature_ptr, feature, 2, w))
+		return false;
+	n = MIN(run_of(g->feature_ptr, feature, g->act_pos->n, &from), RUN);
+	return there & tensor_there(g->act_pos, from, n, w) & tensor_there(g->act_val, from, n, w);
+}
+
+bool store_contexts_there(const struct store *s, u32 feature, size_t cap, struct pages *w)
+{
+	bool there = true;
+	for (size_t i = 0; i < s->n && feature < s->n_features; i++)
+		there &= segment_there(&s->segments[i], feature, cap, w);
+	return there;
 }

@@ -9,6 +9,7 @@
 #define FEATLAS_STORE_H
 
 #include "base/err.h"
+#include "base/pages.h"
 #include "base/types.h"
 
 enum token_flag {
@@ -66,5 +67,11 @@ void store_activations(const struct store *s, u32 feature, u64 from, u64 to, f32
 /* Positions where a feature fires, ascending, without the first skip of them: fills at most cap and
  * returns how many; below n_tokens.  With coverage examples they are those near chosen contexts. */
 u64 store_postings(const struct store *s, u32 feature, u64 skip, u64 *out, u64 cap);
+
+/* Does what these read lie in memory?  (pages.h)  Of contexts: them all, the texts round the first cap and, but
+ * for a feature that fires often, its activations anywhere. */
+bool store_stats_there(const struct store *s, u32 feature, struct pages *w);
+bool store_histogram_there(const struct store *s, u32 feature, struct pages *w);
+bool store_contexts_there(const struct store *s, u32 feature, size_t cap, struct pages *w);
 
 #endif

@@ -324,6 +324,12 @@ f32 tensor_f32(const struct tensor *t, u64 i)
 	return v;
 }
 
+bool tensor_there(const struct tensor *t, u64 i, u64 n, struct pages *w)
+{
+	size_t size = dtypes[t->dtype].size;
+	return i >= t->n || pages_there(w, t->data.p + i * size, (size_t)MIN(n, t->n - i) * size);
+}
+
 u64 tensor_u64(const struct tensor *t, u64 i)
 {
 	size_t size = dtypes[t->dtype].size;

@@ -9,6 +9,7 @@
 #define FEATLAS_SAFETENSORS_H
 
 #include "base/err.h"
+#include "base/pages.h"
 #include "base/types.h"
 
 enum dtype {
@@ -55,6 +56,8 @@ int tensor_check(const struct tensor *t, const char *path, unsigned dtypes, int 
 /* Element i as f32 (floats) or u64 (whole numbers); unaligned data is fine. */
 f32 tensor_f32(const struct tensor *t, u64 i);
 u64 tensor_u64(const struct tensor *t, u64 i);
+/* Do elements [i, i + n), as far as there are such, lie in memory? (pages.h) */
+bool tensor_there(const struct tensor *t, u64 i, u64 n, struct pages *w);
 /* n elements from i on, converted. */
 void tensor_get_f32(const struct tensor *t, u64 i, u64 n, f32 *out);
 

@@ -4,8 +4,10 @@
 #include "base/buf.h"
 #include "base/half.h"
 #include "base/json.h"
+#include "base/mapfile.h"
 #include "base/mem.h"
 #include "base/outfile.h"
+#include "base/pages.h"
 #include "base/pool.h"
 #include "base/sha256.h"
 #include "base/utf8.h"
@@ -323,10 +325,44 @@ static void bits_are_found_by_words(void **state)
 		}
 }
 
+/* What has left the memory is seen to be missing, and comes when it is asked for. */
+static void pages_come_when_they_are_asked_for(void **state)
+{
+	(void)state;
+	enum { SIZE = 1 << 22 };
+	struct err e = {0};
+	char path[] = "pages-XXXXXX";
+	int fd = mkstemp(path);
+	char *bytes = xcalloc(SIZE, 1);
+	assert_int_equal(write(fd, bytes, SIZE), SIZE);
+	fsync(fd);
+	struct mapfile *m = mapfile_open(path, &e);
+	const u8 *p = mapfile_span(m).p;
+	/* where the file system keeps its files in memory nothing leaves it */
+	bool left = !posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	struct pages looks = {0}, asks = {.asks = true};
+	left = left && !pages_there(&looks, p + SIZE / 2, 1);
+	assert_true(looks.missed == left);
+	assert_true(pages_there(NULL, p, SIZE));
+	assert_true(pages_there(&looks, p, 0));
+	assert_true(pages_there(&asks, p + 5, SIZE - 10) == !left);
+	assert_true(asks.missed == left);
+	pages_wait(&asks);
+	asks.missed = false;
+	assert_true(pages_there(&asks, p + 5, SIZE - 10));
+	assert_true(pages_there(&looks, p + SIZE - 1, 1));
+	assert_false(asks.missed);
+	pages_release(&asks);
+	mapfile_free(m);
+	close(fd);
+	unlink(path);
+	free(bytes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(bits_are_found_by_words),
+		cmocka_unit_test(bits_are_found_by_words), cmocka_unit_test(pages_come_when_they_are_asked_for),
 		cmocka_unit_test(errors_keep_code_and_wrap), cmocka_unit_test(buffers_grow_and_cut),
 		cmocka_unit_test(broken_utf8_becomes_replacements), cmocka_unit_test(unsafe_text_is_made_visible),
 		cmocka_unit_test(halves_round_to_even), cmocka_unit_test(the_pool_runs_each_task_once),

@@ -312,6 +312,40 @@ static void labels_are_sorted_and_found(void **state)
 	labels_free(t);
 }
 
+/* Features with none, one and many labels, against counting. */
+static void labels_of_a_feature_are_found_wherever_they_lie(void **state)
+{
+	(void)state;
+	enum { N = 400 };
+	static const u8 text[] = "x";
+	struct label items[N];
+	struct err e = {0};
+	u32 random = 7;
+	for (u32 span = 1; span <= 4 * N; span *= 4) {
+		for (int i = 0; i < N; i++) {
+			random = random * 1664525 + 1013904223;
+			u32 f = (random >> 8) % span;
+			items[i] = (struct label){{text, 1}, f < span / 3 ? f / 8 : f, LABEL_LEXICAL, "s", 0, NULL, NULL};
+		}
+		assert_int_equal(labels_write(paths[0], items, N, "ab", "cd", &e), 0);
+		struct labels *t = labels_open(paths[0], span, &e);
+		for (u32 f = 0; f <= span + 1; f++) {
+			u64 first, before = 0, n = 0;
+			for (int i = 0; i < N; i++) {
+				before += items[i].feature < f;
+				n += items[i].feature == f;
+			}
+			assert_int_equal(labels_of(t, f, &first), n);
+			assert_int_equal(first, before);
+			struct pages w = {.asks = true};
+			while (!labels_there(t, f, &w))
+				pages_wait(&w);
+			pages_release(&w);
+		}
+		labels_free(t);
+	}
+}
+
 static void labels_that_lie_have_no_text(void **state)
 {
 	(void)state;
@@ -345,6 +379,7 @@ int main(void)
 		cmocka_unit_test(a_segment_is_read), cmocka_unit_test(segments_read_as_one),
 		cmocka_unit_test(damaged_segments_are_refused), cmocka_unit_test(lying_numbers_stay_inside),
 		cmocka_unit_test(a_vocabulary_joins_bytes), cmocka_unit_test(labels_are_sorted_and_found),
+		cmocka_unit_test(labels_of_a_feature_are_found_wherever_they_lie),
 		cmocka_unit_test(labels_that_lie_have_no_text),
 	};
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);
