@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { PATIENCE_MS = 8 /* with what is read for a frame */ };
+
 i64 app_now_ms(void)
 {
 	struct timespec t;
@@ -170,9 +172,13 @@ static void take_keys(struct app *a)
 
 static void show(struct app *a)
 {
-	app_draw(a);
+	i64 until = app_now_ms() + PATIENCE_MS;
+	do {
+		a->dirty = false;
+		app_reads_begin_frame(a);
+		app_draw(a);
+	} while (app_reads_end_frame(a, until));
 	term_flush(&a->grid);
-	a->dirty = false;
 }
 
 static void run_terminal(struct app *a)
@@ -243,6 +249,7 @@ static void release(struct app *a)
 	app_free_views(a);
 	app_prompt_close(a);
 	app_menu_close(a);
+	app_reads_release(a);
 	app_search_release(&a->search);
 	for (size_t i = 0; i < a->n_histories; i++) {
 		history_release(&a->histories[i].h);

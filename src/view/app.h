@@ -64,7 +64,7 @@ enum app_lane { /* jobs of one lane run one after another, in the order they cam
 };
 struct app_job {
 	enum app_lane lane;
-	const char *what;  /* static: "generating" */
+	const char *what;  /* static: "generating"; NULL: too small to be listed */
 	/* On a thread of its own.  Polls progress_cancelled; may call app_wake. */
 	void (*work)(void *context, struct progress *p);
 	/* On the UI thread, when work has returned and the view is still there and the job was not
@@ -83,6 +83,17 @@ bool app_job_runs(const struct view *v);
 const struct progress *app_job_progress(const struct view *v);
 /* Any thread: something to show has changed; the top view's tick follows soon (5 a second). */
 void app_wake(struct app *a);
+
+/* Before something of a feature is read and drawn that may have to come from a disk (atlas_there, its parts):
+ * false if it is not in memory.  Then it is being read, a frame follows when it is there, and this one is drawn
+ * without.  In a script, which waits anyway, true. */
+bool app_has(struct app *a, u32 feature, unsigned parts);
+struct app_wanted {
+	u32 feature;
+	unsigned parts;
+};
+/* For jobs: reads what is not in memory, all together.  p may be NULL. */
+void app_read(const struct atlas *a, const struct app_wanted *list, size_t n, struct progress *p);
 
 /* ---- prompts and menus ---- */
 struct app_prompt {

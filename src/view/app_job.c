@@ -14,7 +14,8 @@ static void work(void *arg)
 {
 	struct job_item *j = arg;
 	/* the model's process would inherit it, and is to be as quick as others' programs */
-	if (j->spec.lane != LANE_BACKEND)
+	/* a frame waits for what has no name */
+	if (j->spec.lane != LANE_BACKEND && j->spec.what)
 		pool_step_back();
 	if (!progress_cancelled(&j->progress))
 		j->spec.work(j->context, &j->progress);
@@ -107,7 +108,8 @@ static u64 add(struct app *a, struct view *v, const struct app_job *spec, void (
 	while (*end)
 		end = &(*end)->next;
 	*end = j;
-	add_record(a, j);
+	if (spec->what)
+		add_record(a, j);
 	u64 number = j->number;
 	start_next(a);
 	return number;
@@ -185,7 +187,7 @@ void app_job_cancel(struct view *v)
 void app_jobs_drop_own(struct app *a)
 {
 	for (struct job_item *j = a->jobs; j; j = j->next)
-		if (!j->view)
+		if (!j->view && j->spec.what)
 			drop(a, j);
 }
 

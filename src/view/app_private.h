@@ -3,6 +3,7 @@
 #ifndef FEATLAS_APP_PRIVATE_H
 #define FEATLAS_APP_PRIVATE_H
 
+#include "base/pages.h"
 #include "base/pool.h"
 #include "ui/key.h"
 #include "ui/prompt.h"
@@ -120,6 +121,13 @@ struct app {
 	atomic_bool woken;
 	i64 tick_at;
 
+	struct {
+		struct pages seen;                /* by this frame */
+		struct app_wanted *items, *had;   /* what this frame lacks; what was read last */
+		size_t n, n_had;
+		bool running;
+	} reads;
+
 	struct search_state search;
 	u64 search_generation;
 	char *search_before;      /* to restore on Esc */
@@ -194,7 +202,12 @@ void app_jobs_end(struct app *a, struct view *v); /* cancels and waits; NULL: al
 const struct progress *app_record_progress(const struct app *a, const struct job_record *r); /* NULL: over */
 void app_record_stop(struct app *a, const struct job_record *r);
 bool app_record_show(struct app *a, const struct job_record *r); /* its screen, if that is still open */
-void app_jobs_drop_own(struct app *a);            /* cancels the app's own */
+void app_jobs_drop_own(struct app *a);            /* cancels the app's own that are listed */
+
+/* app_reads.c: before a frame is drawn, and after: true if it is to be drawn anew, what it lacked is there */
+void app_reads_begin_frame(struct app *a);
+bool app_reads_end_frame(struct app *a, i64 until_ms);
+void app_reads_release(struct app *a);
 
 /* app.c */
 void app_resize(struct app *a, int w, int h);

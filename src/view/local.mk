@@ -11,6 +11,7 @@ src/view/app_edit.c \
 src/view/app_export.c \
 src/view/app_go.c \
 src/view/app_job.c \
+src/view/app_reads.c \
 src/view/app_keys.c \
 src/view/app_private.h \
 src/view/app_prompt.c \

@@ -106,6 +106,8 @@ int view_put_label(struct view *v, struct rect r, int x, int y, int max, u32 fea
 {
 	struct session *session = app_session(v->app);
 	struct label l;
+	if (!app_has(v->app, feature, ATLAS_LABELS))
+		return rect_put_cut(r, x, y, max, STYLE_DIM, "\u2026", 3);
 	if (!session_label(session, feature, &l)) {
 		const char *none = session_is_rejected(session, feature) ? "(rejected)" : "-";
 		return rect_put_cut(r, x, y, max, STYLE_DIM, none, strlen(none));
@@ -226,6 +228,8 @@ int view_put_promoted(struct view *v, struct rect r, int y, u32 feature)
 {
 	const struct atlas *a = app_session(v->app)->atlas;
 	struct atlas_token t[20];
+	if (!app_has(v->app, feature, ATLAS_LOGITS))
+		return rect_puts(r, 1, y, STYLE_DIM, "promotes \u2026") > 0;
 	size_t n = atlas_logits(a, feature, 1, t, ARRAY_LEN(t));
 	int half = r.w >= 60 ? r.w * 3 / 5 : r.w;
 	if (!n)

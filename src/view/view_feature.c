@@ -75,7 +75,7 @@ static void split_contexts(struct view *v)
 static void changed(struct view *v, enum view_change what)
 {
 	struct feature *s = view_state(v);
-	if (what != CHANGE_SETTINGS)
+	if (what != CHANGE_SETTINGS || !s->loaded)
 		return;
 	split_contexts(v);
 	s->fold = view_fold(v, s->id);
@@ -86,15 +86,17 @@ struct context_look feature_look(const struct feature *s)
 	return (struct context_look){.feature = s->id, .max = s->stats.max, .fold = s->fold, .width = s->width};
 }
 
-static int open(struct view *v, const struct target *t, struct err *e)
+bool feature_load(struct view *v)
 {
 	struct feature *s = view_state(v);
 	const struct atlas *a = feature_atlas(v);
-	if (t->feature >= a->n_features)
-		return err_set(e, ERR_NOT_FOUND, "there is no feature #%u", t->feature);
-	s->id = t->feature;
-	s->width = atoi(app_setting(v->app, SET_WIDTH)); /* "all": 0 */
-	s->stats = (struct store_stats){NAN, NAN, NAN, 0};
+	unsigned fold = app_setting_number(v->app, SET_FOLD) ? ATLAS_DECODER : 0;
+	if (s->loaded)
+		return true;
+	if (!app_has(v->app, s->id,
+		     ATLAS_LABELS | ATLAS_NUMBERS | ATLAS_LOGITS | ATLAS_NEIGHBOURS | ATLAS_CONTEXTS | fold))
+		return false;
+	s->loaded = true;
 	if (a->store) {
 		store_stats(a->store, s->id, &s->stats);
 		s->n_contexts =
@@ -104,6 +106,20 @@ static int open(struct view *v, const struct target *t, struct err *e)
 	atlas_scores(a, s->id, &s->scores);
 	s->n_neighbours = atlas_neighbours(a, s->id, s->neighbours, MAX_NEIGHBOURS);
 	split_contexts(v);
+	return true;
+}
+
+static int open(struct view *v, const struct target *t, struct err *e)
+{
+	struct feature *s = view_state(v);
+	if (t->feature >= feature_atlas(v)->n_features)
+		return err_set(e, ERR_NOT_FOUND, "there is no feature #%u", t->feature);
+	s->id = t->feature;
+	s->width = atoi(app_setting(v->app, SET_WIDTH)); /* "all": 0 */
+	s->stats = (struct store_stats){NAN, NAN, NAN, 0};
+	s->scores = (struct atlas_scores){NAN, NAN, NAN, NAN};
+	s->fold = 1;
+	feature_load(v);
 	return 0;
 }
 
@@ -257,6 +273,8 @@ static void add_judged(struct view *v, struct buf *out)
 static void exact(struct view *v, struct buf *out)
 {
 	struct feature *s = view_state(v);
+	if (!feature_load(v))
+		return;
 	const struct store_context *c = feature_context(s);
 	if (on_neighbour(s)) {
 		const struct atlas_neighbour *n = &s->neighbours[feature_section(s)->list.at];

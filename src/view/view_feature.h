@@ -19,6 +19,7 @@ struct section {
 
 struct feature {
 	u32 id;
+	bool loaded;      /* all below is known */
 	struct store_stats stats;
 	struct atlas_scores scores;
 	struct store_context all[MAX_CONTEXTS], contexts[MAX_CONTEXTS];
@@ -37,6 +38,8 @@ struct feature {
 };
 
 const struct atlas *feature_atlas(struct view *v);
+/* Loads what the page shows, once it is in memory: false until then. */
+bool feature_load(struct view *v);
 struct section *feature_section(struct feature *s); /* the one with the cursor */
 /* The context under the cursor, or NULL. */
 const struct store_context *feature_context(struct feature *s);

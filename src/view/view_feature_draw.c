@@ -73,7 +73,7 @@ static void draw_labels(struct view *v, struct rect r)
 	struct feature *s = view_state(v);
 	struct session *session = app_session(v->app);
 	struct label l;
-	bool has = session_label(session, s->id, &l);
+	bool has = app_has(v->app, s->id, ATLAS_LABELS) && session_label(session, s->id, &l);
 	char *tags = note_tags(session->note, s->id);
 	int rating = note_rating(session->note, s->id), x = r.w - 1;
 	if (tags) {
@@ -269,6 +269,11 @@ static void draw_missing(struct view *v, struct rect r, int y)
 void feature_draw(struct view *v, struct rect r)
 {
 	struct feature *s = view_state(v);
+	if (!feature_load(v)) {
+		draw_labels(v, r);
+		rect_puts(r, 1, 1, STYLE_DIM, "\u2026");
+		return;
+	}
 	int y = draw_header(v, r), missing = 0;
 	if (!s->n_contexts || !s->n_neighbours)
 		missing = 2;

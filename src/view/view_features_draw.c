@@ -157,6 +157,15 @@ static void put_cell_value(struct view *v, struct rect r, int x, int y, const st
 	rect_puts_right(r, x + c->w, y, STYLE_NUMBER, text);
 }
 
+/* What the columns read of a feature. */
+static unsigned row_parts(struct view *v, const struct shown *cols)
+{
+	unsigned parts = app_setting_number(v->app, SET_FOLD) ? ATLAS_DECODER : 0;
+	for (size_t i = 0; i < cols->n; i++)
+		parts |= cols->list[i]->value == V_PROMOTES ? ATLAS_LOGITS : ATLAS_NUMBERS;
+	return parts;
+}
+
 static void draw_row(struct view *v, struct rect r, int y, u64 row, const struct shown *cols)
 {
 	struct features *s = view_state(v);
@@ -170,8 +179,12 @@ static void draw_row(struct view *v, struct rect r, int y, u64 row, const struct
 		rect_puts(r, 1, y, STYLE_MARK, "*");
 	snprintf(id, sizeof id, "#%u", f);
 	rect_puts_right(r, 2 + idw, y, STYLE_ID, id);
-	view_put_label(v, r, 4 + idw, y, x - 4 - idw, f);
-	for (size_t i = 0; i < cols->n; i++) {
+	bool has = app_has(v->app, f, ATLAS_LABELS | row_parts(v, cols));
+	if (has)
+		view_put_label(v, r, 4 + idw, y, x - 4 - idw, f);
+	else
+		rect_puts(r, 4 + idw, y, STYLE_DIM, "\u2026");
+	for (size_t i = 0; i < cols->n && has; i++) {
 		put_cell_value(v, r, x, y, cols->list[i], f);
 		x += cols->list[i]->w;
 	}
@@ -244,6 +257,10 @@ static void draw_preview(struct view *v, struct rect r)
 	for (int x = 0; x < r.w; x++)
 		rect_cp(r, x, 0, STYLE_LINE, 0x2500);
 	int x = 2 + rect_printf(r, 2, 1, STYLE_ID, "#%u", (unsigned)f) + 2; /* its label stands in the list */
+	if (!app_has(v->app, f, ATLAS_LOGITS | ATLAS_BEST)) {
+		rect_puts(r, x, 1, STYLE_DIM, "\u2026");
+		return;
+	}
 	size_t n = atlas_logits(a, f, 1, t, ARRAY_LEN(t));
 	if (n) {
 		x += rect_puts(r, x, 1, STYLE_DIM, "promotes ");
