@@ -45,6 +45,7 @@ src/view/view_graph.c \
 src/view/view_graph.h \
 src/view/view_graph_draw.c \
 src/view/view_graph_export.c \
+src/view/view_graph_grow.c \
 src/view/view_help.c \
 src/view/view_jobs.c \
 src/view/view_lens.c \

@@ -3,63 +3,17 @@
 #include "view/view_graph.h"
 #include "base/mem.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-	FIRST = 10, STEP = 4, PATH_CAP = 24,
-	PATH_LIMIT = 4000, PATH_LIMIT_EXACT = 200, /* features that a search for a path may visit */
-	EXACT_LIMIT = 8 * 1000 * 1000 /* numbers in a decoder that is searched while a key waits */
+	STEP = 4, PATH_CAP = 24,
+	PATH_LIMIT = 4000, PATH_LIMIT_EXACT = 200 /* features that a search for a path may visit */
 };
 
 static struct atlas *atlas_of(struct view *v)
 {
 	return app_session(v->app)->atlas;
-}
-
-/* ---- where neighbours come from ---- */
-
-static size_t near_stored(void *context, u32 feature, struct atlas_neighbour *out, size_t cap)
-{
-	return atlas_neighbours(context, feature, out, cap);
-}
-
-static bool goes_before(const struct atlas_neighbour *a, f32 score, u32 id)
-{
-	return a->score > score || (a->score >= score && a->id < id);
-}
-
-/* For small dictionaries without stored lists: all cosines, the best kept. */
-static size_t near_exact(void *context, u32 feature, struct atlas_neighbour *out, size_t cap)
-{
-	struct atlas *a = context;
-	size_t n = 0, d = dict_info(a->dict)->d_out;
-	const f32 *unit = dict_decoder_unit(a->dict, NULL, NULL);
-	for (u32 i = 0; unit && i < a->n_features; i++) {
-		f32 dot = 0;
-		for (size_t k = 0; k < d; k++)
-			dot += unit[feature * d + k] * unit[i * d + k];
-		if (i == feature || !isfinite(dot) || (n == cap && goes_before(&out[n - 1], dot, i)))
-			continue;
-		size_t at = n < cap ? n++ : n - 1;
-		for (; at > 0 && !goes_before(&out[at - 1], dot, i); at--)
-			out[at] = out[at - 1];
-		out[at] = (struct atlas_neighbour){i, dot};
-	}
-	return n;
-}
-
-static int find_source(struct view *v, struct graph_source *out, struct err *e)
-{
-	struct atlas *a = atlas_of(v);
-	const char *missing = atlas_missing(a, "graph");
-	*out = (struct graph_source){missing ? near_exact : near_stored, a};
-	if (!missing)
-		return 0;
-	if ((u64)a->n_features * dict_info(a->dict)->d_out > EXACT_LIMIT)
-		return err_set(e, ERR_UNAVAILABLE, "%s", missing);
-	return dict_decoder_unit(a->dict, app_session(v->app)->pool, e) ? 0 : -1;
 }
 
 /* ---- life ---- */
@@ -70,23 +24,6 @@ static void forget_path(struct graph_view *s)
 	s->note[0] = 0;
 }
 
-static void changed_graph(struct graph_view *s, u32 feature)
-{
-	u32 at = graph_find(s->graph, feature);
-	s->current = at == GRAPH_NONE ? 0 : at;
-	s->laid_w = 0;
-	graph_order(s);
-}
-
-static void centre_on(struct graph_view *s, u32 feature)
-{
-	struct graph *fresh = graph_new(&s->source, feature, FIRST);
-	graph_free(s->graph);
-	s->graph = fresh;
-	s->note[0] = 0;
-	changed_graph(s, feature);
-}
-
 static int open_graph(struct view *v, const struct target *t, struct err *e)
 {
 	struct graph_view *s = view_state(v);
@@ -94,16 +31,14 @@ static int open_graph(struct view *v, const struct target *t, struct err *e)
 	if (feature == NO_FEATURE && !app_current_feature(v->app, &feature))
 		feature = 0;
 	s->selected = NO_FEATURE;
-	if (find_source(v, &s->source, e))
-		return -1;
-	centre_on(s, feature);
-	return 0;
+	return graph_begin(v, feature, e);
 }
 
 static void close_graph(struct view *v)
 {
 	struct graph_view *s = view_state(v);
 	graph_free(s->graph);
+	free(s->known);
 }
 
 static u32 id_of(const struct graph_view *s, u32 node)
@@ -156,20 +91,6 @@ static void walk(struct view *v, enum layout_direction d, int count)
 
 /* ---- growing ---- */
 
-static void expand(struct view *v, int count)
-{
-	struct graph_view *s = view_state(v);
-	u32 feature = id_of(s, s->current);
-	size_t n = graph_expand(s->graph, s->current, count > 0 ? (size_t)count : STEP);
-	if (!n && graph_n_nodes(s->graph) == GRAPH_MAX_NODES)
-		app_message(v->app, "%d nodes are as many as a drawing holds; - takes some away",
-			    GRAPH_MAX_NODES);
-	else if (!n)
-		app_message(v->app, "all %u neighbours of #%u are shown",
-			    (unsigned)graph_node(s->graph, s->current)->n_listed, (unsigned)feature);
-	changed_graph(s, feature);
-}
-
 static void collapse(struct view *v)
 {
 	struct graph_view *s = view_state(v);
@@ -177,7 +98,7 @@ static void collapse(struct view *v)
 	forget_path(s);
 	if (!graph_collapse(s->graph, s->current))
 		app_message(v->app, "#%u has brought no other node", (unsigned)feature);
-	changed_graph(s, feature);
+	graph_changed(s, feature);
 }
 
 static void mark(struct view *v)
@@ -193,17 +114,16 @@ static void mark(struct view *v)
 /* ---- the path, looked for beside the screen ---- */
 
 struct path_job {
+	const struct atlas *atlas;
 	struct graph_source source;
 	u32 from, to;
 	u32 path[PATH_CAP];
 	size_t n;
 };
 
-static void path_work(void *context, struct progress *p)
+static void look_for_path(struct path_job *j)
 {
-	struct path_job *j = context;
-	(void)p;
-	size_t limit = j->source.near == near_exact ? PATH_LIMIT_EXACT : PATH_LIMIT;
+	size_t limit = graph_is_exact(&j->source) ? PATH_LIMIT_EXACT : PATH_LIMIT;
 	j->n = graph_path(&j->source, j->from, j->to, limit, j->path, PATH_CAP);
 	if (j->n)
 		return;
@@ -214,6 +134,15 @@ static void path_work(void *context, struct progress *p)
 		j->path[i] = j->path[j->n - 1 - i];
 		j->path[j->n - 1 - i] = id;
 	}
+}
+
+static void path_work(void *context, struct progress *p)
+{
+	struct path_job *j = context;
+	(void)p;
+	look_for_path(j);
+	for (size_t i = 0; i < j->n; i++)
+		app_read(j->atlas, &(struct app_wanted){j->path[i], ATLAS_LABELS | ATLAS_NEIGHBOURS}, 1, NULL);
 }
 
 static void path_done(struct view *v, void *context)
@@ -230,7 +159,7 @@ static void path_done(struct view *v, void *context)
 	snprintf(s->note, sizeof s->note, "path of %zu", j->n);
 	if (shown < j->n)
 		app_message(v->app, "%zu of the %zu features on the path find room", shown, j->n);
-	changed_graph(s, feature);
+	graph_changed(s, feature);
 }
 
 /* From the node that stands here to the selected: the first is shown for certain. */
@@ -239,6 +168,7 @@ static void find_path(struct view *v)
 	struct graph_view *s = view_state(v);
 	struct path_job *j = xcalloc(1, sizeof *j);
 	j->source = s->source;
+	j->atlas = atlas_of(v);
 	j->from = id_of(s, s->current);
 	j->to = s->selected;
 	app_job_cancel(v);
@@ -310,13 +240,13 @@ static enum act_result act(struct view *v, enum action a, int count)
 		app_push_feature(v->app, id_of(s, s->current));
 		return VIEW_HANDLED;
 	case ACT_MORE:
-		expand(v, count);
+		graph_want(v, GRAPH_EXPAND, id_of(s, s->current), count > 0 ? (size_t)count : STEP);
 		return VIEW_HANDLED;
 	case ACT_LESS:
 		collapse(v);
 		return VIEW_HANDLED;
 	case ACT_CENTRE:
-		centre_on(s, id_of(s, s->current));
+		graph_want(v, GRAPH_CENTRE, id_of(s, s->current), 0);
 		return VIEW_HANDLED;
 	case ACT_FIT:
 		s->laid_w = 0;
@@ -457,6 +387,7 @@ static void draw(struct view *v, struct rect r)
 {
 	struct graph_view *s = view_state(v);
 	int pane = graph_pane_rows(r.h);
+	graph_go_on(v);
 	struct rect body = rect_sub(r, 0, 0, r.w, r.h - pane);
 	if (s->as_list)
 		graph_draw_list(v, body);

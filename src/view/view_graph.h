@@ -6,8 +6,15 @@
 #include "core/layout.h"
 #include "view/app.h"
 
+enum graph_want { GRAPH_NOTHING, GRAPH_CENTRE, GRAPH_EXPAND };
+
 struct graph_view {
-	struct graph_source source;
+	struct graph_source source; /* for any thread; it may wait */
+	enum graph_want want;       /* what is to be done when its lists are at hand */
+	u32 wanted;                 /* the feature it is about */
+	size_t n_wanted;            /* of its neighbours */
+	struct graph_known *known;  /* lists that were computed; owned */
+	size_t n_known;
 	struct graph *graph;
 	struct layout_box box[GRAPH_MAX_NODES];
 	u32 walk[GRAPH_MAX_NODES][4];
@@ -19,6 +26,15 @@ struct graph_view {
 	size_t top;           /* first row of the list */
 	char note[96];        /* "path of 4, costs 0.85", in the title line */
 };
+
+/* Opens on a feature: -1 where neighbours are not to be had. */
+int graph_begin(struct view *v, u32 feature, struct err *e);
+/* Another centre (n is not used), or up to n more neighbours of a feature that is shown: now, or soon. */
+void graph_want(struct view *v, enum graph_want what, u32 feature, size_t n);
+void graph_go_on(struct view *v);
+/* After the graph has changed: the feature under the cursor. */
+void graph_changed(struct graph_view *s, u32 feature);
+bool graph_is_exact(const struct graph_source *source); /* each list takes a pass over the decoder */
 
 /* "by decoder, 2 hops, 21 of 27 nodes". */
 void graph_add_status(struct view *v, struct buf *out);

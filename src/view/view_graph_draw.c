@@ -251,6 +251,8 @@ static void draw_context(struct view *v, struct rect r, int y, u32 feature)
 	struct session *ss = app_session(v->app);
 	struct store *st = ss->atlas->store;
 	struct store_context c;
+	if (!app_has(v->app, feature, ATLAS_BEST))
+		return;
 	if (!st || !store_contexts(st, feature, &c, 1)) {
 		const char *why = ss->atlas->store ? "no context fires it" : atlas_missing(ss->atlas, "store");
 		rect_put(r, 2, y, -1, STYLE_DIM, why, strcspn(why, ";"));
@@ -289,8 +291,9 @@ void graph_draw_pane(struct view *v, struct rect r)
 		buf_clear(&tail);
 	}
 	if (s->current) {
-		char cosine[16];
-		view_format_score(cosine, graph_cosine(v, nd->id, centre));
+		char cosine[16] = "\u2026";
+		if (app_has(v->app, nd->id, ATLAS_DECODER) & app_has(v->app, centre, ATLAS_DECODER))
+			view_format_score(cosine, graph_cosine(v, nd->id, centre));
 		buf_addf(&tail, "  %s to #%u", cosine, (unsigned)centre);
 	}
 	buf_addf(&tail, r.w < 60 ? "  %u, %u hidden" : "  %u nearest, %u hidden", (unsigned)nd->n_listed,
