@@ -7,6 +7,7 @@
  */
 #include "view/app_private.h"
 
+#include "base/bits.h"
 #include "base/mem.h"
 #include "view/list_act.h"
 #include "view/view_features.h"
@@ -71,50 +72,102 @@ static void look_again(struct view *v, u32 i)
 	s->n_decided += is ? 1 : (u32)-1;
 }
 
+/* The first of [from, to) in a state, or `to`. */
+static u32 first_in_state(const struct triage *s, u32 from, u32 to, enum triage_state state)
+{
+	const u8 *at = from < to ? memchr(s->state + from, state, to - from) : NULL;
+	return at ? (u32)(at - s->state) : to;
+}
+
 /* The next that is open behind this one, round about; then those that were put off. */
 static void next_open(struct view *v)
 {
 	struct triage *s = view_state(v);
-	for (int want = TRIAGE_OPEN; want <= TRIAGE_DEFERRED; want++)
-		for (u32 i = 1; i <= s->n; i++) {
-			u32 k = (s->at + i) % s->n;
-			if (s->state[k] == want && (want == TRIAGE_DEFERRED || k != s->at)) {
-				go(v, k);
-				return;
-			}
-		}
+	for (int want = TRIAGE_OPEN; want <= TRIAGE_DEFERRED; want++) {
+		u32 end = s->at + (want == TRIAGE_DEFERRED), k = first_in_state(s, s->at + 1, s->n, want);
+		if (k == s->n && (k = first_in_state(s, 0, end, want)) == end)
+			continue;
+		go(v, k);
+		return;
+	}
 	go(v, s->at);
 }
 
-static void order_done(struct view *v, void *context)
+/* ---- making it, beside the screen ---- */
+
+struct queue_work {
+	struct order_work *order;
+	struct session_people people; /* a copy */
+	bool unlabelled;              /* the order's set is still to be found */
+	u8 *state;                    /* out: [n] enum triage_state */
+	u32 n_decided;
+};
+
+/* All that are alive and have no label of a person's. */
+static u64 *unlabelled(const struct atlas *a, const struct session_people *people)
 {
-	struct order_work *w = context;
+	size_t words = bits_words(a->n_features);
+	u64 *bits = xmalloc(MAX(words, 1) * sizeof *bits);
+	struct store_stats st;
+	for (size_t i = 0; i < words; i++)
+		bits[i] = people->hidden ? ~people->hidden[i] : UINT64_MAX;
+	for (size_t i = 0; i < people->n; i++)
+		bits[people->items[i].feature / 64] &= ~((u64)1 << (people->items[i].feature % 64));
+	for (u32 f = 0; f < a->n_features && a->store; f++) {
+		store_stats(a->store, f, &st);
+		if (!(st.density > 0))
+			bits[f / 64] &= ~((u64)1 << (f % 64));
+	}
+	return bits;
+}
+
+static void find_decided(struct queue_work *w)
+{
+	const struct session_people *p = &w->people;
+	struct order_work *o = w->order;
+	u64 *decided = xcalloc(bits_words(o->atlas->n_features) + 1, sizeof *decided);
+	w->state = xcalloc(o->n + (size_t)1, 1);
+	for (size_t i = 0; i < p->n; i++)
+		decided[p->items[i].feature / 64] |= (u64)1 << (p->items[i].feature % 64);
+	for (u32 i = 0; i < o->n; i++) {
+		u32 f = o->order[i];
+		bool is = bits_has(decided, f) || (p->hidden && bits_has(p->hidden, f));
+		w->state[i] = is ? TRIAGE_DECIDED : TRIAGE_OPEN;
+		w->n_decided += is;
+	}
+	free(decided);
+}
+
+static void queue_run(void *context, struct progress *p)
+{
+	struct queue_work *w = context;
+	if (w->unlabelled)
+		w->order->keep = unlabelled(w->order->atlas, &w->people);
+	order_run(w->order, p);
+	if (!w->order->failed && !progress_cancelled(p))
+		find_decided(w);
+}
+
+static void queue_done(struct view *v, void *context)
+{
+	struct queue_work *w = context;
 	struct triage *s = view_state(v);
-	struct session_people people;
-	if (w->failed) {
-		app_error(v->app, &w->e);
+	if (w->order->failed) {
+		app_error(v->app, &w->order->e);
 		return;
+	}
+	if (w->unlabelled) {
+		s->bits = w->order->keep;
+		w->order->keep = NULL;
 	}
 	free(s->queue);
 	free(s->state);
-	s->queue = w->order;
-	s->n = w->n;
-	w->order = NULL;
-	s->state = xcalloc(s->n + (size_t)1, 1);
-	s->n_decided = 0;
-	session_people_copy(session_of(v), &people);
-	u64 *decided = xcalloc((w->atlas->n_features + (size_t)63) / 64, sizeof *decided);
-	for (size_t i = 0; i < people.n; i++)
-		decided[people.items[i].feature / 64] |= (u64)1 << (people.items[i].feature % 64);
-	for (u32 i = 0; i < s->n; i++) {
-		u32 f = s->queue[i];
-		bool is = (decided[f / 64] >> (f % 64) & 1) || (people.hidden && (people.hidden[f / 64] >> (f % 64) & 1));
-		s->state[i] = is ? TRIAGE_DECIDED : TRIAGE_OPEN;
-		s->n_decided += is;
-	}
-	free(decided);
-	session_people_release(&people);
-	s->n_before = s->n_decided;
+	s->queue = w->order->order;
+	s->n = w->order->n;
+	s->state = w->state;
+	w->order->order = NULL;
+	w->state = NULL;
+	s->n_decided = s->n_before = w->n_decided;
 	s->at = 0;
 	if (s->n && s->state[0] != TRIAGE_OPEN)
 		next_open(v);
@@ -122,35 +175,26 @@ static void order_done(struct view *v, void *context)
 		go(v, 0);
 }
 
+static void queue_free(void *context)
+{
+	struct queue_work *w = context;
+	order_work_free(w->order);
+	session_people_release(&w->people);
+	free(w->state);
+	free(w);
+}
+
 static void make_queue(struct view *v)
 {
 	struct triage *s = view_state(v);
+	struct queue_work *w = xcalloc(1, sizeof *w);
 	app_job_cancel(v);
-	struct order_work *w = order_work_new(session_of(v)->atlas, s->by, s->reverse, s->bits, NULL);
-	struct app_job job = {.lane = LANE_FREE, .what = "ordering the queue", .work = order_run, .done = order_done,
-			      .release = order_work_free};
+	w->unlabelled = !s->bits;
+	w->order = order_work_new(session_of(v)->atlas, s->by, s->reverse, s->bits, NULL);
+	session_people_copy(session_of(v), &w->people);
+	struct app_job job = {.lane = LANE_FREE, .what = "ordering the queue", .work = queue_run, .done = queue_done,
+			      .release = queue_free};
 	app_job(v, &job, w);
-}
-
-/* All that are alive and have no label of a person's. */
-static void keep_unlabelled(struct view *v, u64 *bits)
-{
-	const struct atlas *a = session_of(v)->atlas;
-	struct session_people people;
-	struct store_stats st;
-	session_people_copy(session_of(v), &people);
-	for (size_t i = 0; i < people.n; i++)
-		bits[people.items[i].feature / 64] &= ~((u64)1 << (people.items[i].feature % 64));
-	for (u32 f = 0; f < a->n_features; f++) {
-		bool hidden = people.hidden && (people.hidden[f / 64] >> (f % 64) & 1);
-		if (!(bits[f / 64] >> (f % 64) & 1))
-			continue;
-		if (!hidden && a->store)
-			store_stats(a->store, f, &st);
-		if (hidden || (a->store && !(st.density > 0)))
-			bits[f / 64] &= ~((u64)1 << (f % 64));
-	}
-	session_people_release(&people);
 }
 
 static void choose(struct view *v, const struct target *t)
@@ -158,10 +202,11 @@ static void choose(struct view *v, const struct target *t)
 	struct triage *s = view_state(v);
 	struct app *a = v->app;
 	struct buf what = BUF_INIT;
-	size_t words = (session_of(v)->atlas->n_features + (size_t)63) / 64;
+	size_t words = bits_words(session_of(v)->atlas->n_features);
 	const struct features *list = view_state(a->stack[0]);
 	const u64 *hits = list->hits_only ? app_hits(a) : NULL;
-	s->bits = xcalloc(words, sizeof *s->bits);
+	if (t->n_ids || list->query_bits || hits)
+		s->bits = xcalloc(words, sizeof *s->bits);
 	for (size_t i = 0; i < t->n_ids; i++)
 		s->bits[t->ids[i] / 64] |= (u64)1 << (t->ids[i] % 64);
 	if (t->n_ids) {
@@ -174,9 +219,7 @@ static void choose(struct view *v, const struct target *t)
 		if (hits)
 			app_add_search_words(a, &what);
 	} else {
-		memset(s->bits, 0xff, words * sizeof *s->bits);
-		keep_unlabelled(v, s->bits);
-		buf_adds(&what, "unlabelled");
+		buf_adds(&what, "unlabelled"); /* the job finds them */
 	}
 	s->what = buf_take(&what);
 }
@@ -288,6 +331,18 @@ static void move(struct view *v, int delta)
 		go(v, (u32)to);
 }
 
+/* Where a feature is in the queue, the nearer places first; n: nowhere. */
+static u32 place_of(const struct triage *s, u32 f)
+{
+	for (u32 d = 0; d < s->n; d++) {
+		if (d <= s->at && s->queue[s->at - d] == f)
+			return s->at - d;
+		if (d < s->n - s->at && s->queue[s->at + d] == f)
+			return s->at + d;
+	}
+	return s->n;
+}
+
 /* After undo and redo the eye goes where something changed. */
 static void undo(struct view *v, enum action a)
 {
@@ -297,12 +352,11 @@ static void undo(struct view *v, enum action a)
 	const char *id = strchr(v->app->message.s, '#');
 	if (!id || sscanf(id, "#%u", &f) != 1)
 		return;
-	for (u32 i = 0; i < s->n; i++)
-		if (s->queue[i] == f) {
-			look_again(v, i);
-			go(v, i);
-			return;
-		}
+	u32 i = place_of(s, f);
+	if (i < s->n) {
+		look_again(v, i);
+		go(v, i);
+	}
 }
 
 static void rate(struct view *v, u32 key)
@@ -391,6 +445,8 @@ static const char *why_not(struct view *v, enum action a)
 	bool token = a == ACT_LEFT || a == ACT_RIGHT || a == ACT_TOKEN_FIRST || a == ACT_TOKEN_LAST || a == ACT_WIDTH;
 	if (one && !s->n)
 		return s->queue ? "the queue is empty" : "the queue is being made";
+	if (decision && s->feature == NO_FEATURE)
+		return "it is not on the screen yet";
 	if (decision && note_read_only(session_of(v)->note))
 		return note_read_only(session_of(v)->note);
 	if (token && !s->n_contexts)
@@ -401,17 +457,13 @@ static const char *why_not(struct view *v, enum action a)
 static bool step(struct view *v, u32 from, int delta, u32 *to)
 {
 	struct triage *s = view_state(v);
-	for (u32 i = 0; i < s->n; i++) {
-		i64 k = (i64)i + delta;
-		if (s->queue[i] != from)
-			continue;
-		if (k < 0 || k >= (i64)s->n)
-			return false;
-		go(v, (u32)k);
-		*to = s->queue[k];
-		return true;
-	}
-	return false;
+	u32 i = place_of(s, from);
+	i64 k = (i64)i + delta;
+	if (i == s->n || k < 0 || k >= (i64)s->n)
+		return false;
+	go(v, (u32)k);
+	*to = s->queue[k];
+	return true;
 }
 
 static void changed(struct view *v, enum view_change what)
@@ -469,7 +521,7 @@ static void exact(struct view *v, struct buf *out)
 {
 	struct triage *s = view_state(v);
 	const struct store_context *c = triage_context(s);
-	if (!s->n)
+	if (!s->n || s->feature == NO_FEATURE)
 		return;
 	if (c)
 		buf_addf(out, "activation %.9g at position %llu\n", (f64)c->act, (unsigned long long)c->position);

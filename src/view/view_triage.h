@@ -45,7 +45,8 @@ struct triage {
 /* The feature at hand; false when there is none. */
 bool triage_current(struct view *v, u32 *feature);
 const struct store_context *triage_context(struct triage *s);
-/* triage_load.c: all that is shown of the feature at hand. */
+/* triage_load.c: all that is shown of the feature at hand; nothing yet, and s->feature NO_FEATURE, where it is
+ * not in memory: drawing asks again. */
 void triage_load(struct view *v, u32 feature);
 /* Orders contexts so that h rows show some of each kind. */
 void triage_mix(struct triage *s, int h);

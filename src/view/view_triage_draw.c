@@ -139,6 +139,12 @@ void triage_draw(struct view *v, struct rect r)
 				  "search (/) or a selection (Space) in the list, then gq, makes another queue");
 		return;
 	}
+	if (s->feature == NO_FEATURE)
+		triage_load(v, s->queue[s->at]);
+	if (s->feature == NO_FEATURE) {
+		rect_printf(r, 1, 0, STYLE_ID, "#%u", s->queue[s->at]);
+		return;
+	}
 	int foot = r.h >= 16 ? 5 : r.h >= 11 ? 4 : r.h >= 9 ? 2 : 1;
 	draw_head(v, r);
 	s->context_y = 1 + view_put_promoted(v, r, 1, s->feature);

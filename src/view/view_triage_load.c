@@ -131,17 +131,36 @@ static void find_contexts(struct view *v, struct triage *s)
 	s->n_contexts = kept + (n - top);
 }
 
+/* Everything that is read below; fills in the neighbours. */
+static bool is_there(struct view *v, struct triage *s, u32 feature)
+{
+	unsigned fold = app_setting_number(v->app, SET_FOLD) ? ATLAS_DECODER : 0;
+	s->n_near = 0;
+	if (!app_has(v->app, feature,
+		     ATLAS_LABELS | ATLAS_NUMBERS | ATLAS_LOGITS | ATLAS_NEIGHBOURS | ATLAS_CONTEXTS | fold))
+		return false;
+	s->n_near = atlas_neighbours(app_session(v->app)->atlas, feature, s->near, TRIAGE_NEAR);
+	bool all = true;
+	for (size_t i = 0; i < s->n_near; i++)
+		all &= app_has(v->app, s->near[i].id, ATLAS_LABELS | ATLAS_BEST);
+	return all;
+}
+
 void triage_load(struct view *v, u32 feature)
 {
 	struct triage *s = view_state(v);
 	const struct atlas *a = app_session(v->app)->atlas;
 	triage_forget(s);
+	s->n_contexts = 0;
+	s->token = 0;
+	s->list.at = s->list.top = 0;
+	list_resize(&s->list, 0, s->list.h);
+	if (!is_there(v, s, feature))
+		return;
 	s->feature = feature;
 	s->fold = view_fold(v, feature);
 	s->stats = (struct store_stats){NAN, NAN, NAN, 0};
-	s->n_contexts = 0;
 	s->not_of = NO_FEATURE;
-	s->n_near = MIN(atlas_neighbours(a, feature, s->near, TRIAGE_NEAR), (size_t)TRIAGE_NEAR);
 	atlas_scores(a, feature, &s->scores);
 	if (a->store) {
 		store_stats(a->store, feature, &s->stats);
@@ -149,7 +168,5 @@ void triage_load(struct view *v, u32 feature)
 		find_not(a, s);
 	}
 	find_words(v, s);
-	s->token = 0;
-	s->list.at = s->list.top = 0;
 	list_resize(&s->list, s->n_contexts, s->list.h);
 }
