@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/pages.h"
 #include "base/pool.h"
 #include "base/progress.h"
 
@@ -98,6 +99,7 @@ struct map;
 /* Checks shapes and offsets; numbers are checked as they are read.  Borrows the file. */
 struct map *map_open(const struct safetensors *file, u32 n_features, struct err *e);
 void map_free(struct map *m); /* NULL is fine */
+bool map_there(const struct map *m, struct pages *w); /* is all of it in memory?  (pages.h) */
 /* False where the file holds no numbers. */
 bool map_xy(const struct map *m, u32 feature, f32 xy[2]);
 u32 map_n_clusters(const struct map *m);

@@ -81,6 +81,13 @@ void map_free(struct map *m)
 	free(m);
 }
 
+bool map_there(const struct map *m, struct pages *w)
+{
+	return tensor_there(m->xy, 0, m->xy->n, w) & tensor_there(m->cluster, 0, m->cluster->n, w) &
+	       tensor_there(m->part, 0, m->part->n, w) & tensor_there(m->offset, 0, m->offset->n, w) &
+	       tensor_there(m->bytes, 0, m->bytes->n, w);
+}
+
 bool map_xy(const struct map *m, u32 feature, f32 xy[2])
 {
 	tensor_get_f32(m->xy, 2 * (u64)feature, 2, xy);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { AT_ONCE = 200000 /* features that are sorted while a key waits */, EDGE = 2 };
+enum { AT_ONCE = 50000 /* features that are sorted while a key waits */, EDGE = 2 };
 
 static struct atlas *atlas_of(struct view *v)
 {
@@ -30,7 +30,11 @@ struct base {
 static void build(void *context, struct progress *p)
 {
 	struct base *b = context;
+	struct pages w = {.asks = true};
 	progress_start(p, "sorting", "features", b->n);
+	if (!map_there(b->map, &w))
+		pages_wait(&w);
+	pages_release(&w);
 	b->grid = map_grid_new(b->map, b->n, &b->e);
 	if (!b->grid || progress_cancelled(p))
 		return;
@@ -75,6 +79,12 @@ static void find_near(struct view *v)
 {
 	struct map_view *s = view_state(v);
 	struct atlas_neighbour list[MAP_SHOWN_NEIGHBOURS];
+	if (s->near_of == s->current)
+		return;
+	s->n_near = 0;
+	if (!app_has(v->app, s->current, ATLAS_NEIGHBOURS))
+		return;
+	s->near_of = s->current;
 	s->n_near = atlas_neighbours(atlas_of(v), s->current, list, MAP_SHOWN_NEIGHBOURS);
 	for (size_t i = 0; i < s->n_near; i++)
 		s->near[i] = list[i].id;
@@ -106,11 +116,12 @@ static int open_map(struct view *v, const struct target *t, struct err *e)
 	s->current = t ? t->feature : NO_FEATURE;
 	if (s->current == NO_FEATURE && !app_current_feature(v->app, &s->current))
 		s->current = 0;
-	find_near(v);
+	s->near_of = NO_FEATURE;
 	find_hits(v);
 	struct base *b = xcalloc(1, sizeof *b);
 	*b = (struct base){.map = a->map, .n = a->n_features};
-	if (a->n_features > AT_ONCE) {
+	struct pages seen = {0};
+	if (a->n_features > AT_ONCE || !(app_is_script(v->app) || map_there(a->map, &seen))) {
 		app_job(v, &(struct app_job){.lane = LANE_FREE, .what = "sorting the map", .work = build,
 					     .done = built, .release = release_base}, b);
 		return 0;
@@ -217,7 +228,6 @@ static void choose(struct view *v, u32 feature)
 {
 	struct map_view *s = view_state(v);
 	s->current = feature;
-	find_near(v);
 	show_current(v);
 }
 
@@ -350,7 +360,6 @@ static void take(struct view *v, int x, int y)
 	u32 f = map_grid_near(s->grid, &win, win.x + (2 * x + 1) * win.dot_w, win.y + (4 * y + 2) * win.dot_h);
 	if (f != MAP_NONE) {
 		s->current = f;
-		find_near(v);
 	}
 }
 
@@ -450,6 +459,7 @@ static void draw(struct view *v, struct rect r)
 		s->placed = true;
 		show_current(v);
 	}
+	find_near(v);
 	map_draw(v, rect_sub(r, 0, 0, r.w, r.h - pane));
 	map_draw_pane(v, rect_sub(r, 0, r.h - pane, r.w, pane));
 }

@@ -18,7 +18,7 @@ struct map_view {
 	bool placed;                 /* the window has been put somewhere */
 	u32 *hits;                   /* of the search, evenly thinned where there are too many */
 	size_t n_hits;
-	u32 near[MAP_SHOWN_NEIGHBOURS];
+	u32 near[MAP_SHOWN_NEIGHBOURS], near_of; /* of the current one, or of none: not read yet */
 	size_t n_near;
 	u32 selected;                /* feature that Space chose last, or NO_FEATURE */
 	u32 path[MAP_PATH];

@@ -95,7 +95,7 @@ static int label_width(struct view *v, struct rect r, u32 feature)
 	struct label l;
 	char id[16];
 	int w = snprintf(id, sizeof id, "#%u", (unsigned)feature);
-	if (session_label(app_session(v->app), feature, &l))
+	if (app_has(v->app, feature, ATLAS_LABELS) && session_label(app_session(v->app), feature, &l))
 		w += 1 + text_width((const char *)l.text.p, l.text.n);
 	return MIN(w, longest_name(r));
 }
