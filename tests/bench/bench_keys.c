@@ -3,6 +3,8 @@
  *
  * usage: bench_keys FEATLAS ATLAS [BACKEND [KEYS [LOAD]]]
  *        bench_keys FEATLAS ATLAS BACKEND KEYS screens    every screen, at rest
+ *        bench_keys FEATLAS ATLAS BACKEND KEYS cold       the same, each from a disk: before it the atlas's
+ *                                                         files leave the memory, and no key is left out
  *
  * The program runs on a pseudo-terminal of 120 x 40.  A key is sent when the screen has been
  * still for a moment; timed is from before the key is written to when all that the program
@@ -14,6 +16,9 @@
  * the processors' time, in per cent of one, that the load itself took meanwhile: the program's
  * other threads and the model's process.
  *
+ * No row takes longer than ROW_MS: "keys" says how many it came to.  Where the program shows nothing, or
+ * ends, the row says that.
+ *
  * The label search runs in the program over many labels for each feature with a pattern that
  * takes long; the harvest is a process of its own; the generation runs in the program.
  */
@@ -24,6 +29,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
@@ -41,13 +47,14 @@ enum {
 	STILL_MS = 12,	   /* between an answer and the next key */
 	ANSWER_MS = 500,   /* after this a key has no answer */
 	WARM_KEYS = 10,	   /* not counted */
+	ROW_MS = 7000,	   /* for the keys of every screen */
 	MAX_KEYS = 2000,
 	LABELS_EACH = 200, /* extra ones of a feature, for the search */
 	CORPUS_TEXTS = 20000
 };
 
-enum load { REST, SEARCH, HARVEST, GENERATION, N_LOADS };
-static const char *const load_names[N_LOADS] = {"at rest", "label search", "harvest", "generation"};
+enum load { REST, SEARCH, HARVEST, GENERATION, N_LOADS, COLD = N_LOADS };
+static const char *const load_names[] = {"at rest", "label search", "harvest", "generation", "a cold disk"};
 
 /* Every step of `in` and `keys` is one key; a blank between them means nothing, '_' is a space. */
 struct scene {
@@ -73,17 +80,29 @@ static const struct scene scenes[] = {
 static const struct scene screens[] = {
 	{"list, scrolling", "", "", "jjjjj" DOWN_HALF "jj" DOWN_HALF "kkk" UP_HALF PAGE_DOWN "jj" PAGE_UP "Gkkggj"},
 	{"list, typing a regex", "/", "", "bridge|(north|south)_[ae].*a" RUB_7 RUB_7 RUB_7 RUB_7},
+	{"list, from hit to hit", "/^the" ENTER, "", "nnNn*Nnz/nGnz/"},
+	{"list, sorting, ranges", "", "", "sdjSGkvggvsmGsuggsi"},
+	{"list, labels, tags, undo", "", "", "tx" ENTER "jr4jatx" ENTER "uuuu"},
+	{"list, queries", "", "", "&tag:x" ENTER "&" UP_HALF "id:9" ENTER "j&" UP_HALF ENTER},
 	{"feature page", "j" ENTER, "", "jj\tjjj\tjj]jj]j\tj[w"},
 	{"graph", "jj" ENTER "gn", "", "ljhk+l-jl.h"},
 	{"map", "gm", "", "+ljhk+HJKL--f"},
+	{"map, hits", "/^the" ENTER "gm", "", "nnN++nnN--]]["},
 	{"text", "gtiThe_river_runs_under_the_bridge." ENTER, "", "lljkhsw"},
-	{"steer", "gs", "", "lLlhHhlllhhh"},
+	{"lens", "gLiThe_river_runs_under_the_bridge." ENTER, "", "lljkhw"},
+	{"find", "gF", "", "aone" ENTER "jatwo" ENTER "kj"},
+	{"steer", "gs", "", "lLlHhHlllhhh"},
+	{"sweep", "gw", "", "jlkh"},
+	{"runs", "gr", "", "jk"},
+	{"quiz", "j" ENTER "gz", "", "j_j_k"},
 	{"triage", "gq", "", "jjkJJKlhw"},
+	{"triage, deciding", "gq", "", "a_dauJ_uexyz" ENTER "u"},
+	{"compare", "_j_c", "", "jk"},
 	{"dictionary", "gd", "", "jk"},
 	{"atlas", "gi", "", "jk"},
 	{"options", "gO", "", "jjjkkk"},
-	{"jobs", "gj", "", "jk"},
-	{"messages", "gl", "", "jk"},
+	{"jobs", "sdsmsigj", "", "jk"},
+	{"messages", "nnngl", "", "jk"},
 	{"help", "?", "", "jjjkkk" DOWN_HALF UP_HALF},
 	{"palette", ":", "", "go\177\177label\177\177\177\177\177"},
 };
@@ -98,6 +117,7 @@ struct bench {
 	char *atlas, *wide;  /* the atlas, and the same with many labels */
 	char *hook;
 	int n_keys;
+	bool every, cold;    /* every screen; each from a cold disk */
 	pid_t echo, harvest;
 	int echo_fd;
 };
@@ -240,7 +260,7 @@ static void send_keys(const struct app *a, const char *keys)
 	}
 }
 
-static struct app start_app(const struct bench *b, enum load load)
+static bool start_app(const struct bench *b, enum load load, struct app *out)
 {
 	struct app a;
 	a.pid = on_terminal(&a.fd);
@@ -253,10 +273,10 @@ static struct app start_app(const struct bench *b, enum load load)
 		       load == SEARCH ? b->wide : b->atlas, (char *)NULL);
 		_exit(127);
 	}
-	if (!take(a.fd, 20000))
-		die("the program shows nothing");
+	*out = a;
+	bool shows = take(a.fd, 20000);
 	until_still(a.fd, 200);
-	return a;
+	return shows;
 }
 
 static void end(pid_t pid)
@@ -274,6 +294,22 @@ static void end_app(struct app *a)
 }
 
 /* ---- the loads ---- */
+
+/* The pages of a folder's files are given up, so that the next reading is from the disk. */
+static void leave_memory(const char *folder)
+{
+	DIR *d = opendir(folder);
+	for (struct dirent *f; d && (f = readdir(d));) {
+		int fd = openat(dirfd(d), f->d_name, O_RDONLY);
+		if (fd < 0)
+			continue;
+		fsync(fd); /* what is not yet written cannot leave */
+		posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+		close(fd);
+	}
+	if (d)
+		closedir(d);
+}
 
 static void write_corpus(const char *path)
 {
@@ -353,10 +389,11 @@ static struct spread spread(const struct sample *s, int n, size_t offset)
 static int measure(const struct bench *b, const struct app *a, const struct scene *scene, struct sample *out,
 		   int *n_silent)
 {
-	int n = 0;
+	int n = 0, warm = b->cold ? 0 : WARM_KEYS;
+	f64 end_at = now_ms() + (b->every ? ROW_MS : INFINITY);
 	*n_silent = 0;
-	for (int i = -WARM_KEYS; n + *n_silent < b->n_keys; i++) {
-		size_t at = (size_t)(i + WARM_KEYS) % strlen(scene->keys);
+	for (int i = -warm; n + *n_silent < b->n_keys && now_ms() < end_at; i++) {
+		size_t at = (size_t)(i + warm) % strlen(scene->keys);
 		char key = scene->keys[at] == '_' ? ' ' : scene->keys[at];
 		struct sample s;
 		f64 queued, queued_before, own = own_ms(a->pid, &queued_before);
@@ -373,23 +410,11 @@ static int measure(const struct bench *b, const struct app *a, const struct scen
 	return n;
 }
 
-static void row(struct bench *b, enum load load, const struct scene *scene)
+static void print_row(const struct scene *scene, enum load load, const struct sample *s, int n, f64 busy, int silent)
 {
-	struct sample s[MAX_KEYS];
-	struct app a = start_app(b, load);
-	int silent;
-	begin_load(b, &a, load);
-	send_keys(&a, load == GENERATION ? scene->from_steer : scene->in);
-	until_still(a.fd, 100);
-	if (waitpid(a.pid, NULL, WNOHANG))
-		die("the program has ended");
-	f64 busy = beside_ms(b, &a), start = now_ms();
-	int n = measure(b, &a, scene, s, &silent);
-	busy = (beside_ms(b, &a) - busy) / (now_ms() - start);
-	end_app(&a);
-	printf("| %s | %s | %d |", scene->name, load_names[load], n);
 	static const size_t columns[] = {offsetof(struct sample, frame), offsetof(struct sample, own),
 					 offsetof(struct sample, queue), offsetof(struct sample, echo)};
+	printf("| %s | %s | %d |", scene->name, load_names[load], n);
 	for (size_t i = 0; i < ARRAY_LEN(columns); i++) {
 		if (!n) {
 			printf(" - | - | - |");
@@ -399,6 +424,41 @@ static void row(struct bench *b, enum load load, const struct scene *scene)
 		printf(" %.1f | %.1f | %.1f |", x.p50, x.p99, x.max);
 	}
 	printf(" %.0f %% | %d |\n", MAX(100 * busy, 0.0), silent);
+}
+
+static bool has_ended(struct app *a)
+{
+	if (!waitpid(a->pid, NULL, WNOHANG))
+		return false;
+	a->pid = 0;
+	return true;
+}
+
+static void row(struct bench *b, enum load load, const struct scene *scene)
+{
+	struct sample s[MAX_KEYS];
+	struct app a;
+	int silent = 0, n = 0;
+	f64 busy = 0, start;
+	if (load == COLD)
+		leave_memory(b->atlas);
+	const char *why = start_app(b, load, &a) ? NULL : "the program shows nothing";
+	if (!why) {
+		begin_load(b, &a, load);
+		send_keys(&a, load == GENERATION ? scene->from_steer : scene->in);
+		until_still(a.fd, 100);
+		busy = beside_ms(b, &a);
+		start = now_ms();
+		if (!has_ended(&a))
+			n = measure(b, &a, scene, s, &silent);
+		busy = (beside_ms(b, &a) - busy) / (now_ms() - start);
+		why = !a.pid || has_ended(&a) ? "the program has ended" : NULL;
+	}
+	end_app(&a);
+	if (why)
+		printf("| %s | %s | not reached: %s |\n", scene->name, load_names[load], why);
+	else
+		print_row(scene, load, s, n, busy, silent);
 	fflush(stdout);
 }
 
@@ -480,7 +540,7 @@ int main(int argc, char **argv)
 	struct bench b = {.backend = argc > 3 ? argv[3] : "fake", .n_keys = argc > 4 ? atoi(argv[4]) : 200};
 	char folder[] = "/tmp/featlas-bench-XXXXXX";
 	if (argc < 3 || b.n_keys < 1 || b.n_keys > MAX_KEYS) {
-		fputs("usage: bench_keys FEATLAS ATLAS [BACKEND [KEYS [LOAD, 0 to 3, or screens]]]\n", stderr);
+		fputs("usage: bench_keys FEATLAS ATLAS [BACKEND [KEYS [LOAD, 0 to 3, screens or cold]]]\n", stderr);
 		return 2;
 	}
 	b.program = argv[1];
@@ -488,17 +548,18 @@ int main(int argc, char **argv)
 	if (!b.folder)
 		die("no temporary folder");
 	signal(SIGPIPE, SIG_IGN);
-	bool every = argc > 5 && !strcmp(argv[5], "screens");
-	make_atlases(&b, argv[2], !every);
+	b.cold = argc > 5 && !strcmp(argv[5], "cold");
+	b.every = b.cold || (argc > 5 && !strcmp(argv[5], "screens"));
+	make_atlases(&b, argv[2], !b.every);
 	start_echo(&b);
 	take(b.echo_fd, ANSWER_MS);
 	puts("| screen | beside it | keys | frame p50 | p99 | max | own p50 | p99 | max | queue p50 | p99 | "
 	     "max | echo p50 | p99 | max | beside | silent |");
 	puts("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
-	for (size_t i = 0; i < ARRAY_LEN(screens) && every; i++)
-		row(&b, REST, &screens[i]);
+	for (size_t i = 0; i < ARRAY_LEN(screens) && b.every; i++)
+		row(&b, b.cold ? COLD : REST, &screens[i]);
 	int only = argc > 5 ? atoi(argv[5]) : -1;
-	for (enum load l = REST; l < N_LOADS && !every; l++) {
+	for (enum load l = REST; l < N_LOADS && !b.every; l++) {
 		if (only >= 0 && only != (int)l)
 			continue;
 		for (size_t i = 0; i < ARRAY_LEN(scenes); i++)
