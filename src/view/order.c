@@ -96,15 +96,20 @@ static u32 sort_key(f32 x)
 	return bits >> 31 ? bits : 0x7fffffffu - bits;
 }
 
+static bool goes_on(struct progress *p, u32 i)
+{
+	return i % 65536 || !progress_cancelled(p);
+}
+
 /* One pass of a radix sort, which keeps the order of what is equal: `from` into `to`. */
-static void sort_digit(const struct item *from, struct item *to, u32 n, int shift)
+static void sort_digit(const struct item *from, struct item *to, u32 n, int shift, struct progress *p)
 {
 	u32 at[(1 << DIGIT) + 1] = {0};
-	for (u32 i = 0; i < n; i++)
+	for (u32 i = 0; i < n && goes_on(p, i); i++)
 		at[(from[i].key >> shift & ((1 << DIGIT) - 1)) + 1]++;
 	for (size_t k = 0; k < 1 << DIGIT; k++)
 		at[k + 1] += at[k];
-	for (u32 i = 0; i < n; i++)
+	for (u32 i = 0; i < n && goes_on(p, i); i++)
 		to[at[from[i].key >> shift & ((1 << DIGIT) - 1)]++] = from[i];
 }
 
@@ -124,7 +129,7 @@ static void turn(struct item *list, u32 n)
 static u32 collect(const struct order_work *w, struct item *list, struct progress *p)
 {
 	u32 total = w->atlas->n_features, n = 0;
-	for (u32 f = 0; f < total && !progress_cancelled(p); f++)
+	for (u32 f = 0; f < total && goes_on(p, f); f++)
 		if (!w->keep || bits_has(w->keep, f))
 			list[n++] = (struct item){w->by == ORDER_ID ? 0 : sort_key(key_of(w, f)), f};
 	return n;
@@ -140,7 +145,7 @@ void order_run(void *work, struct progress *p)
 	w->failed = !other;
 	u32 n = w->failed ? 0 : collect(w, list, p);
 	for (int shift = 0; n && w->by != ORDER_ID && shift < 32 && !progress_cancelled(p); shift += DIGIT) {
-		sort_digit(list, other, n, shift);
+		sort_digit(list, other, n, shift, p);
 		struct item *swap = list;
 		list = other;
 		other = swap;
@@ -150,7 +155,7 @@ void order_run(void *work, struct progress *p)
 		turn(list, n);
 	if (!w->failed)
 		w->failed = !(w->order = mem_try(room, sizeof *w->order, "a sorted list", &w->e));
-	for (u32 i = 0; !w->failed && i < n; i++) {
+	for (u32 i = 0; !w->failed && i < n && goes_on(p, i); i++) {
 		w->order[i] = list[i].id;
 		if (list[i].id == w->anchor)
 			w->anchor_row = i;

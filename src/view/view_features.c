@@ -58,14 +58,31 @@ static bool find_row(const struct features *s, u32 feature, u64 *row)
 	return false;
 }
 
+/* ---- jobs that read the order: it stays until the last of them has ended ---- */
+
+static void retire(struct features *s, u32 *order)
+{
+	if (!s->n_readers) {
+		free(order);
+		return;
+	}
+	s->retired = xreallocarray(s->retired, s->n_retired + 1, sizeof *s->retired);
+	s->retired[s->n_retired++] = order;
+}
+
+static void end_reading(struct features *s)
+{
+	if (--s->n_readers)
+		return;
+	while (s->n_retired)
+		free(s->retired[--s->n_retired]);
+}
+
 /* row: where the anchor is. */
 static void take_order(struct view *v, u32 *order, u32 n, u64 row)
 {
 	struct features *s = view_state(v);
-	if (s->seeks)
-		app_jobs_end(v->app, v); /* it reads the old order */
-	s->seeks = false;
-	free(s->order);
+	retire(s, s->order);
 	s->order = order;
 	s->n = n;
 	s->ordered = true;
@@ -141,6 +158,7 @@ static void close(struct view *v)
 {
 	struct features *s = view_state(v);
 	free(s->order);
+	free(s->retired);
 	free(s->query);
 	free(s->query_bits);
 }
@@ -377,6 +395,47 @@ static void columns_menu(struct view *v)
 	app_menu_at(v, s->column);
 }
 
+/* ---- a range of rows, of millions beside the screen ---- */
+
+struct range {
+	struct features *list; /* of a job that reads its order, else NULL */
+	const u32 *order; /* or NULL: all, by id */
+	u64 from, to;     /* rows, both ends in it */
+	u64 *bits;        /* of features; owned */
+};
+
+static void range_work(void *context, struct progress *p)
+{
+	struct range *k = context;
+	for (u64 i = k->from; i <= k->to && (i % 65536 || !progress_cancelled(p)); i++) {
+		u64 f = k->order ? k->order[i] : i;
+		k->bits[f / 64] |= (u64)1 << (f % 64);
+	}
+}
+
+static void range_done(struct view *v, void *context)
+{
+	app_mark_all(v->app, ((struct range *)context)->bits);
+	app_message(v->app, "%zu features are selected", app_n_marked(v->app));
+}
+
+static void range_free(void *context)
+{
+	struct range *k = context;
+	if (k->list)
+		end_reading(k->list);
+	free(k->bits);
+	free(k);
+}
+
+static bool find_range(const struct features *s, u64 *from)
+{
+	if (s->range_from == NO_FEATURE)
+		return false;
+	*from = s->range_row;
+	return (*from < s->n && features_at(s, *from) == s->range_from) || find_row(s, s->range_from, from);
+}
+
 static void mark_range(struct view *v)
 {
 	struct features *s = view_state(v);
@@ -384,22 +443,33 @@ static void mark_range(struct view *v)
 	u32 here;
 	if (!features_current(v, &here))
 		return;
-	if (s->range_from == NO_FEATURE || !find_row(s, s->range_from, &from)) {
+	if (!find_range(s, &from)) {
 		s->range_from = here;
+		s->range_row = s->list.at;
 		app_message(v->app, "a range from #%u: move, then v again", here);
 		return;
 	}
-	u64 a = MIN(from, s->list.at), b = MAX(from, s->list.at);
-	for (u64 i = a; i <= b; i++)
-		app_mark(v->app, features_at(s, i), true);
 	s->range_from = NO_FEATURE;
-	app_message(v->app, "%zu features are selected", app_n_marked(v->app));
+	struct range *k = xcalloc(1, sizeof *k);
+	*k = (struct range){NULL, s->order, MIN(from, s->list.at), MAX(from, s->list.at), NULL};
+	k->bits = xcalloc(bits_words(features_atlas(v)->n_features), sizeof *k->bits);
+	if (k->to - k->from < AT_ONCE) {
+		range_work(k, NULL);
+		range_done(v, k);
+		range_free(k);
+		return;
+	}
+	k->list = s;
+	s->n_readers++;
+	app_job(v, &(struct app_job){.lane = LANE_FREE, .what = "selecting", .work = range_work,
+				     .done = range_done, .release = range_free}, k);
 }
 
 /* ---- the next hit: in an order of millions it may be far ---- */
 
 struct seek {
-	const u32 *order; /* the list's; it waits for the end of this before it gives it away */
+	struct features *list; /* whose order it is */
+	const u32 *order;
 	const u64 *bits;
 	u64 *own_bits;    /* what bits are, if they are owned */
 	u64 n, at;
@@ -448,6 +518,7 @@ static void seek_done(struct view *v, void *context)
 static void seek_free(void *context)
 {
 	struct seek *k = context;
+	end_reading(k->list);
 	free(k->own_bits);
 	free(k);
 }
@@ -464,7 +535,7 @@ static void next_hit(struct view *v, int direction)
 		go_hit(v, bits_step(hits, s->n, s->list.at, direction));
 		return;
 	}
-	struct seek k = {.order = s->order, .bits = hits, .n = s->n, .at = s->list.at, .direction = direction};
+	struct seek k = {.list = s, .order = s->order, .bits = hits, .n = s->n, .at = s->list.at, .direction = direction};
 	if (seek(&k, AT_ONCE, NULL)) {
 		go_hit(v, k.row);
 		return;
@@ -477,7 +548,7 @@ static void next_hit(struct view *v, int direction)
 	struct seek *beside = xmalloc(sizeof *beside);
 	k.bits = k.own_bits = memcpy(xmalloc(bytes), hits, bytes);
 	*beside = k;
-	s->seeks = true;
+	s->n_readers++;
 	app_job(v, &(struct app_job){.lane = LANE_FREE, .what = "looking for the next hit", .work = seek_work,
 				     .done = seek_done, .release = seek_free}, beside);
 }

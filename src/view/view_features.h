@@ -13,7 +13,9 @@ struct features {
 	u32 n;
 	enum order_by by;
 	bool reverse, hits_only, ordered;
-	bool seeks;          /* a job may be reading `order` */
+	size_t n_readers, n_retired; /* jobs that read an order; orders that are kept for them */
+	u32 **retired;
+	u64 range_row;       /* where range_from was then */
 	u32 anchor;          /* the feature one chose last */
 	u32 range_from;      /* where v was pressed, or NO_FEATURE */
 	char *query;         /* text of the query line, or NULL */
