@@ -336,25 +336,58 @@ static void consider(struct look *l, i64 cx, i64 cy)
 	}
 }
 
-/* Rings of cells round the place, until none further out can hold a nearer point. */
-static u32 search(struct look *l)
+/* What a point in a cell of a level costs at least; infinite where none can be meant.  A point may lie out of
+ * its cell by a rounding. */
+static f64 least_cost(const struct look *l, int level, i64 cx, i64 cy)
 {
 	const struct map_grid *g = l->g;
-	i64 side = (i64)1 << g->top, cx = into(column(g, g->top, l->x), g->top), cy = into(row(g, g->top, l->y), g->top);
-	f64 step = fmin(g->box.w / (f64)side / l->v->dot_w, g->box.h / (f64)side / l->v->dot_h);
+	f64 w = g->box.w / (f64)(1 << level), h = g->box.h / (f64)(1 << level), slack = 1e-6;
+	f64 left = (g->box.x + ((f64)cx - slack) * w - l->x) / l->v->dot_w;
+	f64 right = (g->box.x + ((f64)cx + 1 + slack) * w - l->x) / l->v->dot_w;
+	f64 above = (g->box.y + ((f64)cy - slack) * h - l->y) / l->v->dot_h;
+	f64 below = (g->box.y + ((f64)cy + 1 + slack) * h - l->y) / l->v->dot_h;
+	f64 x = fmax(fmax(left, -right), 0), y = fmax(fmax(above, -below), 0);
+	if (!l->dx && !l->dy)
+		return x * x + y * y;
+	f64 near = l->dx > 0 ? left : l->dx < 0 ? -right : l->dy > 0 ? above : -below;
+	f64 far = l->dx > 0 ? right : l->dx < 0 ? -left : l->dy > 0 ? below : -above, across = l->dx ? y : x;
+	if (far < l->least || across > far)
+		return INFINITY;
+	f64 cost = fmax(near, fmax(l->least, across)) + across;
+	return cost * cost;
+}
+
+/* A cell of a level and all in it: the promising quarter first, none that is empty or too far. */
+static void look_into(struct look *l, int level, i64 cx, i64 cy)
+{
+	struct quarter {
+		i64 x, y;
+		f64 cost;
+	} q[4];
+	if (level == l->g->top) {
+		consider(l, cx, cy);
+		return;
+	}
+	for (int i = 0; i < 4; i++) {
+		struct quarter one = {2 * cx + i % 2, 2 * cy + i / 2, INFINITY};
+		int k = i;
+		if (count_of(l->g, level + 1, (size_t)one.y << (level + 1) | (size_t)one.x))
+			one.cost = least_cost(l, level + 1, one.x, one.y);
+		for (; k > 0 && q[k - 1].cost > one.cost; k--)
+			q[k] = q[k - 1];
+		q[k] = one;
+	}
+	for (int i = 0; i < 4; i++)
+		if (isfinite(q[i].cost) && q[i].cost <= l->cost)
+			look_into(l, level + 1, q[i].x, q[i].y);
+}
+
+static u32 search(struct look *l)
+{
 	l->best = MAP_NONE;
 	l->cost = INFINITY;
-	for (i64 ring = 0; ring < side; ring++) {
-		f64 nearest = (f64)(ring - 1) * step;
-		if (ring && nearest > 0 && nearest * nearest > l->cost)
-			break;
-		for (i64 y = MAX(cy - ring, 0); y <= MIN(cy + ring, side - 1); y++) {
-			bool edge = y == cy - ring || y == cy + ring;
-			for (i64 x = cx - ring; x <= cx + ring; x += edge || !ring ? 1 : 2 * ring)
-				if (x >= 0 && x < side)
-					consider(l, x, y);
-		}
-	}
+	if (l->g->n)
+		look_into(l, 0, 0, 0);
 	return l->best;
 }
 
