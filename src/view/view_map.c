@@ -59,6 +59,22 @@ static void fit(struct map_view *s)
 	s->zoom = 0;
 }
 
+/* The places of search hits as a list, so that a frame need not look at every feature. */
+static void find_hits(struct view *v)
+{
+	struct map_view *s = view_state(v);
+	const u64 *bits = app_hits(v->app);
+	u64 n = bits ? app_n_hits(v->app) : 0, every = n / MAP_HITS + 1, seen = 0, n_features = atlas_of(v)->n_features;
+	free(s->hits);
+	s->hits = n && s->grid ? xmalloc((size_t)(n / every + 1) * sizeof *s->hits) : NULL;
+	s->n_hits = 0;
+	for (u64 f = 0; s->hits && (f = bits_next(bits, n_features, f)) < n_features; f++) {
+		f64 x, y;
+		if (seen++ % every == 0 && s->n_hits < n / every + 1 && map_grid_at(s->grid, (u32)f, &x, &y))
+			s->hits[s->n_hits++] = (struct map_place){x, y};
+	}
+}
+
 static void built(struct view *v, void *context)
 {
 	struct map_view *s = view_state(v);
@@ -72,6 +88,7 @@ static void built(struct view *v, void *context)
 	s->parts = b->parts;
 	b->grid = NULL;
 	b->clusters = b->parts = NULL;
+	find_hits(v);
 	fit(s);
 }
 
@@ -90,21 +107,6 @@ static void find_near(struct view *v)
 		s->near[i] = list[i].id;
 }
 
-/* Search hits as a list, so that a frame need not look at every feature. */
-static void find_hits(struct view *v)
-{
-	struct map_view *s = view_state(v);
-	const u64 *bits = app_hits(v->app);
-	u64 n = bits ? app_n_hits(v->app) : 0, every = n / MAP_HITS + 1, seen = 0;
-	free(s->hits);
-	s->hits = n ? xmalloc((size_t)(n / every + 1) * sizeof *s->hits) : NULL;
-	s->n_hits = 0;
-	for (u32 word = 0; s->hits && word < (atlas_of(v)->n_features + 63) / 64; word++)
-		for (u64 left = bits[word]; left; left &= left - 1)
-			if (seen++ % every == 0 && s->n_hits < n / every + 1)
-				s->hits[s->n_hits++] = 64 * word + (u32)__builtin_ctzll(left);
-}
-
 static int open_map(struct view *v, const struct target *t, struct err *e)
 {
 	struct map_view *s = view_state(v);
@@ -117,7 +119,6 @@ static int open_map(struct view *v, const struct target *t, struct err *e)
 	if (s->current == NO_FEATURE && !app_current_feature(v->app, &s->current))
 		s->current = 0;
 	s->near_of = NO_FEATURE;
-	find_hits(v);
 	struct base *b = xcalloc(1, sizeof *b);
 	*b = (struct base){.map = a->map, .n = a->n_features};
 	struct pages seen = {0};
@@ -258,7 +259,7 @@ static void next_hit(struct view *v, int direction)
 {
 	struct map_view *s = view_state(v);
 	u32 n = atlas_of(v)->n_features;
-	if (!s->n_hits) {
+	if (!app_hits(v->app) || !app_n_hits(v->app)) {
 		app_message(v->app, app_pattern(v->app) ? "no label matches" : "nothing is searched for; / does");
 		return;
 	}

@@ -8,6 +8,10 @@
 
 enum { MAP_MAX_ZOOM = 16, MAP_SHOWN_NEIGHBOURS = 16, MAP_HITS = 65536, MAP_PATH = 24 };
 
+struct map_place {
+	f64 x, y;
+};
+
 struct map_view {
 	const struct map *map;
 	struct map_grid *grid;       /* NULL: still being sorted */
@@ -16,7 +20,7 @@ struct map_view {
 	f64 x, y;                    /* the middle of the window */
 	int zoom;                    /* each step halves a dot */
 	bool placed;                 /* the window has been put somewhere */
-	u32 *hits;                   /* of the search, evenly thinned where there are too many */
+	struct map_place *hits;      /* of the search, evenly thinned where there are too many */
 	size_t n_hits;
 	u32 near[MAP_SHOWN_NEIGHBOURS], near_of; /* of the current one, or of none: not read yet */
 	size_t n_near;

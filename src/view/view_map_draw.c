@@ -112,6 +112,14 @@ struct marks {
 	const u8 *name; /* [h][w], 1 where a name stands */
 };
 
+static void mark_cell(struct marks *m, int cx, int cy, enum style style, char c)
+{
+	if (m->name[cy * m->r.w + cx] && c != '@')
+		rect_attr(m->r, cx, cy, 1, ATTR_REVERSE); /* a letter of a name stays a letter */
+	else
+		rect_cp(m->r, cx, cy, style, (u32)c);
+}
+
 static bool put_mark(struct marks *m, u32 feature, enum style style, char c)
 {
 	struct map_view *s = view_state(m->v);
@@ -119,18 +127,29 @@ static bool put_mark(struct marks *m, u32 feature, enum style style, char c)
 	int cx, cy;
 	if (!map_grid_at(s->grid, feature, &x, &y) || !map_cell_of(m->win, x, y, &cx, &cy))
 		return false;
-	if (m->name[cy * m->r.w + cx] && c != '@')
-		rect_attr(m->r, cx, cy, 1, ATTR_REVERSE); /* a letter of a name stays a letter */
-	else
-		rect_cp(m->r, cx, cy, style, (u32)c);
+	mark_cell(m, cx, cy, style, c);
 	return true;
+}
+
+/* Of the many hits in a cell one is drawn. */
+static void mark_hits(struct marks *m)
+{
+	struct map_view *s = view_state(m->v);
+	u8 *marked = xcalloc((size_t)m->r.w * (size_t)m->r.h, 1);
+	int cx, cy;
+	for (size_t i = 0; i < s->n_hits; i++) {
+		if (!map_cell_of(m->win, s->hits[i].x, s->hits[i].y, &cx, &cy) || marked[cy * m->r.w + cx])
+			continue;
+		marked[cy * m->r.w + cx] = 1;
+		mark_cell(m, cx, cy, STYLE_HIT, '*');
+	}
+	free(marked);
 }
 
 static void draw_marks(struct marks *m)
 {
 	struct map_view *s = view_state(m->v);
-	for (size_t i = 0; i < s->n_hits; i++)
-		put_mark(m, s->hits[i], STYLE_HIT, '*');
+	mark_hits(m);
 	for (size_t i = 0; i < s->n_near; i++)
 		put_mark(m, s->near[i], app_is_hit(m->v->app, s->near[i]) ? STYLE_HIT : STYLE_NODE, 'o');
 	if (app_n_marked(m->v->app) && app_n_marked(m->v->app) <= MAP_HITS) {
