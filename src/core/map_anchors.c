@@ -13,20 +13,20 @@ struct sum {
 	f64 x, y, reach, n;
 };
 
-struct map_anchor *map_anchors(const struct map *m, const struct map_grid *g, u32 n_features, bool parts)
+struct map_anchor *map_anchors(const struct map *m, u32 n_features, bool parts, struct progress *p)
 {
 	u32 n_groups = parts ? map_n_parts(m) : map_n_clusters(m);
 	struct map_anchor *a = xcalloc((size_t)n_groups + 1, sizeof *a);
 	struct sum *sum = xcalloc((size_t)n_groups + 1, sizeof *sum);
 	f64 *reach = xcalloc((size_t)n_groups + 1, sizeof *reach);
-	for (int round = 0; round < 2 * ROUNDS; round++) {
+	for (int round = 0; round < 2 * ROUNDS && !progress_cancelled(p); round++) {
 		/* even rounds move the middle, odd ones measure the mean distance from it */
 		for (u32 i = 0; i < n_features; i++) {
 			u32 k = parts ? map_part(m, i) : map_cluster(m, i);
-			f64 x, y;
-			if (k == MAP_NONE || !map_grid_at(g, i, &x, &y))
+			f32 xy[2];
+			if (k == MAP_NONE || !map_xy(m, i, xy))
 				continue;
-			f64 far = hypot(x - a[k].x, y - a[k].y);
+			f64 x = (f64)xy[0], y = (f64)xy[1], dx = x - a[k].x, dy = y - a[k].y, far = sqrt(dx * dx + dy * dy);
 			a[k].n += round == 0;
 			if (round && far > 1.2 * reach[k] && round % 2 == 0)
 				continue;

@@ -58,6 +58,6 @@ struct map_anchor {
 	u32 n;
 };
 /* Of all clusters, or of all parts: owned, one each; n 0: no member has a place. */
-struct map_anchor *map_anchors(const struct map *m, const struct map_grid *g, u32 n_features, bool parts);
+struct map_anchor *map_anchors(const struct map *m, u32 n_features, bool parts, struct progress *p);
 
 #endif

@@ -38,8 +38,8 @@ static void build(void *context, struct progress *p)
 	b->grid = map_grid_new(b->map, b->n, &b->e);
 	if (!b->grid || progress_cancelled(p))
 		return;
-	b->clusters = map_anchors(b->map, b->grid, b->n, false);
-	b->parts = map_anchors(b->map, b->grid, b->n, true);
+	b->clusters = map_anchors(b->map, b->n, false, p);
+	b->parts = map_anchors(b->map, b->n, true, p);
 }
 
 static void release_base(void *context)
