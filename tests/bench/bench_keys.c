@@ -2,9 +2,12 @@
 /* bench_keys.c - how long a key of the terminal program takes to become a frame.
  *
  * usage: bench_keys FEATLAS ATLAS [BACKEND [KEYS [LOAD]]]
- *        bench_keys FEATLAS ATLAS BACKEND KEYS screens    every screen, at rest
- *        bench_keys FEATLAS ATLAS BACKEND KEYS cold       the same, each from a disk: before it the atlas's
- *                                                         files leave the memory, and no key is left out
+ *        bench_keys FEATLAS ATLAS BACKEND KEYS screens    every screen, at rest and then from a cold disk;
+ *                                                         neighbours and a map that the atlas lacks are made up
+ *        bench_keys FEATLAS ATLAS BACKEND KEYS cold       the second alone
+ *
+ * From a cold disk: before each screen the atlas's files leave the memory, no key is left out, and KEYS are at
+ * most COLD_KEYS, for in the end everything has been read.
  *
  * The program runs on a pseudo-terminal of 120 x 40.  A key is sent when the screen has been
  * still for a moment; timed is from before the key is written to when all that the program
@@ -19,8 +22,8 @@
  * No row takes longer than ROW_MS: "keys" says how many it came to.  Where the program shows nothing, or
  * ends, the row says that.
  *
- * With SLOW_KEYS in the environment every key over 16 ms, or silent, is named on stderr; with ONLY, a part of a screen's
- * name, the other screens are left out.
+ * With SLOW_KEYS in the environment every key over 16 ms, or silent, is named on stderr; with ONLY, a part of a
+ * screen's name, the other screens are left out.
  *
  * The label search runs in the program over many labels for each feature with a pattern that
  * takes long; the harvest is a process of its own; the generation runs in the program.
@@ -28,6 +31,7 @@
 #include "base/mem.h"
 #include "core/atlas.h"
 #include "core/labels.h"
+#include "made_up.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -53,7 +57,9 @@ enum {
 	SLICES = 4,        /* nor after so many in which the program slept */
 	WARM_KEYS = 10,	   /* not counted */
 	GOAL_MS = 16,
-	ROW_MS = 7000,	   /* for the keys of every screen */
+	ROW_MS = 5000,	   /* for the keys of a screen, of every one */
+	COLD_KEYS = 60,
+	JOBS_MS = 30000,   /* and at most for what its jobs do first */
 	MAX_KEYS = 2000,
 	LABELS_EACH = 200, /* extra ones of a feature, for the search */
 	CORPUS_TEXTS = 20000
@@ -297,22 +303,24 @@ static void send_keys(const struct app *a, const char *keys)
 	}
 }
 
-static bool start_app(const struct bench *b, enum load load, struct app *out)
+static void spawn(const struct bench *b, const char *atlas, struct app *a)
 {
-	struct app a;
-	a.pid = on_terminal(&a.fd);
-	if (!a.pid) {
+	a->pid = on_terminal(&a->fd);
+	if (!a->pid) {
 		setenv("TERM", "xterm-256color", 1);
 		setenv("XDG_STATE_HOME", b->folder, 1);
 		setenv("FEATLAS_FAKE_DELAY_MS", "20", 0); /* a true model's token takes time */
 		setenv("XDG_CONFIG_HOME", b->folder, 1);
-		execlp(b->program, b->program, "open", "--backend", b->backend,
-		       load == SEARCH ? b->wide : b->atlas, (char *)NULL);
+		execlp(b->program, b->program, "open", "--backend", b->backend, atlas, (char *)NULL);
 		_exit(127);
 	}
-	*out = a;
-	bool shows = take(a.fd, 20000);
-	until_still(a.fd, 200);
+}
+
+static bool start_app(const struct bench *b, enum load load, struct app *a)
+{
+	spawn(b, load == SEARCH ? b->wide : b->atlas, a);
+	bool shows = take(a->fd, 20000);
+	until_still(a->fd, 200);
 	return shows;
 }
 
@@ -390,6 +398,19 @@ static bool at_work(const struct bench *b, const struct app *a)
 	return false;
 }
 
+/* Waits for the jobs of a screen, so that it is the screen that is timed. */
+static bool until_idle(const struct bench *b, const struct app *a)
+{
+	f64 end_at = now_ms() + JOBS_MS, before = beside_ms(b, a), now;
+	for (int idle = 0; idle < 3 && now_ms() < end_at; before = now) {
+		until_still(a->fd, 100);
+		poll(NULL, 0, 100);
+		now = beside_ms(b, a);
+		idle = now - before < 10 ? idle + 1 : 0;
+	}
+	return now_ms() < end_at;
+}
+
 static void begin_load(struct bench *b, const struct app *a, enum load load)
 {
 	if (load == SEARCH) /* every label gives up late */
@@ -426,10 +447,10 @@ static struct spread spread(const struct sample *s, int n, size_t offset)
 static int measure(const struct bench *b, const struct app *a, const struct scene *scene, struct sample *out,
 		   int *n_silent)
 {
-	int n = 0, warm = b->cold ? 0 : WARM_KEYS;
+	int n = 0, warm = b->cold ? 0 : WARM_KEYS, n_keys = b->cold ? MIN(b->n_keys, COLD_KEYS) : b->n_keys;
 	f64 end_at = now_ms() + (b->every ? ROW_MS : INFINITY);
 	*n_silent = 0;
-	for (int i = -warm; n + *n_silent < b->n_keys && now_ms() < end_at; i++) {
+	for (int i = -warm; n + *n_silent < n_keys && now_ms() < end_at; i++) {
 		size_t at = (size_t)(i + warm) % strlen(scene->keys);
 		char key = scene->keys[at] == '_' ? ' ' : scene->keys[at];
 		struct sample s;
@@ -487,12 +508,14 @@ static void row(struct bench *b, enum load load, const struct scene *scene)
 		begin_load(b, &a, load);
 		send_keys(&a, load == GENERATION ? scene->from_steer : scene->in);
 		until_still(a.fd, 100);
+		if (b->every && !until_idle(b, &a))
+			why = "its jobs take longer than half a minute";
 		busy = beside_ms(b, &a);
 		start = now_ms();
-		if (!has_ended(&a))
+		if (!why && !has_ended(&a))
 			n = measure(b, &a, scene, s, &silent);
 		busy = (beside_ms(b, &a) - busy) / (now_ms() - start);
-		why = !a.pid || has_ended(&a) ? "the program has ended" : NULL;
+		why = !a.pid || has_ended(&a) ? "the program has ended" : why;
 	}
 	end_app(&a);
 	if (why)
@@ -500,6 +523,60 @@ static void row(struct bench *b, enum load load, const struct scene *scene)
 	else
 		print_row(scene, load, s, n, busy, silent);
 	fflush(stdout);
+}
+
+/* ---- opening ---- */
+
+static f64 resident_mb(pid_t pid, const char *what)
+{
+	char path[64], line[256];
+	f64 kb = 0;
+	snprintf(path, sizeof path, "/proc/%d/status", pid);
+	FILE *f = fopen(path, "r");
+	while (f && fgets(line, sizeof line, f))
+		if (!strncmp(line, what, strlen(what)))
+			kb = strtod(line + strlen(what), NULL);
+	if (f)
+		fclose(f);
+	return kb / 1024;
+}
+
+/* Until the first frame has been read: it has the words "features" in it. */
+static f64 first_frame(const struct bench *b, struct app *a)
+{
+	char text[65536];
+	size_t n = 0;
+	f64 start = now_ms();
+	spawn(b, b->atlas, a);
+	while (n < sizeof text - 1 && now_ms() - start < 20000) {
+		struct pollfd p = {a->fd, POLLIN, 0};
+		ssize_t got = poll(&p, 1, 1000) > 0 ? read(a->fd, text + n, sizeof text - 1 - n) : 0;
+		n += (size_t)MAX(got, 0);
+		text[n] = 0;
+		if (strstr(text, " features"))
+			return now_ms() - start;
+	}
+	return NAN;
+}
+
+static void opening(const struct bench *b)
+{
+	enum { ROUNDS = 5 };
+	f64 ms[ROUNDS], all = 0, own = 0;
+	for (int i = 0; i < ROUNDS; i++) {
+		struct app a;
+		if (b->cold)
+			leave_memory(b->atlas);
+		ms[i] = first_frame(b, &a);
+		until_still(a.fd, 200);
+		all = resident_mb(a.pid, "VmRSS:");
+		own = resident_mb(a.pid, "RssAnon:");
+		end_app(&a);
+	}
+	qsort(ms, ROUNDS, sizeof *ms, rising);
+	printf("From %sthe start of the program to its first frame %.0f ms (median of %d); memory at rest %.0f MiB, "
+	       "%.0f of them not pages of files.\n\n",
+	       b->cold ? "a cold disk, from " : "", ms[ROUNDS / 2], ROUNDS, all, own);
 }
 
 /* ---- the atlases ---- */
@@ -563,6 +640,8 @@ static void make_atlases(struct bench *b, const char *from, bool wide)
 	free(labels);
 	b->hook = xstrdup(a->hook);
 	atlas_free(a);
+	if (b->every && made_up_parts(b->atlas, &e))
+		die(e.msg);
 }
 
 static void remove_folder(const char *folder)
@@ -573,6 +652,22 @@ static void remove_folder(const char *folder)
 		_exit(127);
 	}
 	waitpid(pid, NULL, 0);
+}
+
+static const char heads[] = "| screen | beside it | keys | frame p50 | p99 | max | own p50 | p99 | max | queue p50 | "
+			    "p99 | max | echo p50 | p99 | max | beside | silent |\n"
+			    "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|";
+
+static void every_screen(struct bench *b)
+{
+	const char *only = getenv("ONLY");
+	if (!only)
+		opening(b);
+	puts(heads);
+	for (size_t i = 0; i < ARRAY_LEN(screens); i++)
+		if (!only || strstr(screens[i].name, only))
+			row(b, b->cold ? COLD : REST, &screens[i]);
+	puts("");
 }
 
 int main(int argc, char **argv)
@@ -594,12 +689,14 @@ int main(int argc, char **argv)
 	make_atlases(&b, argv[2], !b.every);
 	start_echo(&b);
 	take(b.echo_fd, ANSWER_MS);
-	puts("| screen | beside it | keys | frame p50 | p99 | max | own p50 | p99 | max | queue p50 | p99 | "
-	     "max | echo p50 | p99 | max | beside | silent |");
-	puts("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
-	for (size_t i = 0; i < ARRAY_LEN(screens) && b.every; i++)
-		if (!getenv("ONLY") || strstr(screens[i].name, getenv("ONLY")))
-			row(&b, b.cold ? COLD : REST, &screens[i]);
+	bool both = b.every && !b.cold;
+	if (b.every)
+		every_screen(&b);
+	b.cold = both;
+	if (both)
+		every_screen(&b);
+	if (!b.every)
+		puts(heads);
 	int only = argc > 5 ? atoi(argv[5]) : -1;
 	for (enum load l = REST; l < N_LOADS && !b.every; l++) {
 		if (only >= 0 && only != (int)l)

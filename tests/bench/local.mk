@@ -10,6 +10,7 @@ tests_bench_bench_search_LDADD = $(CORE_LIBS)
 tests_bench_bench_demo_LDADD = $(SESSION_LIBS)
 tests_bench_bench_open_SOURCES = tests/bench/bench_open.c tests/sparse_npz.c tests/sparse_npz.h
 tests_bench_bench_open_LDADD = $(IO_LIBS)
+tests_bench_bench_keys_SOURCES = tests/bench/bench_keys.c tests/bench/made_up.c tests/bench/made_up.h
 tests_bench_bench_keys_LDADD = $(CORE_LIBS) -lutil
 
 BENCH_ATLAS = tests/sample.atlas
