@@ -15,6 +15,7 @@ enum {
 	MOST_ROWS = 192, /* a group: a multiple of KERNEL_M */
 	GROUP_BYTES = 448 << 10, /* of packed rows: they stay in a core's cache */
 	PANELS_A_TASK = 64,
+	WIDEN_FROM = 4 * KERNEL_M, /* rows: for fewer, widening a panel costs what it saves */
 };
 _Static_assert(MOST_ROWS <= 256, "a row's place in its group is a u8");
 
@@ -220,6 +221,7 @@ struct run {
 		f32 least[MOST_ROWS]; /* what p must reach to matter */
 		u64 *key;
 		u32 cap_key;
+		f32 *wide; /* [stride][KERNEL_N] a panel, or NULL */
 		bool failed;
 	} * worker;
 	f32 *no_less; /* [n_padded]: what p of a feature must exceed to be active; k 0 only */
@@ -342,15 +344,20 @@ static void products(void *context, size_t task, unsigned thread)
 	struct run *r = context;
 	struct worker *w = &r->worker[thread];
 	const struct encoder *c = r->c;
+	const struct kernel *k = r->kernel;
+	bool widen = w->wide && r->n_padded >= WIDEN_FROM;
 	size_t first = task * r->panels_a_task, end = MIN(first + r->panels_a_task, c->n_padded / KERNEL_N);
 	f32 z[KERNEL_M * KERNEL_N] __attribute__((aligned(64))), over[KERNEL_M];
 	for (size_t p = first; p < end; p++) {
 		size_t f = p * KERNEL_N;
+		const u32 *narrow = c->panel + f * c->stride / 2;
+		const void *b = widen ? (const void *)w->wide : narrow;
+		if (widen)
+			k->widen(c->stride, narrow, w->wide);
 		for (size_t row = 0; row < r->n_padded; row += KERNEL_M) {
-			r->kernel->tile(c->stride, r->packed + row * c->stride * r->kernel->a_size,
-					c->panel + f * c->stride / 2, z);
+			(widen ? k->wide_tile : k->tile)(c->stride, r->packed + row * c->stride * k->a_size, b, z);
 			least_of_panel(r, w, p, row, over);
-			u32 hits = r->kernel->over_tile(z, over, r->add + f);
+			u32 hits = k->over_tile(z, over, r->add + f);
 			for (; hits; hits &= hits - 1) {
 				size_t i = (size_t)__builtin_ctz(hits);
 				take_row(r, w, row + i, (u32)f, z + i * KERNEL_N, over[i]);
@@ -530,6 +537,7 @@ static void run_release(struct run *r)
 		for (size_t i = 0; i < MOST_ROWS; i++)
 			free(r->worker[t].list[i].c);
 		free(r->worker[t].key);
+		free(r->worker[t].wide);
 	}
 	for (size_t i = 0; i < MOST_ROWS; i++)
 		free(r->active[i].c);
@@ -550,6 +558,9 @@ static int run_new(struct run *r, size_t group, struct err *e)
 	r->add = mem_try(c->n_padded, sizeof *r->add, "rows", e);
 	if (!r->packed || !r->kept || !r->add)
 		return -1;
+	for (unsigned t = 0; r->kernel->widen && group >= WIDEN_FROM && t < r->n_threads; t++)
+		if (!(r->worker[t].wide = mem_try(c->stride * KERNEL_N, sizeof(f32), "rows", e)))
+			return -1;
 	memcpy(r->add, c->bias, c->n_padded * sizeof *r->add);
 	if (r->cut->k)
 		return 0;

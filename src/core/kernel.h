@@ -37,7 +37,11 @@ struct kernel {
 	/* KERNEL_M rows for tiles: stride * KERNEL_M * a_size bytes */
 	void (*pack)(const u16 *const row[KERNEL_M], size_t stride, void *a);
 	/* c [KERNEL_M][KERNEL_N] = packed rows . columns of a panel (kernel_panel) */
-	void (*tile)(size_t stride, const void *a, const u32 *b, f32 *c);
+	void (*tile)(size_t stride, const void *a, const void *b, f32 *c);
+	/* For several tiles of one panel: the panel widened once, stride * KERNEL_N numbers, for
+	 * wide_tile, which gives what tile does.  NULL, both: it would not pay. */
+	void (*widen)(size_t stride, const u32 *b, f32 *out);
+	void (*wide_tile)(size_t stride, const void *a, const void *b, f32 *c);
 	/* Of a tile: bit i is set if some c[i][j] >= min(row[i], column[j]); of one row of it: bit j. */
 	u32 (*near_tile)(const f32 *c, const f32 *row, const f32 *column);
 	u32 (*near_row)(const f32 *c, f32 row, const f32 *column);

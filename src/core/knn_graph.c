@@ -48,6 +48,7 @@ struct graph {
 		u64 *slab;
 		f32 *least; /* [block] */
 		f32 *x, *y; /* [d] */
+		f32 *wide;  /* [stride][KERNEL_N] a panel, or NULL */
 		bool failed;
 	} * worker;
 	struct knn_state state;
@@ -105,14 +106,18 @@ static void compare(void *context, size_t task, unsigned thread)
 {
 	struct graph *g = context;
 	struct worker *w = &g->worker[thread];
+	const struct kernel *k = g->kernel;
 	size_t stride = g->rows->stride, first = g->from / KERNEL_N + task * g->panels_a_task;
 	size_t end = MIN(first + g->panels_a_task, g->n_padded / KERNEL_N);
 	f32 c[KERNEL_M * KERNEL_N] __attribute__((aligned(64)));
 	for (size_t p = first; p < end; p++) {
-		const u32 *b = g->panel + p * KERNEL_N * stride / 2;
+		const u32 *narrow = g->panel + p * KERNEL_N * stride / 2;
+		const void *b = w->wide ? (const void *)w->wide : narrow;
+		if (w->wide)
+			k->widen(stride, narrow, w->wide);
 		for (size_t a = 0; a < g->n_block; a += KERNEL_M) {
-			g->kernel->tile(stride, g->packed + a * stride * g->kernel->a_size, b, c);
-			u32 hits = g->kernel->near_tile(c, w->least + a, g->least + p * KERNEL_N);
+			(w->wide ? k->wide_tile : k->tile)(stride, g->packed + a * stride * k->a_size, b, c);
+			u32 hits = k->near_tile(c, w->least + a, g->least + p * KERNEL_N);
 			for (; hits; hits &= hits - 1) {
 				size_t i = (size_t)__builtin_ctz(hits);
 				take_row(g, w, a + i, p * KERNEL_N, c + i * KERNEL_N);
@@ -196,7 +201,8 @@ static int worker_new(struct worker *w, const struct graph *g, size_t room, stru
 	w->least = mem_try(g->block, sizeof *w->least, what, e);
 	w->x = mem_try(g->rows->d, sizeof *w->x, what, e);
 	w->y = mem_try(g->rows->d, sizeof *w->y, what, e);
-	if (!w->list || !w->slab || !w->least || !w->x || !w->y)
+	w->wide = g->kernel->widen ? mem_try(g->rows->stride * KERNEL_N, sizeof *w->wide, what, e) : NULL;
+	if (!w->list || !w->slab || !w->least || !w->x || !w->y || (g->kernel->widen && !w->wide))
 		return -1;
 	for (size_t i = 0; i < g->block; i++)
 		w->list[i] = (struct knn_list){w->slab + i * room, 0, (u32)room, false};
@@ -244,6 +250,7 @@ static void graph_release(struct graph *g)
 		free(w->least);
 		free(w->x);
 		free(w->y);
+		free(w->wide);
 	}
 	free(g->worker);
 	free(g->panel);

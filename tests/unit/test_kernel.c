@@ -111,6 +111,13 @@ static void check_tile(const struct kernel *k, const struct numbers *m)
 			assert_true(fabs((f64)c[i][j] - want) <= lengths * (f64)kernel_error(m->d));
 		}
 	}
+	if (k->widen) {
+		f32 same[KERNEL_M][KERNEL_N], *b_wide = mem_try(m->stride * KERNEL_N, sizeof *b_wide, "b", NULL);
+		k->widen(m->stride, b, b_wide);
+		k->wide_tile(m->stride, a, b_wide, &same[0][0]);
+		assert_memory_equal(same, c, sizeof c);
+		free(b_wide);
+	}
 	free(a);
 	free(b);
 }
