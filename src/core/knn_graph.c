@@ -27,6 +27,7 @@ enum {
 	STEP = 96,		/* rows of a block are a multiple: of tiles' rows and columns */
 	BLOCK_BYTES = 448 << 10, /* of its packed rows: they stay in a core's cache */
 	MOST_STEPS = 16,
+	PANELS_A_TASK = 8, /* at most: at a block's end the other threads wait for the last of them */
 };
 
 struct graph {
@@ -145,6 +146,13 @@ static void add_up(void *context, size_t task, unsigned thread)
 	knn_list_narrow(&g->list[row], &g->bound, &g->least[row]);
 }
 
+/* What the next candidate is scored with is anywhere in memory. */
+static void fetch_row(const f32 *row, size_t d)
+{
+	for (size_t j = 0; j < d; j += 64 / sizeof *row)
+		__builtin_prefetch(row + j);
+}
+
 /* A row that has met all others: its candidates are scored in f32. */
 static void settle(void *context, size_t task, unsigned thread)
 {
@@ -161,6 +169,8 @@ static void settle(void *context, size_t task, unsigned thread)
 		for (u32 k = 0; k < l->n; k++) {
 			u32 other = knn_key_id(l->key[k]);
 			const f32 *y = r->exact ? r->exact + other * r->d : w->y;
+			if (r->exact && k + 1 < l->n)
+				fetch_row(r->exact + knn_key_id(l->key[k + 1]) * r->d, r->d);
 			if (!r->exact)
 				rows_exact(r, other, w->y);
 			l->key[k] = knn_key(vec_dot(w->x, y, r->d), other);
@@ -184,7 +194,7 @@ static void one_block(struct graph *g)
 			g->worker[i].least[k] = g->from + k < n ? g->least[g->from + k] : INFINITY;
 	pool_each(g->pool, g->n_block / KERNEL_M, pack_block, g);
 	panels = (g->n_padded - g->from) / KERNEL_N;
-	g->panels_a_task = MAX((size_t)1, MIN((size_t)64, panels / (8 * g->n_threads)));
+	g->panels_a_task = MAX((size_t)1, MIN((size_t)PANELS_A_TASK, panels / (8 * g->n_threads)));
 	pool_each(g->pool, (panels + g->panels_a_task - 1) / g->panels_a_task, compare, g);
 	pool_each(g->pool, g->n_block, add_up, g);
 	if (ranks_n() == 1)
