@@ -10,7 +10,14 @@
 #include <string.h>
 #include <time.h>
 
-enum { CHUNK = 16384 /* labels */, BATCH = 64 /* candidates */, AHEAD = 6 /* candidates */, SAMPLES = 32, SAMPLE = 2048 /* bytes */ };
+enum {
+	CHUNK = 16384, /* labels */
+	BATCH = 64,    /* candidates */
+	AHEAD = 6,     /* candidates */
+	SAMPLES = 32,
+	SAMPLE = 2048, /* bytes */
+	LOOK_UP = 256, /* labels are scanned in the time that it takes to look up a feature */
+};
 
 struct search_pattern {
 	struct regex *regex;
@@ -53,9 +60,11 @@ int search_match(const struct search_pattern *p, const char *s, size_t n, size_t
 	return r;
 }
 
-bool search_refines(const struct search_pattern *p, const struct search_pattern *before)
+bool search_refines(const struct search_pattern *p, const struct search_pattern *before,
+		    const struct search_result *hits, const struct labels *base)
 {
-	return literals_imply(&p->literals, &before->literals);
+	return base && hits->complete && hits->n_hits <= labels_count(base) / LOOK_UP &&
+	       literals_imply(&p->literals, &before->literals);
 }
 
 /* Results. */
@@ -297,18 +306,26 @@ static void scan_chunk(struct scan *s, struct worker *w, u64 from, u64 to)
 	}
 }
 
+/* The same decision as find_candidates and try_candidates make; patterns that refine have a scanner. */
+static void try_label(struct scan *s, struct worker *w, u32 feature, u64 start, u64 end)
+{
+	u64 at = start;
+	if (start > end || !scan_find(&s->scanner, s->base.bytes.p, s->base.bytes.n, &at, end, w->places, 1))
+		return;
+	if (w->places[0].n)
+		add_hit(s, w, feature);
+	else
+		try_text(s, w, feature, (const char *)s->base.bytes.p + start, end - start, 0);
+}
+
 /* Chunk by chunk of features, those that were hits before. */
 static void scan_within(struct scan *s, struct worker *w, u64 from, u64 to, const struct labels *base)
 {
 	u32 f;
 	for (; (f = search_next(s->within, (u32)to, from)) != UINT32_MAX && !stopped(s); from = (u64)f + 1) {
 		u64 first, n = is_wanted(s, f) ? labels_of(base, f, &first) : 0;
-		for (u64 i = 0; i < n; i++) {
-			u64 start = labels_raw_offset(&s->base, first + i);
-			u64 end = labels_raw_offset(&s->base, first + i + 1);
-			if (start <= end)
-				try_text(s, w, f, (const char *)s->base.bytes.p + start, end - start, 0);
-		}
+		for (u64 i = first; i < first + n; i++)
+			try_label(s, w, f, labels_raw_offset(&s->base, i), labels_raw_offset(&s->base, i + 1));
 	}
 }
 
@@ -452,9 +469,6 @@ int search_refine(const struct search_pattern *p, struct pool *pool, const struc
 		  const struct search_result *within, struct search_result *r, struct progress *progress,
 		  struct err *e)
 {
-	/* looking up a feature costs what scanning a few hundred labels does */
-	if (!base || within->n_hits > labels_count(base) / 256)
-		return search_labels(p, pool, base, extra, n_extra, hidden, n_features, r, progress, e);
 	if (!r->bits && search_result_init(r, n_features, e))
 		return -1;
 	struct scan s = {
@@ -468,6 +482,7 @@ int search_refine(const struct search_pattern *p, struct pool *pool, const struc
 		.progress = progress,
 		.base = labels_raw(base),
 	};
+	choose_scanner(&s);
 	struct refining refining = {&s, base};
 	progress_start(progress, "searching", "features", n_features + s.n_extra);
 	return run(&s, pool, 1 + ((size_t)n_features + CHUNK - 1) / CHUNK, refine_task, &refining, e);

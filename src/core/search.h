@@ -69,11 +69,11 @@ int search_labels(const struct search_pattern *p, struct pool *pool, const struc
 		  const struct label *extra, size_t n_extra, const u64 *hidden, u32 n_features,
 		  struct search_result *r, struct progress *progress, struct err *e);
 
-/* Whether every label that p matches is matched by the older pattern too: both are plain texts, and
- * p's hold the older's. */
-bool search_refines(const struct search_pattern *p, const struct search_pattern *before);
-/* As search_labels for a pattern that refines, given the complete hits of the older one over the same
- * labels and hidden: only those features are looked at, where that is less work. */
+/* Whether only the complete hits of an older pattern, over the same base labels and hidden ones, need to be
+ * looked at for p's, and that is less work: both are plain texts, p's hold the older's, the hits are few. */
+bool search_refines(const struct search_pattern *p, const struct search_pattern *before,
+		    const struct search_result *hits, const struct labels *base);
+/* Then: what search_labels finds.  extra may be other ones than before. */
 int search_refine(const struct search_pattern *p, struct pool *pool, const struct labels *base,
 		  const struct label *extra, size_t n_extra, const u64 *hidden, u32 n_features,
 		  const struct search_result *within, struct search_result *r, struct progress *progress,

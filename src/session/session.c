@@ -128,7 +128,8 @@ void session_people_copy(struct session *s, struct session_people *out)
 {
 	const struct session_labels *l = people(s);
 	size_t words = ((size_t)s->atlas->n_features + 63) / 64;
-	*out = (struct session_people){.n = l->n, .items = xcalloc(l->n + 1, sizeof *out->items)};
+	*out = (struct session_people){
+		.n = l->n, .items = xcalloc(l->n + 1, sizeof *out->items), .revision = l->revision};
 	for (size_t i = 0; i < l->n; i++) {
 		out->items[i] = l->items[i];
 		out->items[i].text.p = (const u8 *)xstrndup((const char *)l->items[i].text.p, l->items[i].text.n);

@@ -45,7 +45,8 @@ const struct label *session_people(struct session *s, size_t *n, const u64 **hid
 struct session_people {
 	struct label *items;
 	size_t n;
-	u64 *hidden; /* NULL: none */
+	u64 *hidden;  /* NULL: none */
+	u64 revision; /* copies of one revision are equal */
 };
 void session_people_copy(struct session *s, struct session_people *out);
 void session_people_release(struct session_people *p);

@@ -45,6 +45,7 @@ struct search_state { /* the label search that stands */
 	struct search_pattern *pattern;
 	struct search_result result; /* bits NULL: none */
 	f64 ms;
+	u64 people; /* revision of the labels that people wrote */
 };
 
 enum pending { /* what the next key means */

@@ -20,6 +20,7 @@ struct scan { /* everything the worker needs, its own */
 	char *text;
 	struct search_pattern *pattern;
 	struct session_people people; /* copies: the worker reads while the person may edit */
+	struct search_result within; /* the hits that it refines; bits NULL: all labels are scanned */
 	struct search_result result;
 	struct err e;
 	int failed;
@@ -46,8 +47,15 @@ static void scan_work(void *context, struct progress *p)
 {
 	struct scan *s = context;
 	f64 start = now();
-	s->failed = search_labels(s->pattern, s->pool, s->atlas->labels, s->people.items, s->people.n,
-				  s->people.hidden, s->atlas->n_features, &s->result, p, &s->e);
+	const struct session_people *own = &s->people;
+	const struct labels *base = s->atlas->labels;
+	u32 n = s->atlas->n_features;
+	if (s->within.bits)
+		s->failed = search_refine(s->pattern, s->pool, base, own->items, own->n, own->hidden, n, &s->within,
+					  &s->result, p, &s->e);
+	else
+		s->failed = search_labels(s->pattern, s->pool, base, own->items, own->n, own->hidden, n, &s->result, p,
+					  &s->e);
 	s->ms = now() - start;
 }
 
@@ -61,7 +69,7 @@ static void scan_done(struct app *a, void *context)
 		return;
 	}
 	app_search_release(&a->search);
-	a->search = (struct search_state){s->text, s->pattern, s->result, s->ms};
+	a->search = (struct search_state){s->text, s->pattern, s->result, s->ms, s->people.revision};
 	s->text = NULL;
 	s->pattern = NULL;
 	s->result = (struct search_result){0};
@@ -74,8 +82,21 @@ static void scan_release(void *context)
 	session_people_release(&s->people);
 	free(s->text);
 	search_pattern_free(s->pattern);
+	search_result_release(&s->within);
 	search_result_release(&s->result);
 	free(s);
+}
+
+/* Typing forward: the hits that stand, as a copy that outlives them. */
+static void take_earlier(struct scan *s, const struct search_state *before)
+{
+	u32 n = s->atlas->n_features;
+	struct err e = {0};
+	if (!before->pattern || before->people != s->people.revision ||
+	    !search_refines(s->pattern, before->pattern, &before->result, s->atlas->labels) ||
+	    search_result_init(&s->within, n, &e)) /* no memory: all are scanned */
+		return;
+	memcpy(s->within.bits, before->result.bits, ((size_t)n + 63) / 64 * sizeof *s->within.bits);
 }
 
 void app_search_set(struct app *a, const char *text)
@@ -104,8 +125,11 @@ void app_search_set(struct app *a, const char *text)
 	s->text = xstrdup(text);
 	s->generation = ++a->search_generation;
 	session_people_copy(a->session, &s->people);
-	struct app_job job = {
-		.lane = LANE_POOL, .what = "searching", .work = scan_work, .release = scan_release};
+	take_earlier(s, &a->search);
+	struct app_job job = {.lane = LANE_POOL,
+			      .what = s->within.bits ? "searching the hits" : "searching",
+			      .work = scan_work,
+			      .release = scan_release};
 	app_own_job(a, &job, scan_done, s);
 }
 

@@ -322,6 +322,120 @@ static void a_search_stops_when_asked(void **state)
 	free(extra);
 }
 
+/* Pieces that are typed one after the other, a character at a time; often what some label holds. */
+static const char *const typed[] = {
+	"bridges", "task", "\u212aelvin", "a", "|", "STASK", "ss", "zz", "[t]", " 17",
+};
+enum { TYPED_LABELS = 30000, LONG = 70000 };
+
+static struct labels *labels_to_type_at(char *longest)
+{
+	static const char *const rare[] = {
+		"two bridges", "BRIDGES", "ta\u017fk force", "\u212aelvin's tas\u212a", "tasks", "Stasi", "fizz",
+	};
+	struct label *items = xcalloc(TYPED_LABELS, sizeof *items);
+	char *blob = xmalloc(TYPED_LABELS * 32);
+	memset(longest, 'x', LONG); /* too long for the regex, not for a text */
+	strcpy(longest + LONG, "bridges");
+	for (u32 i = 0; i < TYPED_LABELS; i++) {
+		snprintf(blob + i * 32, 32, "no %u", i / 100 * 7 % 1000);
+		const char *s = i % 1201 ? blob + i * 32 : rare[i / 1201 % ARRAY_LEN(rare)];
+		items[i] = label(i * 2 / 3, i == 9999 ? longest : s);
+	}
+	struct labels *l = write_labels(items, TYPED_LABELS, TYPED_LABELS);
+	free(items);
+	free(blob);
+	return l;
+}
+
+/* The next character of a piece, now and then more of it, or of another one. */
+static void type_on(char *text, size_t size, const char **piece, u64 random)
+{
+	if (!**piece || random % 8 == 0)
+		*piece = typed[random / 8 % ARRAY_LEN(typed)];
+	do {
+		size_t n = strlen(text), more = (u8)**piece >= 0x80 || **piece == '[' ? 3 : 1;
+		if (n + more >= size)
+			return;
+		snprintf(text + n, more + 1, "%s", *piece);
+		*piece += more;
+	} while (**piece && random % 3 == 0);
+}
+
+static void typing_forward_finds_what_a_scan_anew_finds(void **state)
+{
+	(void)state;
+	static char longest[LONG + 16];
+	struct labels *l = labels_to_type_at(longest);
+	struct label extra[] = {label(1201 * 2 / 3, "my bridge"), label(6, "a task of mine"), label(7, "zz")};
+	u64 *hidden = xcalloc(TYPED_LABELS / 64 + 1, sizeof *hidden), random = 11, refined = 0, hits = 0;
+	hidden[1201 * 2 / 3 / 64] |= (u64)1 << (1201 * 2 / 3 % 64);
+	struct pool *pool = pool_new(3);
+	for (int round = 0; round < 120; round++) {
+		char text[24] = "";
+		const char *piece = "";
+		struct search_pattern *before = NULL;
+		struct search_result old = {0};
+		for (int i = 0; i < 8; i++) {
+			struct err e = {0};
+			random = random * 6364136223846793005u + 1442695040888963407u;
+			type_on(text, sizeof text, &piece, random >> 33);
+			struct search_pattern *p = search_compile(text, SEARCH_SMART, NULL, &e);
+			if (!p)
+				continue;
+			struct search_result anew = {0}, within = {0};
+			size_t n_extra = (size_t)(i % 4); /* written meanwhile */
+			assert_int_equal(search_labels(p, pool, l, extra, n_extra, hidden, TYPED_LABELS, &anew, NULL,
+						       &e), 0);
+			if (before && search_refines(p, before, &old, l)) {
+				refined++;
+				hits += anew.n_hits;
+				assert_int_equal(search_refine(p, pool, l, extra, n_extra, hidden, TYPED_LABELS, &old,
+							       &within, NULL, &e), 0);
+				if (memcmp(within.bits, anew.bits, TYPED_LABELS / 8) || within.n_hits != anew.n_hits)
+					fail_msg("'%s' typed forward", text);
+				assert_int_equal(within.n_gave_up, anew.n_gave_up);
+				assert_true(within.complete);
+				assert_int_equal(within.n_settled, TYPED_LABELS);
+			}
+			search_result_release(&within);
+			search_result_release(&old);
+			search_pattern_free(before);
+			before = p;
+			old = anew;
+		}
+		search_result_release(&old);
+		search_pattern_free(before);
+	}
+	assert_true(refined > 100 && hits > 200);
+	pool_free(pool);
+	free(hidden);
+	labels_free(l);
+}
+
+static void only_complete_and_few_hits_are_refined(void **state)
+{
+	(void)state;
+	struct labels *l = many_labels();
+	struct search_pattern *a = compiled("77", SEARCH_EXACT), *b = compiled("777", SEARCH_EXACT);
+	struct search_pattern *c = compiled("77\\d", SEARCH_EXACT), *d = compiled("778", SEARCH_IGNORE);
+	struct search_result r = {.complete = true, .n_hits = MANY / 256};
+	assert_true(search_refines(b, a, &r, l));
+	assert_true(search_refines(b, d, &r, l) == false && search_refines(a, b, &r, l) == false);
+	assert_false(search_refines(c, a, &r, l));
+	assert_false(search_refines(b, c, &r, l));
+	assert_false(search_refines(b, a, &r, NULL));
+	r.n_hits++;
+	assert_false(search_refines(b, a, &r, l));
+	r = (struct search_result){.n_hits = 1};
+	assert_false(search_refines(b, a, &r, l));
+	search_pattern_free(a);
+	search_pattern_free(b);
+	search_pattern_free(c);
+	search_pattern_free(d);
+	labels_free(l);
+}
+
 static const char *pick(u64 *random, const char *const *list, size_t n)
 {
 	*random = *random * 6364136223846793005u + 1442695040888963407u;
@@ -404,6 +518,8 @@ int main(void)
 		cmocka_unit_test(any_number_of_threads_finds_the_same),
 		cmocka_unit_test(catastrophes_give_up_and_are_counted),
 		cmocka_unit_test(a_search_stops_when_asked),
+		cmocka_unit_test(typing_forward_finds_what_a_scan_anew_finds),
+		cmocka_unit_test(only_complete_and_few_hits_are_refined),
 		cmocka_unit_test(random_patterns_find_what_pcre2_finds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
