@@ -38,9 +38,23 @@ static const struct {
 } actions[] = {
 #define ACTION(id, name, group, contexts, keys, help) {#id, name, group, contexts, keys, help},
 #define BIND(id, contexts, keys)
+#define MEANS(id, contexts, help)
 #include "view/actions.def"
 #undef ACTION
 #undef BIND
+#undef MEANS
+};
+
+static const struct {
+	const char *id, *contexts, *help;
+} meanings[] = {
+#define ACTION(id, name, group, contexts, keys, help)
+#define BIND(id, contexts, keys)
+#define MEANS(id, contexts, help) {#id, contexts, help},
+#include "view/actions.def"
+#undef ACTION
+#undef BIND
+#undef MEANS
 };
 
 static const struct {
@@ -48,9 +62,11 @@ static const struct {
 } bindings[] = {
 #define ACTION(id, name, group, contexts, keys, help)
 #define BIND(id, contexts, keys) {#id, contexts, keys},
+#define MEANS(id, contexts, help)
 #include "view/actions.def"
 #undef ACTION
 #undef BIND
+#undef MEANS
 };
 
 static const struct {
@@ -219,6 +235,15 @@ static void put_action(size_t i)
 		put_keys(bindings[b].keys);
 		fputs(" on ", stdout);
 		put_text(bindings[b].contexts);
+		putchar('\n');
+	}
+	for (size_t m = 0; m < ARRAY_LEN(meanings); m++) {
+		if (strcmp(meanings[m].id, actions[i].id))
+			continue;
+		fputs(".br\n\\&", stdout);
+		put_text(meanings[m].contexts);
+		fputs(": ", stdout);
+		put_text(meanings[m].help);
 		putchar('\n');
 	}
 }

@@ -39,6 +39,8 @@ struct session *app_other(struct app *a); /* of the second atlas, or NULL */
 void app_push(struct app *a, const struct view_class *c, const struct target *t);
 /* The view that an action goes to, or NULL. */
 const struct view_class *app_view_of(enum action action);
+/* Why that view cannot be opened on these atlases, or NULL. */
+const char *app_no_way(struct app *a, enum action action);
 /* The page of a feature. */
 void app_push_feature(struct app *a, u32 feature);
 void app_back(struct app *a);

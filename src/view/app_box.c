@@ -162,6 +162,17 @@ static bool follows(struct app *a, const struct key_binding *b)
 	       keymap_reaches(&a->keymap, app_top(a)->class->name, b);
 }
 
+/* What a key after the prefix does here, or why it does nothing. */
+static const char *which_words(struct app *a, enum action action, bool names, enum style *style)
+{
+	struct view *v = app_top(a);
+	const char *why = app_why_not(a, v, action), *name = app_action_info(action)->name;
+	*style = why ? STYLE_POPUP_DIM : STYLE_POPUP;
+	if (names)
+		return name + 3 * !strncmp(name, "go-", 3);
+	return why ? why : app_action_help(action, v->class->name);
+}
+
 /* The first clause of a help text says enough where the whole of it has no room. */
 static size_t clause(const char *help, int max)
 {
@@ -185,14 +196,14 @@ static void draw_which_key(struct app *a, struct rect body)
 		if (!follows(a, &a->keymap.list[k]))
 			continue;
 		int x = 2 + i / shown * each, y = 1 + i % shown;
-		const struct action_info *action = app_action_info((enum action)a->keymap.list[k].action);
-		const char *words = names ? action->name + 3 * !strncmp(action->name, "go-", 3) : action->help;
+		enum style style;
+		const char *words = which_words(a, (enum action)a->keymap.list[k].action, names, &style);
 		if (i++ >= columns * shown)
 			continue;
 		buf_clear(&b);
 		key_add_name(&b, a->keymap.list[k].seq.key[a->typed.n]);
 		rect_put(in, x, y, 3, STYLE_POPUP_KEY, b.s, b.n);
-		rect_put_cut(in, x + 3, y, each - 5, STYLE_POPUP, words, clause(words, each - 5));
+		rect_put_cut(in, x + 3, y, each - 5, style, words, clause(words, each - 5));
 	}
 	buf_clear(&b);
 	if (i > columns * shown)

@@ -130,16 +130,18 @@ static void draw_message(struct app *a, struct rect r, int y)
 	draw_typed(a, r, y);
 }
 
-static int draw_hint(struct app *a, struct rect r, int x, int y, int end, enum action action,
-		     const char *word)
+static int draw_hint(struct app *a, struct rect r, int x, int y, int end, const struct view_hint *hint)
 {
-	char key[32];
-	snprintf(key, sizeof key, "%s", app_key_words(a, action));
-	int w = text_width(key, strlen(key)) + 1 + text_width(word, strlen(word));
+	char keys[72] = "", key[32];
+	snprintf(key, sizeof key, "%s", app_key_words(a, hint->action));
+	if (hint->back && key[0])
+		snprintf(keys, sizeof keys, "%s ", app_key_words(a, hint->back));
+	snprintf(keys + strlen(keys), sizeof keys - strlen(keys), "%s", key);
+	int w = text_width(keys, strlen(keys)) + 1 + text_width(hint->word, strlen(hint->word));
 	if (!key[0] || x + w > end)
 		return x;
-	x += rect_puts(r, x, y, STYLE_FOOTER_KEY, key) + 1;
-	x += rect_puts(r, x, y, STYLE_FOOTER, word);
+	x += rect_puts(r, x, y, STYLE_FOOTER_KEY, keys) + 1;
+	x += rect_puts(r, x, y, STYLE_FOOTER, hint->word);
 	return x + 2;
 }
 
@@ -185,7 +187,7 @@ static void draw_footer(struct app *a, struct rect r, int y)
 	}
 	x = 1;
 	for (size_t i = 0; i < VIEW_MAX_HINTS && v->class->hints[i].action; i++)
-		x = draw_hint(a, r, x, y, end, v->class->hints[i].action, v->class->hints[i].word);
+		x = draw_hint(a, r, x, y, end, &v->class->hints[i]);
 }
 
 void app_draw(struct app *a)

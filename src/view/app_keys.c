@@ -9,9 +9,24 @@
 static const struct action_info infos[N_ACTIONS] = {
 #define ACTION(id, name, group, contexts, keys, help) [ACT_##id] = {#id, name, group, contexts, help},
 #define BIND(id, contexts, keys)
+#define MEANS(id, contexts, help)
 #include "view/actions.def"
 #undef ACTION
 #undef BIND
+#undef MEANS
+};
+
+static const struct {
+	enum action action;
+	const char *contexts, *help;
+} meanings[] = {
+#define ACTION(id, name, group, contexts, keys, help)
+#define BIND(id, contexts, keys)
+#define MEANS(id, contexts, help) {ACT_##id, contexts, help},
+#include "view/actions.def"
+#undef ACTION
+#undef BIND
+#undef MEANS
 };
 
 static const struct {
@@ -20,14 +35,56 @@ static const struct {
 } bindings[] = {
 #define ACTION(id, name, group, contexts, keys, help) {ACT_##id, contexts, keys},
 #define BIND(id, contexts, keys) {ACT_##id, contexts, keys},
+#define MEANS(id, contexts, help)
 #include "view/actions.def"
 #undef ACTION
 #undef BIND
+#undef MEANS
 };
 
 const struct action_info *app_action_info(enum action action)
 {
 	return &infos[action];
+}
+
+static const char *meaning(enum action action, const char *context)
+{
+	for (size_t i = 0; i < ARRAY_LEN(meanings); i++)
+		if (meanings[i].action == action && key_in_context(meanings[i].contexts, context))
+			return meanings[i].help;
+	return NULL;
+}
+
+bool app_action_is_own(enum action action, const char *context)
+{
+	const char *contexts = infos[action].contexts;
+	return meaning(action, context) || (strcmp(contexts, "all") != 0 && key_in_context(contexts, context));
+}
+
+const char *app_action_help(enum action action, const char *context)
+{
+	const char *own = meaning(action, context);
+	return own ? own : infos[action].help;
+}
+
+const char *app_no_way(struct app *a, enum action action)
+{
+	switch (action) {
+	case ACT_GO_DIFF: return a->other ? NULL : "no second atlas is open; start with two: featlas A.atlas B.atlas";
+	case ACT_GO_MAP: return atlas_missing(a->session->atlas, "map");
+	default: return NULL;
+	}
+}
+
+const char *app_why_not(struct app *a, struct view *v, enum action action)
+{
+	const char *contexts = infos[action].contexts;
+	if (strcmp(contexts, "all") != 0 && !key_in_context(contexts, v->class->name)) {
+		snprintf(a->why, sizeof a->why, "not on this screen: only on %s", contexts);
+		return a->why;
+	}
+	const char *why = v->class->why_not ? v->class->why_not(v, action) : NULL;
+	return why ? why : app_no_way(a, action);
 }
 
 void app_keys_init(struct app *a)
@@ -117,7 +174,7 @@ void app_act(struct app *a, enum action action, int count)
 	struct view *v = app_top(a);
 	a->dirty = true;
 	app_tour_saw(a, action);
-	const char *why = v->class->why_not ? v->class->why_not(v, action) : NULL;
+	const char *why = app_why_not(a, v, action);
 	if (why) {
 		app_message(a, "%s", why);
 		return;

@@ -145,7 +145,7 @@ struct app {
 	FILE *record;             /* keys go here, or NULL */
 
 	u64 random;
-	char words[32];
+	char words[32], why[160]; /* of app_key_words, of app_why_not */
 };
 
 i64 app_now_ms(void);
@@ -154,6 +154,12 @@ void app_changed(struct app *a, enum view_change what);
 /* Runs an action on the top view, else the app's own meaning of it. */
 void app_act(struct app *a, enum action action, int count);
 const struct action_info *app_action_info(enum action action);
+/* What an action does in a context, which is a view's name. */
+const char *app_action_help(enum action action, const char *context);
+/* Is it there, or does it mean something of its own, in few contexts only, of which this is one? */
+bool app_action_is_own(enum action action, const char *context);
+/* Why an action does nothing on a view now: a sentence good until the next call, or NULL. */
+const char *app_why_not(struct app *a, struct view *v, enum action action);
 
 struct action_info {
 	const char *id, *name, *group, *contexts, *help;

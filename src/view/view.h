@@ -17,9 +17,11 @@ enum action {
 	ACT_NONE,
 #define ACTION(id, name, group, contexts, keys, help) ACT_##id,
 #define BIND(id, contexts, keys)
+#define MEANS(id, contexts, help)
 #include "view/actions.def"
 #undef ACTION
 #undef BIND
+#undef MEANS
 	N_ACTIONS,
 };
 
@@ -53,6 +55,7 @@ struct view;
 struct view_hint { /* a key worth showing in the footer, with a word for it */
 	enum action action;
 	const char *word;
+	enum action back; /* the other way, whose key stands before: "h l token"; or ACT_NONE */
 };
 
 enum { VIEW_MAX_HINTS = 10 };

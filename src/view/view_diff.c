@@ -132,7 +132,7 @@ static int open(struct view *v, const struct target *t, struct err *e)
 	struct diff *s = view_state(v);
 	(void)t;
 	if (!other(v))
-		return err_set(e, ERR_UNAVAILABLE, "no second atlas is open; start with two: featlas A.atlas B.atlas");
+		return err_set(e, ERR_UNAVAILABLE, "%s", app_no_way(v->app, ACT_GO_DIFF));
 	struct session *a = app_session(v->app), *b = other(v);
 	u32 wa = dict_info(a->atlas->dict)->d_out, wb = dict_info(b->atlas->dict)->d_out;
 	if (wa != wb)

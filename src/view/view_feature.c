@@ -326,7 +326,7 @@ const struct view_class view_feature = {
 	.name = "feature",
 	.title = NULL,
 	.size = sizeof(struct feature),
-	.hints = {{ACT_OPEN, "open"}, {ACT_RIGHT, "token"}, {ACT_NEXT_FEATURE, "next"}, {ACT_LABEL, "label"},
+	.hints = {{ACT_OPEN, "open"}, {ACT_RIGHT, "token", ACT_LEFT}, {ACT_NEXT_FEATURE, "feature", ACT_PREVIOUS_FEATURE}, {ACT_LABEL, "label"},
 		  {ACT_GO_GRAPH, "graph"}, {ACT_GO_STEER, "steer"}, {ACT_WIDTH, "width"}, {ACT_TAG, "tag"},
 		  {ACT_RATE, "rate"}},
 	.open = open,

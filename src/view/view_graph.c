@@ -208,6 +208,10 @@ static const char *why_not(struct view *v, enum action a)
 	case ACT_PAN_DOWN:
 	case ACT_PAN_UP:
 	case ACT_PAN_RIGHT:
+	case ACT_HALF_DOWN:
+	case ACT_HALF_UP:
+	case ACT_PAGE_DOWN:
+	case ACT_PAGE_UP:
 		return "the whole neighbourhood is on the screen; + expands it, . centres";
 	default:
 		return NULL;

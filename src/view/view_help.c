@@ -4,6 +4,7 @@
 #include "view/app_private.h"
 
 #include "base/mem.h"
+#include "ui/words.h"
 #include "view/list_act.h"
 
 #include <stdlib.h>
@@ -12,8 +13,10 @@
 struct line {
 	char *text;       /* a heading, or NULL */
 	char *keys;       /* or a word */
-	const char *help; /* and what it means */
+	char *help;       /* and what it means */
 	const char *name; /* of the action, or "" */
+	bool not_now;     /* help says why */
+	enum action action;
 };
 
 static const char *const glossary[][2] = {
@@ -31,9 +34,11 @@ static const char *const glossary[][2] = {
 };
 
 struct help {
-	struct list list;
+	struct list list;  /* of rows: a line takes as many as its help needs */
 	struct line *lines;
 	size_t n;
+	u32 *row_of, *line_at; /* [n]: the first row of a line; [list.n]: the line of a row */
+	int w;                 /* that they are for */
 };
 
 static struct line *add(struct help *s)
@@ -66,40 +71,85 @@ static char *keys_of(const struct app *a, enum action action, const char *contex
 	return buf_take(&b);
 }
 
-static void add_action(struct help *s, const struct app *a, const char *context, enum action action, bool own)
+/* v: the screen that one asks about. */
+static void add_action(struct help *s, struct view *v, enum action action, bool own)
 {
-	const struct action_info *info = app_action_info(action);
-	*add(s) = (struct line){NULL, keys_of(a, action, context, own), info->help, info->name};
+	const char *context = v->class->name, *name = app_action_info(action)->name, *why = app_why_not(v->app, v, action);
+	*add(s) = (struct line){.keys = keys_of(v->app, action, context, own),
+				.help = xstrdup(app_action_help(action, context)), .name = name, .action = action};
+	if (!why)
+		return;
+	char *words = xasprintf("not now: %s", why);
+	struct line *before = s->n > 1 ? &s->lines[s->n - 2] : NULL;
+	if (before && before->not_now && !strcmp(before->help, words)) { /* one reason for all of them */
+		struct line reason = *before;
+		*before = s->lines[s->n - 1];
+		s->lines[s->n - 1] = reason;
+		free(words);
+		return;
+	}
+	*add(s) = (struct line){.keys = xstrdup(""), .help = words, .name = name, .not_now = true, .action = action};
 }
 
 static bool is_hint(const struct view_class *c, enum action action)
 {
 	for (size_t i = 0; i < VIEW_MAX_HINTS && c->hints[i].action; i++)
-		if (c->hints[i].action == action)
+		if (c->hints[i].action == action || (c->hints[i].back && c->hints[i].back == action))
 			return true;
 	return false;
 }
 
 /* What the footer would name if it had the room, then what there is on this screen only. */
-static void add_own(struct help *s, const struct app *a, const struct view_class *c)
+static void add_own(struct help *s, struct view *v)
 {
+	const struct view_class *c = v->class;
 	add(s)->text = xasprintf("on this screen (%s)", c->title ? c->title : c->name);
-	for (size_t i = 0; i < VIEW_MAX_HINTS && c->hints[i].action; i++)
-		add_action(s, a, c->name, c->hints[i].action, false);
-	for (int i = 1; i < N_ACTIONS; i++) {
-		const char *contexts = app_action_info((enum action)i)->contexts;
-		if (strcmp(contexts, "all") && key_in_context(contexts, c->name) && !is_hint(c, (enum action)i))
-			add_action(s, a, c->name, (enum action)i, true);
+	for (size_t i = 0; i < VIEW_MAX_HINTS && c->hints[i].action; i++) {
+		add_action(s, v, c->hints[i].action, false);
+		if (c->hints[i].back)
+			add_action(s, v, c->hints[i].back, false);
 	}
+	for (int i = 1; i < N_ACTIONS; i++)
+		if (app_action_is_own((enum action)i, c->name) && !is_hint(c, (enum action)i))
+			add_action(s, v, (enum action)i, strcmp(app_action_info((enum action)i)->contexts, "all") != 0);
 }
 
-static void add_group(struct help *s, const struct app *a, const char *context, const char *group)
+/* What means the same everywhere, each once. */
+static void add_group(struct help *s, struct view *v, const char *group)
 {
 	for (int i = 1; i < N_ACTIONS; i++) {
 		const struct action_info *info = app_action_info((enum action)i);
-		if (!strcmp(info->contexts, "all") && !strcmp(info->group, group))
-			add_action(s, a, context, (enum action)i, false);
+		bool own = app_action_is_own((enum action)i, v->class->name) || is_hint(v->class, (enum action)i);
+		if (!own && !strcmp(info->contexts, "all") && !strcmp(info->group, group))
+			add_action(s, v, (enum action)i, false);
 	}
+}
+
+static int keys_width(int w)
+{
+	return w >= 60 ? 18 : 10;
+}
+
+static struct words words_of(const struct line *l)
+{
+	return (struct words){l->help, strlen(l->help), NULL, l->not_now ? STYLE_DIM : STYLE_NORMAL};
+}
+
+/* Rows for a width; the cursor stays on its line. */
+static void lay_out(struct help *s, int w)
+{
+	u32 at = s->w ? s->line_at[s->list.at] : 0, n = 0;
+	for (size_t i = 0; i < s->n; i++) {
+		struct words words = s->lines[i].text ? (struct words){0} : words_of(&s->lines[i]);
+		u32 rows = s->lines[i].text ? 1 : (u32)words_lines(&words, w - 3 - keys_width(w));
+		s->row_of[i] = n;
+		s->line_at = xreallocarray(s->line_at, n + rows, sizeof *s->line_at);
+		for (; rows > 0; rows--)
+			s->line_at[n++] = (u32)i;
+	}
+	s->w = w;
+	list_resize(&s->list, n, s->list.h);
+	list_go(&s->list, s->row_of[at]);
 }
 
 static int open(struct view *v, const struct target *t, struct err *e)
@@ -110,18 +160,19 @@ static int open(struct view *v, const struct target *t, struct err *e)
 		{"program", "the program"},
 	};
 	struct help *s = view_state(v);
-	struct app *a = v->app;
+	struct view *here = app_top(v->app);
 	(void)t;
 	(void)e;
-	const struct view_class *c = app_top(a)->class;
-	add_own(s, a, c);
+	add_own(s, here);
 	for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
 		add_heading(s, groups[i][1]);
-		add_group(s, a, c->name, groups[i][0]);
+		add_group(s, here, groups[i][0]);
 	}
 	add_heading(s, "words on the screens");
 	for (size_t i = 0; i < ARRAY_LEN(glossary); i++)
-		*add(s) = (struct line){NULL, xstrdup(glossary[i][0]), glossary[i][1], ""};
+		*add(s) = (struct line){.keys = xstrdup(glossary[i][0]), .help = xstrdup(glossary[i][1]), .name = ""};
+	s->row_of = xcalloc(s->n, sizeof *s->row_of);
+	lay_out(s, MAX(here->w, 40));
 	return 0;
 }
 
@@ -131,23 +182,36 @@ static void close(struct view *v)
 	for (size_t i = 0; i < s->n; i++) {
 		free(s->lines[i].text);
 		free(s->lines[i].keys);
+		free(s->lines[i].help);
 	}
 	free(s->lines);
+	free(s->row_of);
+	free(s->line_at);
+}
+
+static void draw_row(const struct help *s, struct rect r, int y, u32 row)
+{
+	const struct line *l = &s->lines[s->line_at[row]];
+	u32 skip = row - s->row_of[s->line_at[row]];
+	int keys = keys_width(r.w);
+	if (l->text) {
+		rect_puts(r, 1, y, STYLE_HEAD, l->text);
+		return;
+	}
+	struct words w = words_of(l);
+	if (!skip)
+		rect_put_cut(r, 2, y, keys - 1, STYLE_FOOTER_KEY, l->keys, strlen(l->keys));
+	words_draw(&w, rect_sub(r, 2 + keys, y, r.w - 3 - keys, 1), skip);
 }
 
 static void draw(struct view *v, struct rect r)
 {
 	struct help *s = view_state(v);
-	int keys = r.w >= 60 ? 18 : 10;
-	list_resize(&s->list, s->n, r.h);
-	for (int y = 0; y < r.h && s->list.top + (u64)y < s->n; y++) {
-		const struct line *l = &s->lines[s->list.top + (u64)y];
-		if (l->text)
-			rect_puts(r, 1, y, STYLE_HEAD, l->text);
-		else {
-			rect_put_cut(r, 2, y, keys - 1, STYLE_FOOTER_KEY, l->keys, strlen(l->keys));
-			rect_put_cut(r, 2 + keys, y, r.w - 3 - keys, STYLE_NORMAL, l->help, strlen(l->help));
-		}
+	if (r.w != s->w)
+		lay_out(s, r.w);
+	list_resize(&s->list, s->list.n, r.h);
+	for (int y = 0; y < r.h && s->list.top + (u64)y < s->list.n; y++) {
+		draw_row(s, r, y, (u32)s->list.top + (u32)y);
 		if (s->list.top + (u64)y == s->list.at) {
 			rect_cursor_row(r, y);
 			rect_cursor(r, 0, y);
@@ -155,11 +219,33 @@ static void draw(struct view *v, struct rect r)
 	}
 }
 
+static size_t row(struct view *v)
+{
+	struct help *s = view_state(v);
+	return s->line_at[s->list.at];
+}
+
+/* Enter does what the line is about, on the screen it is about. */
+static enum act_result do_it(struct view *v)
+{
+	struct help *s = view_state(v);
+	struct app *a = v->app;
+	enum action action = s->lines[row(v)].action;
+	if (action == ACT_NONE)
+		return VIEW_HANDLED;
+	app_close_top(a);
+	if (action != ACT_HELP)
+		app_act(a, action, 0);
+	return VIEW_HANDLED;
+}
+
 static enum act_result act(struct view *v, enum action a, int count)
 {
 	struct help *s = view_state(v);
 	if (a == ACT_HELP)
 		return VIEW_CLOSE;
+	if (a == ACT_OPEN)
+		return do_it(v);
 	return list_act(&s->list, a, count) ? VIEW_HANDLED : VIEW_IGNORED;
 }
 
@@ -183,12 +269,8 @@ static bool row_text(struct view *v, size_t row, struct buf *out)
 
 static void go_row(struct view *v, size_t row)
 {
-	list_go(&((struct help *)view_state(v))->list, row);
-}
-
-static size_t row(struct view *v)
-{
-	return ((struct help *)view_state(v))->list.at;
+	struct help *s = view_state(v);
+	list_go(&s->list, s->row_of[row]);
 }
 
 const struct view_class view_help = {
@@ -196,7 +278,7 @@ const struct view_class view_help = {
 	.title = "help",
 	.size = sizeof(struct help),
 	.text_rows = true,
-	.hints = {{ACT_SEARCH, "search"}, {ACT_NEXT_HIT, "next"}, {ACT_CLOSE, "close"}},
+	.hints = {{ACT_OPEN, "do it"}, {ACT_SEARCH, "search"}, {ACT_NEXT_HIT, "next"}, {ACT_CLOSE, "close"}},
 	.open = open,
 	.close = close,
 	.draw = draw,

@@ -291,7 +291,7 @@ const struct view_class view_lens = {
     .size = sizeof(struct lens_view),
     .text_rows = true,
     .hints = {{ACT_TYPE, "type"},
-	      {ACT_RIGHT, "token"},
+	      {ACT_RIGHT, "token", ACT_LEFT},
 	      {ACT_DOWN, "layer"},
 	      {ACT_OPTIONS, "target"},
 	      {ACT_WIDTH, "width"},

@@ -302,6 +302,7 @@ static bool is_mine(enum action a)
 	switch (a) {
 	case ACT_LEFT: case ACT_RIGHT: case ACT_UP: case ACT_DOWN:
 	case ACT_PAN_LEFT: case ACT_PAN_RIGHT: case ACT_PAN_UP: case ACT_PAN_DOWN:
+	case ACT_HALF_DOWN: case ACT_HALF_UP: case ACT_PAGE_DOWN: case ACT_PAGE_UP:
 	case ACT_MORE: case ACT_LESS: case ACT_CENTRE: case ACT_FIT: case ACT_NEXT_HIT: case ACT_PREVIOUS_HIT:
 	case ACT_NEXT_FEATURE: case ACT_PREVIOUS_FEATURE:
 		return true;
@@ -316,6 +317,8 @@ static const char *why_not(struct view *v, enum action a)
 	f64 x, y;
 	if (!s->grid && is_mine(a))
 		return "the map is still being sorted";
+	if (a == ACT_FIRST || a == ACT_LAST)
+		return "a map has no first line: f shows all of it, ] goes on";
 	if (a == ACT_CENTRE && !map_grid_at(s->grid, s->current, &x, &y))
 		return "this feature has no place on the map";
 	return NULL;
@@ -331,8 +334,8 @@ static enum act_result act(struct view *v, enum action a, int count)
 	case ACT_DOWN: walk(v, 0, 1, count); return VIEW_HANDLED;
 	case ACT_PAN_LEFT: pan(v, -1, 0, count); return VIEW_HANDLED;
 	case ACT_PAN_RIGHT: pan(v, 1, 0, count); return VIEW_HANDLED;
-	case ACT_PAN_UP: pan(v, 0, -1, count); return VIEW_HANDLED;
-	case ACT_PAN_DOWN: pan(v, 0, 1, count); return VIEW_HANDLED;
+	case ACT_PAN_UP: case ACT_HALF_UP: case ACT_PAGE_UP: pan(v, 0, -1, count); return VIEW_HANDLED;
+	case ACT_PAN_DOWN: case ACT_HALF_DOWN: case ACT_PAGE_DOWN: pan(v, 0, 1, count); return VIEW_HANDLED;
 	case ACT_MORE: zoom(v, MAX(count, 1)); return VIEW_HANDLED;
 	case ACT_LESS: zoom(v, -MAX(count, 1)); return VIEW_HANDLED;
 	case ACT_FIT: fit(s); return VIEW_HANDLED;
@@ -468,7 +471,7 @@ static void draw(struct view *v, struct rect r)
 const struct view_class view_map = {
 	.name = "map",
 	.size = sizeof(struct map_view),
-	.hints = {{ACT_OPEN, "open"}, {ACT_MORE, "zoom in"}, {ACT_LESS, "out"}, {ACT_FIT, "fit"},
+	.hints = {{ACT_OPEN, "open"}, {ACT_MORE, "zoom", ACT_LESS}, {ACT_FIT, "fit"},
 		  {ACT_SEARCH, "light up"}, {ACT_NEXT_HIT, "hit"}, {ACT_CENTRE, "centre"}, {ACT_GO_GRAPH, "graph"}},
 	.open = open_map,
 	.close = close_map,

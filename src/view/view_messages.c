@@ -53,6 +53,12 @@ static enum act_result act(struct view *v, enum action a, int count)
 	return list_act(view_state(v), a, count) ? VIEW_HANDLED : VIEW_IGNORED;
 }
 
+static const char *why_not(struct view *v, enum action a)
+{
+	(void)v;
+	return a == ACT_OPEN ? "a message has no page of its own" : NULL;
+}
+
 static size_t n_rows(struct view *v)
 {
 	return v->app->n_log;
@@ -85,6 +91,7 @@ const struct view_class view_messages = {
 	.open = open,
 	.draw = draw,
 	.act = act,
+	.why_not = why_not,
 	.n_rows = n_rows,
 	.row_text = row_text,
 	.go_row = go_row,

@@ -207,7 +207,7 @@ const struct view_class view_options = {
 	.title = "options",
 	.size = sizeof(struct list),
 	.text_rows = true,
-	.hints = {{ACT_OPEN, "change"}, {ACT_RIGHT, "next"}, {ACT_EXPORT, "keep"}, {ACT_SEARCH, "search"},
+	.hints = {{ACT_RIGHT, "choice", ACT_LEFT}, {ACT_OPEN, "change"}, {ACT_EXPORT, "keep"}, {ACT_SEARCH, "search"},
 		  {ACT_CLOSE, "close"}},
 	.open = open,
 	.draw = draw,

@@ -42,17 +42,26 @@ static int fuzzy(const char *wish, const char *name)
 	return score;
 }
 
-static void narrow(struct palette *s)
+static struct view *below(struct view *v)
 {
+	return v->app->at ? v->app->stack[v->app->at - 1] : v;
+}
+
+static void narrow(struct view *v)
+{
+	struct palette *s = view_state(v);
 	const char *wish = s->prompt.text.s;
 	s->n = 0;
 	for (int i = 1; i < N_ACTIONS; i++) {
 		const struct action_info *info = app_action_info((enum action)i);
 		int score = fuzzy(wish, info->name) * 4;
-		if (!score && strlen(wish) >= 3 && strstr(info->help, wish))
+		if (!score && strlen(wish) >= 3 && strstr(app_action_help((enum action)i, below(v)->class->name), wish))
 			score = 1;
 		if (!score || i == ACT_PALETTE)
 			continue;
+		/* of equals those that do something here go before */
+		const char *contexts = info->contexts;
+		score = 2 * score + (!strcmp(contexts, "all") || key_in_context(contexts, below(v)->class->name));
 		size_t at = s->n++;
 		while (at > 0 && s->found[at - 1].score < score) {
 			s->found[at] = s->found[at - 1];
@@ -70,7 +79,7 @@ static int open(struct view *v, const struct target *t, struct err *e)
 	(void)t;
 	(void)e;
 	prompt_init(&s->prompt, NULL, NULL);
-	narrow(s);
+	narrow(v);
 	return 0;
 }
 
@@ -79,23 +88,18 @@ static void close(struct view *v)
 	prompt_release(&((struct palette *)view_state(v))->prompt);
 }
 
-static struct view *below(struct view *v)
-{
-	return v->app->at ? v->app->stack[v->app->at - 1] : v;
-}
-
 static void draw_line(struct view *v, struct rect r, int y, enum action action)
 {
 	const struct action_info *info = app_action_info(action);
 	struct view *under = below(v);
-	const char *why = under->class->why_not ? under->class->why_not(under, action) : NULL;
+	const char *why = app_why_not(v->app, under, action);
 	const struct key_binding *k = keymap_find(&v->app->keymap, under->class->name, (int)action);
 	struct buf keys = BUF_INIT;
 	if (k)
 		key_add_seq(&keys, &k->seq);
 	rect_put(r, 2, y, 20, why ? STYLE_DIM : STYLE_NORMAL, info->name, strlen(info->name));
 	rect_put(r, 23, y, 6, STYLE_FOOTER_KEY, keys.s, keys.n);
-	const char *words = why ? why : info->help;
+	const char *words = why ? why : app_action_help(action, under->class->name);
 	rect_put_cut(r, 30, y, r.w - 31, STYLE_DIM, words, strlen(words));
 	buf_release(&keys);
 }
@@ -208,7 +212,7 @@ static bool key(struct view *v, u32 k)
 	switch (prompt_key(&s->prompt, k)) {
 	case PROMPT_COMMIT: commit(v); break;
 	case PROMPT_CANCEL: app_close_top(v->app); break;
-	case PROMPT_CHANGED: narrow(s); break;
+	case PROMPT_CHANGED: narrow(v); break;
 	default: break;
 	}
 	return true;

@@ -353,6 +353,12 @@ static enum act_result act(struct view *v, enum action a, int count)
 	case ACT_UP:
 		move(v, -n);
 		return VIEW_HANDLED;
+	case ACT_FIRST:
+		move(v, INT32_MIN);
+		return VIEW_HANDLED;
+	case ACT_LAST:
+		move(v, INT32_MAX);
+		return VIEW_HANDLED;
 	case ACT_NEXT_PANE:
 	case ACT_PREVIOUS_PANE:
 		s->in_list = !s->in_list;
@@ -481,7 +487,7 @@ const struct view_class view_steer = {
 	.name = "steer",
 	.title = "steer",
 	.size = sizeof(struct steer_view),
-	.hints = {{ACT_RIGHT, "strength"}, {ACT_SORT, "method"}, {ACT_ROW_ADD, "add"}, {ACT_OPEN, "run"},
+	.hints = {{ACT_RIGHT, "strength", ACT_LEFT}, {ACT_SORT, "method"}, {ACT_ROW_ADD, "add"}, {ACT_OPEN, "run"},
 		  {ACT_TYPE, "prompt"}, {ACT_COMPARE, "diff"}, {ACT_OPTIONS, "options"},
 		  {ACT_NEXT_PANE, "runs"}},
 	.open = open_steer,

@@ -413,7 +413,7 @@ const struct view_class view_text = {
 	.name = "text",
 	.title = "text",
 	.size = sizeof(struct text_view),
-	.hints = {{ACT_TYPE, "type"}, {ACT_RIGHT, "token"}, {ACT_SORT, "rank"}, {ACT_OPEN, "open"},
+	.hints = {{ACT_TYPE, "type"}, {ACT_RIGHT, "token", ACT_LEFT}, {ACT_SORT, "rank"}, {ACT_OPEN, "open"},
 		  {ACT_RANGE, "range"}, {ACT_COMPARE, "and not"}, {ACT_NEXT_PANE, "heat"},
 		  {ACT_OPTIONS, "options"}, {ACT_GO_LENS, "lens"}},
 	.open = open_text,

@@ -2,7 +2,8 @@
 # Any keys in any order at any size, half of them without waiting for what is being computed, with models that
 # die, hold back or never come: the program must end by itself, with status 0 and no word on stderr, still take
 # a label then, and nothing that was labelled may be lost: what is in labels.db must be sound and hold a label
-# that was given before, and the one given last; also when a second run is killed in the middle.  Keys are drawn
+# that was given before, and the one given last; also when a second run is killed in the middle.  And each key that a screen
+# takes does something there, or says why not.  Keys are drawn
 # from a seed (SEEDS, KEYS lines each), so that what fails can be run again.
 t=$(mktemp -d) || exit 1
 trap 'rm -rf "$t"' EXIT
@@ -30,7 +31,7 @@ draw() { # seed: a key script on stdout
 }
 last_words() { # out of whatever is open, one more label
 	printf '%s\n' 'keys <Esc> <Esc> <Esc> <Esc> <Esc>' wait 'size 80x24' 'keys #' 'type 510' 'keys <Enter> e <C-u>' \
-		'type kept to the end' 'keys <Enter> <Esc> gl' dump
+		'type kept to the end' 'keys <Enter> <Esc> gl' 'size 200x200' dump
 }
 label_of() {
 	"$FEATLAS" show "$t/w/a.atlas" "$1" --json | sed -n 's/.*"text":"\([^"]*\)","source":"person".*/\1/p'
@@ -55,6 +56,7 @@ for seed in ${SEEDS:-12 21 34 43}; do
 	[ $status = 0 ] || fault="$fault; status $status"
 	[ ! -s "$t/err" ] || fault="$fault; $(tail -1 "$t/err")"
 	grep -q 'messages' "$t/out" || fault="$fault; it did not come to the end"
+	! grep -q 'does nothing on this screen' "$t/out" || fault="$fault; $(grep -m1 'does nothing on this screen' "$t/out")"
 	[ "$(label_of 510)" = "kept to the end" ] || fault="$fault; the last label is lost"
 	for round in whole killed; do
 		sound=$("$FEATLAS" verify "$t/w/a.atlas" 2>&1)
