@@ -9,9 +9,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const f32 STEP = 0.5f, BIG_STEP = 2.0f, MOST = 50.0f; /* in units */
+static const f32 STEP = 0.25f, BIG_STEP = 1.0f, FIRST = 1.25f, MOST = 50.0f; /* in units */
 
 /* ---- rows ---- */
+
+struct dose_range steer_range(struct view *v, const struct steer_spec *row, enum intervention_where where)
+{
+	struct dose_range k = {.onset = NAN, .collapse = NAN, .collapse_low = NAN, .from = NAN, .to = NAN};
+	if (!dose_find(app_session(v->app), row, where, &k))
+		return k;
+	struct steer_spec one = *row;
+	one.strength = 1;
+	one.times_max = true;
+	f32 unit = steer_unit(v, row), max = k.times_max == row->times_max ? 1 : steer_coefficient(v, &one);
+	f32 by = k.times_max || k.times_max == row->times_max ? max / unit : 1 / (max * unit);
+	k.onset *= by;
+	k.collapse *= by;
+	k.collapse_low *= by;
+	k.from *= by;
+	k.to *= by;
+	return k;
+}
+
+struct steer_spec steer_new_row(struct view *v, u32 feature, enum intervention_where where)
+{
+	struct steer_spec row = {.feature = feature, .method = STEER_ADD, .where = -1,
+				 .times_max = app_session(v->app)->atlas->store != NULL};
+	struct dose_range k = steer_range(v, &row, where);
+	f32 end = isnan(k.collapse) ? k.to : k.collapse, middle = STEP * floorf((k.onset + end) / 2 / STEP);
+	row.strength = (isnan(middle) ? FIRST : middle) * steer_unit(v, &row);
+	return row;
+}
 
 static bool add_row(struct view *v, u32 feature)
 {
@@ -26,10 +54,7 @@ static bool add_row(struct view *v, u32 feature)
 		return false;
 	}
 	s->row = s->ask.n_rows;
-	struct steer_spec *row = &s->ask.row[s->ask.n_rows++];
-	*row = (struct steer_spec){.feature = feature, .method = STEER_ADD, .where = -1,
-				   .times_max = app_session(v->app)->atlas->store != NULL};
-	row->strength = 2.0f * steer_unit(v, row);
+	s->ask.row[s->ask.n_rows++] = steer_new_row(v, feature, s->ask.where);
 	return true;
 }
 
@@ -97,6 +122,8 @@ static void next_method(struct view *v)
 	/* what these two are for, as in --feature */
 	units = row->method == STEER_ORTHOGONAL ? 0 : row->method == STEER_CAP ? 1 : units;
 	row->strength = units * steer_unit(v, row);
+	if (row->method == STEER_ADD)
+		row->strength = steer_new_row(v, row->feature, s->ask.where).strength;
 	steer_changed(v);
 }
 
@@ -120,12 +147,33 @@ static void apply_typed(struct view *v)
 		row->strength = s->before.strength;
 }
 
+bool steer_is_minus(const struct steer_view *s)
+{
+	return s->n_typed == 1 && s->typed[0] == '-';
+}
+
+/* A step down at once; a digit that follows makes it a negative number instead. */
+static void minus(struct view *v)
+{
+	struct steer_view *s = view_state(v);
+	s->before = s->ask.row[s->row];
+	s->n_typed = 1;
+	strcpy(s->typed, "-");
+	change_strength(v, -STEP);
+}
+
+static const char *why_not(struct view *v, enum action a);
+
 static bool key(struct view *v, u32 k)
 {
 	struct steer_view *s = view_state(v);
-	bool number = (k >= '0' && k <= '9') || k == '-' || (k == '.' && s->n_typed);
+	bool number = (k >= '0' && k <= '9') || (k == '.' && s->n_typed);
 	if (s->in_list || !s->ask.n_rows)
 		return false;
+	if (k == '-' && (!s->n_typed || steer_is_minus(s)) && !why_not(v, ACT_LESS)) {
+		minus(v);
+		return true;
+	}
 	if (number && s->n_typed + 1 < sizeof s->typed) {
 		if (!s->n_typed)
 			s->before = s->ask.row[s->row];
@@ -253,6 +301,8 @@ static const char *why_not(struct view *v, enum action a)
 	case ACT_RIGHT:
 	case ACT_BIG_LEFT:
 	case ACT_BIG_RIGHT:
+	case ACT_MORE:
+	case ACT_LESS:
 		if (rows && s->ask.row[s->row].method == STEER_ABLATE)
 			return "ablate takes the feature out: it has no strength; s changes the method";
 		return rows ? NULL : "no feature here: a adds one";
@@ -280,9 +330,11 @@ static enum act_result act_row(struct view *v, enum action a, f32 n)
 {
 	switch (a) {
 	case ACT_LEFT:
+	case ACT_LESS:
 		change_strength(v, -n * STEP);
 		return VIEW_HANDLED;
 	case ACT_RIGHT:
+	case ACT_MORE:
 		change_strength(v, n * STEP);
 		return VIEW_HANDLED;
 	case ACT_BIG_LEFT:

@@ -4,6 +4,7 @@
 #define FEATLAS_VIEW_STEER_H
 
 #include "backend/steer.h"
+#include "session/dose.h"
 #include "view/app.h"
 
 #include <pthread.h>
@@ -71,6 +72,11 @@ struct steer_view {
 f32 steer_unit(struct view *v, const struct steer_spec *row);
 
 /* ---- the screen itself (view_steer.c, view_steer_options.c) ---- */
+/* A row as it is added: in the middle of the working range that was measured, in quarters, else at 1.25 units. */
+struct steer_spec steer_new_row(struct view *v, u32 feature, enum intervention_where where);
+/* What a sweep has measured of a row, in units: NaN where nothing is kept. */
+struct dose_range steer_range(struct view *v, const struct steer_spec *row, enum intervention_where where);
+bool steer_is_minus(const struct steer_view *s); /* a "-" was typed, and no digit yet */
 /* Rows, prompt or options have changed: runs again where that is switched on. */
 void steer_changed(struct view *v);
 void steer_options(struct view *v); /* a menu */

@@ -2,7 +2,6 @@
 /* view_steer_draw.c - the steering screen in cells: rows with sliders, two streams, figures. */
 #include "view/view_steer.h"
 #include "base/mem.h"
-#include "session/dose.h"
 #include "ui/words.h"
 
 #include <math.h>
@@ -33,7 +32,7 @@ static void draw_prompt(struct view *v, struct rect r, int y)
 	buf_release(&tail);
 }
 
-/* "2.0x = 14.6"; a strength that is being typed stands as typed. */
+/* "1.25x = 14.6"; a strength that is being typed stands as typed. */
 static void strength_words(struct view *v, const struct steer_spec *row, bool typing, bool brief,
 			   char out[48])
 {
@@ -45,29 +44,11 @@ static void strength_words(struct view *v, const struct steer_spec *row, bool ty
 	}
 	bool times = steer_in_maxima(row);
 	int n = typing ? snprintf(out, 48, "%s%s", s->typed, times ? "x" : "")
-		       : snprintf(out, 48, "%.1f%s", (double)row->strength, times ? "x" : "");
+		       : snprintf(out, 48, times ? "%.2fx" : "%.1f", (double)row->strength);
 	if (brief || !times)
 		return;
 	view_format_value(c, steer_coefficient(v, row));
-	snprintf(out + n, 48 - (size_t)n, "%*s= %s", MAX(6 - n, 1), "", c);
-}
-
-/* What a sweep has measured of a row, in the slider's units: NaN where nothing is kept. */
-static struct dose_range range_of(struct view *v, const struct steer_spec *row)
-{
-	struct steer_view *s = view_state(v);
-	struct dose_range k = {.onset = NAN, .collapse = NAN, .collapse_low = NAN};
-	if (!dose_find(app_session(v->app), row, s->ask.where, &k))
-		return k;
-	struct steer_spec one = *row;
-	one.strength = 1;
-	one.times_max = true;
-	f32 unit = steer_unit(v, row), max = k.times_max == row->times_max ? 1 : steer_coefficient(v, &one);
-	f32 by = k.times_max || k.times_max == row->times_max ? max / unit : 1 / (max * unit);
-	k.onset *= by;
-	k.collapse *= by;
-	k.collapse_low *= by;
-	return k;
+	snprintf(out + n, 48 - (size_t)n, "%*s= %s", MAX(7 - n, 1), "", c);
 }
 
 static void draw_mark(struct rect r, int x, int y, f32 units, enum style style, u32 cp)
@@ -117,14 +98,14 @@ static void draw_row(struct view *v, struct rect r, int y, size_t i)
 	const char *method = steer_spec_method(row->method);
 	int n = MAX((int)strlen(method) + 2, 8), tail = (slider ? 27 : 0) + (brief ? 6 : 14) + n;
 	char words[48];
-	strength_words(v, row, here && s->n_typed, brief, words);
+	strength_words(v, row, here && s->n_typed && !steer_is_minus(s), brief, words);
 	rect_puts(r, 0, y, STYLE_MARK, i == s->row ? ">" : " ");
 	int room = MAX(r.w - 2 - tail, 6), x = r.w - tail;
 	draw_condition(r, 2, y, &room, row);
 	view_put_feature(v, r, 2, y, room, row->feature);
 	rect_puts(r, x + 1, y, STYLE_NORMAL, method);
 	rect_puts(r, x + n, y, STYLE_NUMBER, words);
-	struct dose_range range = range_of(v, row);
+	struct dose_range range = steer_range(v, row, s->ask.where);
 	if (slider && row->method != STEER_ABLATE)
 		draw_slider(r, r.w - 26, y, row->strength / steer_unit(v, row), &range, here ? STYLE_MARK : STYLE_NUMBER);
 	if (here) {
@@ -365,7 +346,7 @@ static void draw_legend(struct view *v, struct rect r, int y)
 	struct steer_view *s = view_state(v);
 	bool begins = false, ends = false;
 	for (size_t i = 0; i < s->ask.n_rows && r.w >= 72; i++) {
-		struct dose_range k = range_of(v, &s->ask.row[i]);
+		struct dose_range k = steer_range(v, &s->ask.row[i], s->ask.where);
 		begins = begins || !isnan(k.onset);
 		ends = ends || !isnan(k.collapse) || !isnan(k.collapse_low);
 	}

@@ -15,10 +15,7 @@ static void add_row(struct view *v, u32 feature)
 	struct sweep_view *s = view_state(v);
 	if (s->ask.n_rows == STEER_ROWS)
 		return;
-	struct steer_spec *row = &s->ask.row[s->ask.n_rows++];
-	*row = (struct steer_spec){.feature = feature, .method = STEER_ADD, .where = -1,
-				   .times_max = app_session(v->app)->atlas->store != NULL};
-	row->strength = 2.0f * steer_unit(v, row);
+	s->ask.row[s->ask.n_rows++] = steer_new_row(v, feature, s->ask.where);
 }
 
 static void take_rows(struct view *v, const struct target *t)
