@@ -166,6 +166,27 @@ struct query *db_query(struct db *d, size_t i)
 	return q->s ? q : NULL;
 }
 
+struct query *db_walk(struct db *d, size_t i)
+{
+	struct query q = {0};
+	if (sqlite3_prepare_v2(d->file, d->sql[i], -1, &q.s, NULL) != SQLITE_OK)
+		return NULL;
+	struct query *own = xmalloc(sizeof *own);
+	*own = q;
+	return own;
+}
+
+void query_free(struct query *q)
+{
+	sqlite3_finalize(q->s);
+	free(q);
+}
+
+i64 db_last_id(const struct db *d)
+{
+	return sqlite3_last_insert_rowid(d->file);
+}
+
 void query_set_number(struct query *q, int at, i64 v)
 {
 	sqlite3_bind_int64(q->s, at, v);

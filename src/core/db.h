@@ -37,6 +37,10 @@ bool db_in_transaction(const struct db *d);
 
 /* Statement i, prepared at its first use and ready to be bound; NULL if it does not fit the database. */
 struct query *db_query(struct db *d, size_t i);
+/* The same of its own, to be walked while others are asked; the caller frees it before the database closes. */
+struct query *db_walk(struct db *d, size_t i);
+void query_free(struct query *q);
+i64 db_last_id(const struct db *d); /* of the row that was inserted last */
 /* Parameters count from 1, columns from 0.  Text is borrowed until the query is done. */
 void query_set_number(struct query *q, int at, i64 v);
 void query_set_text(struct query *q, int at, const char *s /* NULL: the value NULL */);

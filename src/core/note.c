@@ -127,7 +127,7 @@ int note_each(struct note *n, enum note_kind kind, note_fn fn, void *context, st
 	enum query_got r;
 	if (note_attach(n))
 		return n->broken ? err_set(e, ERR_DAMAGED, "%s", n->why) : 0;
-	if (!(q = db_query(n->db, EACH)))
+	if (!(q = db_walk(n->db, EACH))) /* its own: fn may read the notes too */
 		return note_fail(n, e);
 	query_set_number(q, 1, kind);
 	while ((r = query_step(q)) == QUERY_ROW) {
@@ -141,7 +141,7 @@ int note_each(struct note *n, enum note_kind kind, note_fn fn, void *context, st
 		free(text);
 	}
 	int failed = r == QUERY_DONE ? 0 : note_fail(n, e);
-	query_reset(q);
+	query_free(q);
 	return failed;
 }
 
@@ -214,7 +214,7 @@ int note_each_run(struct note *n, void (*fn)(void *, const char *hash, const cha
 	enum query_got r;
 	if (note_attach(n))
 		return 0;
-	if (!(q = db_query(n->db, EACH_RUN)))
+	if (!(q = db_walk(n->db, EACH_RUN))) /* its own: fn may read the notes too */
 		return note_fail(n, e);
 	while ((r = query_step(q)) == QUERY_ROW) {
 		char *hash = note_column(q, 0, true), *json = note_column(q, 1, false);
@@ -224,6 +224,6 @@ int note_each_run(struct note *n, void (*fn)(void *, const char *hash, const cha
 		free(json);
 	}
 	int bad = r == QUERY_DONE ? 0 : note_fail(n, e);
-	query_reset(q);
+	query_free(q);
 	return bad;
 }

@@ -36,7 +36,10 @@ int note_rating(struct note *n, u32 feature); /* 0: none */
 int note_set_note(struct note *n, u32 feature, const char *text, struct err *e); /* "" or NULL clears */
 char *note_note(struct note *n, u32 feature); /* owned, may have newlines, or NULL */
 char *note_clean_tag(const char *tag, struct err *e); /* as it is kept, owned; NULL where it is not one word */
-int note_toggle_tag(struct note *n, u32 feature, const char *tag, bool *now, struct err *e); /* one word */
+/* A tag is one word.  Given to all of the features or taken from all, and undone, as one edit. */
+int note_tag(struct note *n, const u32 *features, size_t count, const char *tag, bool on, struct err *e);
+/* Takes it from all if all have it, else gives it to all; *now (or NULL): they have it. */
+int note_toggle_tag(struct note *n, const u32 *features, size_t count, const char *tag, bool *now, struct err *e);
 char *note_tags(struct note *n, u32 feature); /* "places tour", owned, or NULL */
 int note_set_bookmark(struct note *n, char letter, u32 feature, struct err *e); /* letter or digit */
 bool note_bookmark(struct note *n, char letter, u32 *feature);
@@ -48,7 +51,7 @@ char *note_quiz(struct note *n, u32 feature, const char *method); /* owned, or N
 
 /* All that people set, by kind, then feature, then name: calls fn for each.  name is the tag,
  * the bookmark's letter or the quiz's method; text is the label, the note, the rating's digit, the quiz,
- * else "".  Text is valid UTF-8, and on one line unless it is a note. */
+ * else "".  Text is valid UTF-8, and on one line unless it is a note.  fn may read notes, and walk them too. */
 enum note_kind { NOTE_LABEL, NOTE_RATING, NOTE_NOTE, NOTE_TAG, NOTE_BOOKMARK, NOTE_QUIZ, NOTE_KINDS };
 typedef void (*note_fn)(void *context, u32 feature, const char *name, const char *text, i64 when);
 int note_each(struct note *n, enum note_kind kind, note_fn fn, void *context, struct err *e);
@@ -62,7 +65,7 @@ int note_verify(struct note *n, u32 n_features, void (*say)(void *, const char *
 /* Grows with every edit, other programs' included: callers cache by it. */
 u64 note_revision(struct note *n);
 
-/* Takes back the newest edit that is not undone; *said (or NULL) is an owned sentence ("took
+/* Takes back the newest edit that is not undone, with those made at once with it; *said (or NULL) is an owned sentence ("took
  * back the label of #12").  ERR_NOT_FOUND when there is nothing.  A new edit forgets what
  * could be redone; the log keeps it. */
 int note_undo(struct note *n, char **said, struct err *e);

@@ -33,6 +33,7 @@ static int put(struct note *n, int kind, i64 feature, const char *name, const ch
 struct entry {
 	int kind;
 	i64 feature, ref, before_time, time;
+	i64 with; /* of an edit: the first of those made at once, or 0 */
 	char *name, *before, *after; /* owned */
 };
 
@@ -70,21 +71,32 @@ static int end_edit(struct note *n, int r, struct err *e)
 	return -1;
 }
 
-/* One edit: a transaction of value, log and pile.  after NULL takes the value away. */
-static int edit(struct note *n, enum note_kind kind, i64 feature, const char *name, const char *after, struct err *e)
+/* Within a transaction: value, log and pile.  after NULL takes the value away.  *first gets the number
+ * of the first of several made at once, 0 before it. */
+static int change(struct note *n, enum note_kind kind, i64 feature, const char *name, const char *after, i64 *first,
+		  struct err *e)
 {
-	if (note_attach_to_write(n, e) || run_sql(n, "BEGIN IMMEDIATE", e))
-		return -1;
-	struct entry l = {.kind = (int)kind, .feature = feature, .name = xstrdup(name)};
+	struct entry l = {.kind = (int)kind, .feature = feature, .name = xstrdup(name), .ref = *first};
 	l.before = note_get(n, kind, feature, name, &l.before_time);
 	l.after = after ? xstrdup(after) : NULL;
 	int r = 0;
 	bool same = l.before && after ? !strcmp(l.before, after) : !l.before && !after;
-	if (!same)
-		r = put(n, l.kind, feature, name, after, time(NULL), e) || append(n, "edit", &l, e) ||
-		    note_finish(n, db_query(n->db, PUSH), e) || note_finish(n, db_query(n->db, FORGET), e);
+	if (!same) {
+		r = put(n, l.kind, feature, name, after, time(NULL), e) || append(n, "edit", &l, e);
+		*first = *first ? *first : db_last_id(n->db);
+		r = r || note_finish(n, db_query(n->db, PUSH), e) || note_finish(n, db_query(n->db, FORGET), e);
+	}
 	entry_release(&l);
-	return end_edit(n, r, e);
+	return r ? -1 : 0;
+}
+
+/* One edit: a transaction. */
+static int edit(struct note *n, enum note_kind kind, i64 feature, const char *name, const char *after, struct err *e)
+{
+	i64 first = 0;
+	if (note_attach_to_write(n, e) || run_sql(n, "BEGIN IMMEDIATE", e))
+		return -1;
+	return end_edit(n, change(n, kind, feature, name, after, &first, e), e);
 }
 
 /* Cleaned text with no blanks at its ends, or NULL with an error where it is too long. */
@@ -139,18 +151,36 @@ char *note_clean_tag(const char *tag, struct err *e)
 	return NULL;
 }
 
-int note_toggle_tag(struct note *n, u32 feature, const char *tag, bool *now, struct err *e)
+int note_tag(struct note *n, const u32 *features, size_t count, const char *tag, bool on, struct err *e)
+{
+	i64 first = 0;
+	int r = 0;
+	char *s = note_clean_tag(tag, e);
+	if (!s || note_attach_to_write(n, e) || run_sql(n, "BEGIN IMMEDIATE", e)) {
+		free(s);
+		return -1;
+	}
+	for (size_t i = 0; i < count && !r; i++)
+		r = change(n, NOTE_TAG, features[i], s, on ? "" : NULL, &first, e);
+	free(s);
+	return end_edit(n, r, e);
+}
+
+int note_toggle_tag(struct note *n, const u32 *features, size_t count, const char *tag, bool *now, struct err *e)
 {
 	char *s = note_clean_tag(tag, e);
+	bool all = true;
 	if (!s)
 		return -1;
-	char *had = note_get(n, NOTE_TAG, feature, s, NULL);
-	int r = edit(n, NOTE_TAG, feature, s, had ? NULL : "", e);
-	if (!r && now)
-		*now = !had;
-	free(had);
+	for (size_t i = 0; i < count && all; i++) {
+		char *had = note_get(n, NOTE_TAG, features[i], s, NULL);
+		all = had != NULL;
+		free(had);
+	}
 	free(s);
-	return r;
+	if (now)
+		*now = !all;
+	return note_tag(n, features, count, tag, !all, e);
 }
 
 int note_set_bookmark(struct note *n, char letter, u32 feature, struct err *e)
@@ -191,6 +221,7 @@ static int read_entry(struct note *n, i64 seq, struct entry *l, struct err *e)
 		l->before_time = query_number(q, 4);
 		l->after = note_column(q, 5, l->kind != NOTE_NOTE);
 		l->time = query_number(q, 6);
+		l->with = query_number(q, 7);
 	} else {
 		r = got == QUERY_DONE ? err_set(e, ERR_DAMAGED, "'%s' has lost entry %lld of its log", n->path,
 						 (long long)seq)
@@ -204,9 +235,11 @@ static int read_entry(struct note *n, i64 seq, struct entry *l, struct err *e)
 	return r;
 }
 
-static char *sentence(bool undo, const struct entry *l)
+static char *sentence(bool undo, const struct entry *l, size_t count)
 {
 	const char *verb = undo ? "took back" : "put back", *what = kind_words[l->kind];
+	if (count > 1)
+		return xasprintf("%s the %s '%s' of %zu features", verb, what, l->name, count);
 	if (l->kind == NOTE_BOOKMARK)
 		return xasprintf("%s the bookmark '%s'", verb, l->name);
 	if (l->kind == NOTE_TAG)
@@ -239,6 +272,26 @@ static int mark(struct note *n, i64 seq, bool undone, struct err *e)
 	return note_finish(n, q, e);
 }
 
+/* The next entry on the way, if it was made at once with those numbered `with`; 0: any.  1: it was not. */
+static int move_one(struct note *n, bool undo, i64 *with, struct entry *l, struct err *e)
+{
+	struct err none = {0};
+	i64 seq = find_entry(n, undo, *with ? &none : e);
+	*l = (struct entry){0};
+	if (seq < 0)
+		return *with && none.code == ERR_NOT_FOUND ? 1 : -1;
+	if (read_entry(n, seq, l, e))
+		return -1;
+	i64 group = l->with ? l->with : seq;
+	if (*with && group != *with)
+		return 1;
+	*with = group;
+	return put(n, l->kind, l->feature, l->name, undo ? l->before : l->after, undo ? l->before_time : l->time, e) ||
+			       append(n, undo ? "undo" : "redo", l, e) || mark(n, seq, undo, e)
+		       ? -1
+		       : 0;
+}
+
 static int move(struct note *n, bool undo, char **said, struct err *e)
 {
 	if (said)
@@ -247,19 +300,21 @@ static int move(struct note *n, bool undo, char **said, struct err *e)
 		return err_set(e, ERR_NOT_FOUND, "there is nothing to %s", undo ? "undo" : "redo");
 	if (note_attach_to_write(n, e) || run_sql(n, "BEGIN IMMEDIATE", e))
 		return -1;
-	struct entry l = {0};
-	i64 seq = find_entry(n, undo, e);
-	int r = seq < 0 ? -1 : read_entry(n, seq, &l, e);
-	if (!r) {
-		r = put(n, l.kind, l.feature, l.name, undo ? l.before : l.after, undo ? l.before_time : l.time, e) ||
-		    append(n, undo ? "undo" : "redo", &l, e) || mark(n, seq, undo, e);
-		r = end_edit(n, r, e);
-		if (!r && said)
-			*said = sentence(undo, &l);
-		entry_release(&l);
-		return r;
+	struct entry l, last = {0};
+	i64 with = 0;
+	size_t count = 0;
+	int r;
+	while (!(r = move_one(n, undo, &with, &l, e))) {
+		entry_release(&last);
+		last = l;
+		count++;
 	}
-	return end_edit(n, r, e);
+	entry_release(&l);
+	r = end_edit(n, r < 0 ? -1 : 0, e);
+	if (!r && said)
+		*said = sentence(undo, &last, count);
+	entry_release(&last);
+	return r;
 }
 
 int note_undo(struct note *n, char **said, struct err *e)

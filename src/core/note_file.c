@@ -38,7 +38,7 @@ static const char *const sql[N_STATEMENTS] = {
 	[NEWEST_DONE] = "SELECT max(seq) FROM pile WHERE NOT undone",
 	[OLDEST_UNDONE] = "SELECT min(seq) FROM pile WHERE undone",
 	[MARK] = "UPDATE pile SET undone = ?2 WHERE seq = ?1",
-	[ENTRY] = "SELECT kind, feature, name, before, before_time, after, time FROM log WHERE seq = ?1",
+	[ENTRY] = "SELECT kind, feature, name, before, before_time, after, time, ref FROM log WHERE seq = ?1",
 	[KEEP_RUN] = "INSERT OR REPLACE INTO run VALUES(?1, ?2, ?3)",
 	[GET_RUN] = "SELECT json FROM run WHERE hash = ?1",
 	[EACH_RUN] = "SELECT hash, json, time FROM run ORDER BY time DESC, hash",

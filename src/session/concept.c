@@ -223,25 +223,12 @@ void concept_result_release(struct concept_result *r)
 	*r = (struct concept_result){0};
 }
 
-static bool has_word(const char *words, const char *word)
+int concept_tag(struct session *s, const struct concept_result *r, const char *tag, struct err *e)
 {
-	size_t n = strlen(word);
-	for (const char *s = words; s && (s = strstr(s, word)); s += n)
-		if ((s == words || s[-1] == ' ') && (!s[n] || s[n] == ' '))
-			return true;
-	return false;
-}
-
-int concept_tag(struct session *s, const struct concept_result *r, const char *text, struct err *e)
-{
-	char *tag = note_clean_tag(text, e);
-	int bad = tag ? 0 : -1;
-	for (size_t i = 0; i < r->n && !bad; i++) {
-		char *tags = note_tags(s->note, r->best[i].feature);
-		if (!has_word(tags, tag))
-			bad = note_toggle_tag(s->note, r->best[i].feature, tag, NULL, e);
-		free(tags);
-	}
-	free(tag);
+	u32 *list = xcalloc(r->n + 1, sizeof *list);
+	for (size_t i = 0; i < r->n; i++)
+		list[i] = r->best[i].feature;
+	int bad = note_tag(s->note, list, r->n, tag, true, e);
+	free(list);
 	return bad;
 }

@@ -113,20 +113,19 @@ static bool commit_tag(struct view *v, const char *tag, void *context)
 	struct app *a = v->app;
 	struct err e = {0};
 	size_t n = 1;
-	bool now = false, bad = false;
+	bool now = false;
 	if (!tag[0])
 		return true;
 	u32 one, *list = app_n_marked(a) ? app_marked(a, &n) : &one;
 	if (list == &one && !need_feature(a, &one))
 		return true;
-	for (size_t i = 0; i < n && !bad; i++)
-		bad = note_toggle_tag(a->session->note, list[i], tag, &now, &e) != 0;
+	bool bad = note_toggle_tag(a->session->note, list, n, tag, &now, &e) != 0;
 	if (bad)
 		app_error(a, &e);
 	else if (n == 1)
 		app_undo_note(a, now ? "tagged #%u %s" : "took the tag of #%u: %s", list[0], tag);
 	else
-		app_undo_note(a, "tag %s on %zu features", tag, n);
+		app_undo_note(a, now ? "tagged %zu features %s" : "took the tag of %zu features: %s", n, tag);
 	if (list != &one)
 		free(list);
 	return !bad;

@@ -102,9 +102,9 @@ static void edits_survive_and_undo_goes_across_sessions(void **state)
 	assert_int_equal(note_set_label(n, 12, "rivers", &e), 0);
 	assert_int_equal(note_set_label(n, 12, "rivers and lakes", &e), 0);
 	assert_int_equal(note_set_rating(n, 12, 4, &e), 0);
-	assert_int_equal(note_toggle_tag(n, 12, "tour", &now, &e), 0);
+	assert_int_equal(note_toggle_tag(n, (u32[]){12}, 1, "tour", &now, &e), 0);
 	assert_true(now);
-	assert_int_equal(note_toggle_tag(n, 12, "places", &now, &e), 0);
+	assert_int_equal(note_toggle_tag(n, (u32[]){12}, 1, "places", &now, &e), 0);
 	assert_int_equal(note_set_bookmark(n, 'a', 12, &e), 0);
 	note_free(n);
 
@@ -174,8 +174,8 @@ static void texts_are_cleaned_or_refused(void **state)
 	assert_string_equal(e.msg, "a label has at most 4096 bytes, not 4097");
 	free(longest);
 	want_label(n, 1, "two lines \xef\xbf\xbd");
-	assert_int_equal(note_toggle_tag(n, 1, "two words", &now, &e), -1);
-	assert_int_equal(note_toggle_tag(n, 1, " ", &now, &e), -1);
+	assert_int_equal(note_toggle_tag(n, (u32[]){1}, 1, "two words", &now, &e), -1);
+	assert_int_equal(note_toggle_tag(n, (u32[]){1}, 1, " ", &now, &e), -1);
 	assert_int_equal(note_set_rating(n, 1, 6, &e), -1);
 	assert_int_equal(note_set_bookmark(n, '/', 1, &e), -1);
 	assert_int_equal(note_set_note(n, 1, "first line\nsecond", &e), 0);
@@ -199,14 +199,85 @@ static void all_of_a_kind_come_in_order(void **state)
 	note_set_label(n, 700, "c", &e);
 	note_set_label(n, 4000000000u, "d", &e);
 	note_set_label(n, 2, "a", &e);
-	note_toggle_tag(n, 9, "z", NULL, &e);
-	note_toggle_tag(n, 9, "b", NULL, &e);
+	note_toggle_tag(n, (u32[]){9}, 1, "z", NULL, &e);
+	note_toggle_tag(n, (u32[]){9}, 1, "b", NULL, &e);
 	note_set_bookmark(n, 'q', 700, &e);
 	note_set_rating(n, 2, 5, &e);
 	for (int k = NOTE_LABEL; k <= NOTE_BOOKMARK; k++)
 		assert_int_equal(note_each(n, (enum note_kind)k, collect, &b, &e), 0);
 	assert_string_equal(b.s, "2//a;700//c;4000000000//d;2//5;9/b/;9/z/;700/q/;");
 	buf_release(&b);
+	note_free(n);
+}
+
+static void collect_twice(void *context, u32 feature, const char *name, const char *text, i64 when)
+{
+	struct note *n = *(struct note **)context;
+	struct buf b = BUF_INIT;
+	u32 *calls = (u32 *)((struct note **)context + 1);
+	(void)feature, (void)name, (void)text, (void)when;
+	assert_true(++*calls < 10);
+	assert_int_equal(note_each(n, NOTE_LABEL, collect, &b, NULL), 0);
+	assert_string_equal(b.s, "1//one;2//two;");
+	buf_release(&b);
+}
+
+/* A list of bookmarks wants the labels of its features. */
+static void notes_may_be_walked_while_they_are_walked(void **state)
+{
+	struct err e = {0};
+	struct {
+		struct note *n;
+		u32 calls;
+	} c = {open_note(*state), 0};
+	note_set_label(c.n, 1, "one", &e);
+	note_set_label(c.n, 2, "two", &e);
+	note_set_bookmark(c.n, 'a', 1, &e);
+	assert_int_equal(note_each(c.n, NOTE_BOOKMARK, collect_twice, &c, &e), 0);
+	assert_int_equal(c.calls, 1);
+	c.calls = 0;
+	assert_int_equal(note_each(c.n, NOTE_LABEL, collect_twice, &c, &e), 0);
+	assert_int_equal(c.calls, 2);
+	note_free(c.n);
+}
+
+static void want_tagged(struct note *n, const char *want)
+{
+	struct buf b = BUF_INIT;
+	assert_int_equal(note_each(n, NOTE_TAG, collect, &b, NULL), 0);
+	assert_string_equal(b.s, want);
+	buf_release(&b);
+}
+
+static void a_tag_of_many_is_one_edit(void **state)
+{
+	struct err e = {0};
+	bool now;
+	struct note *n = open_note(*state);
+	u32 all[] = {3, 4, 5};
+	note_set_label(n, 9, "before", &e);
+	assert_int_equal(note_toggle_tag(n, all + 1, 1, "x", &now, &e), 0);
+	/* one of them has it: all have it then */
+	assert_int_equal(note_toggle_tag(n, all, 3, "x", &now, &e), 0);
+	assert_true(now);
+	want_tagged(n, "3/x/;4/x/;5/x/;");
+	want_move(n, note_undo, "took back the tag 'x' of 2 features");
+	want_tagged(n, "4/x/;");
+	want_move(n, note_undo, "took back the tag 'x' of #4");
+	want_move(n, note_redo, "put back the tag 'x' of #4");
+	want_move(n, note_redo, "put back the tag 'x' of 2 features");
+	want_tagged(n, "3/x/;4/x/;5/x/;");
+	assert_int_equal(note_redo(n, NULL, &e), -1);
+	assert_int_equal(note_toggle_tag(n, all, 3, "x", &now, &e), 0);
+	assert_false(now);
+	want_tagged(n, "");
+	want_move(n, note_undo, "took back the tag 'x' of 3 features");
+	want_tagged(n, "3/x/;4/x/;5/x/;");
+	want_move(n, note_undo, "took back the tag 'x' of 2 features");
+	want_move(n, note_undo, "took back the tag 'x' of #4");
+	want_label(n, 9, "before");
+	assert_int_equal(note_tag(n, all, 3, "two words", true, &e), -1);
+	want_tagged(n, "");
 	note_free(n);
 }
 
@@ -503,6 +574,8 @@ int main(void)
 		TEST(edits_that_change_nothing_are_not_logged),
 		TEST(texts_are_cleaned_or_refused),
 		TEST(all_of_a_kind_come_in_order),
+		TEST(notes_may_be_walked_while_they_are_walked),
+		TEST(a_tag_of_many_is_one_edit),
 		TEST(two_programs_see_each_others_edits),
 		TEST(killed_programs_lose_nothing_they_acknowledged),
 		TEST(files_that_are_no_database_are_left_alone),

@@ -146,9 +146,9 @@ static int make_world(void **state)
 	s->w.note = note_open(s->folder, "abc", &e);
 	note_set_rating(s->w.note, 5, 4, &e);
 	note_set_rating(s->w.note, 6, 2, &e);
-	note_toggle_tag(s->w.note, 5, "tour", NULL, &e);
-	note_toggle_tag(s->w.note, 7, "tour", NULL, &e);
-	note_toggle_tag(s->w.note, 7, "tours", NULL, &e);
+	note_toggle_tag(s->w.note, (u32[]){5}, 1, "tour", NULL, &e);
+	note_toggle_tag(s->w.note, (u32[]){7}, 1, "tour", NULL, &e);
+	note_toggle_tag(s->w.note, (u32[]){7}, 1, "tours", NULL, &e);
 	note_set_note(s->w.note, 8, "see also the lakes", &e);
 	note_set_bookmark(s->w.note, 'a', 9, &e);
 	s->people[0] = label(10, "my own bridge", LABEL_PERSON, "person");
