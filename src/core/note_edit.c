@@ -60,6 +60,7 @@ static void entry_release(struct entry *l)
 	free(l->name);
 	free(l->before);
 	free(l->after);
+	*l = (struct entry){0};
 }
 
 static int end_edit(struct note *n, int r, struct err *e)

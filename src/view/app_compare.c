@@ -120,9 +120,9 @@ void app_compare_selected(struct app *app)
 		app_compare(app, list[0], list[1]);
 		free(list);
 	} else if (app_n_marked(app) > 2)
-		app_message(app, "two can be compared; %zu are selected", app_n_marked(app));
+		app_message(app, "two can be compared; %zu are marked: * lets go of them", app_n_marked(app));
 	else if (!app_current_feature(app, &here) || app->jump_from == NO_FEATURE || app->jump_from == here)
-		app_message(app, "select two features with Space, or come here from another");
+		app_message(app, "mark two features with Space, or come here from another");
 	else
 		app_compare(app, app->jump_from, here);
 }

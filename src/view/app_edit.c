@@ -246,7 +246,7 @@ static void undo(struct app *a, bool redo)
 	app_changed(a, CHANGE_EDIT);
 }
 
-/* ---- the selection ---- */
+/* ---- marks ---- */
 
 static void mark_one(struct app *a)
 {
@@ -257,14 +257,30 @@ static void mark_one(struct app *a)
 	app_changed(a, CHANGE_MARKS);
 }
 
+static void unmark(struct app *a)
+{
+	memset(a->marks, 0, (a->session->atlas->n_features + (size_t)63) / 64 * sizeof *a->marks);
+	a->n_marks = 0;
+	app_message(a, "nothing is marked any more");
+	app_changed(a, CHANGE_MARKS);
+}
+
 static void mark_hits(struct app *a)
 {
+	size_t before = app_n_marked(a);
+	for (u32 f = 0; f < a->session->atlas->n_features; f++)
+		if (app_is_hit(a, f))
+			app_mark(a, f, true);
+	if (before && before == app_n_marked(a)) {
+		unmark(a);
+		return;
+	}
 	if (!a->search.result.bits) {
 		app_message(a, "nothing is searched for; / does");
 		return;
 	}
 	app_mark_all(a, a->search.result.bits);
-	app_message(a, "%zu features are selected", app_n_marked(a));
+	app_message(a, "%zu features are marked", app_n_marked(a));
 	app_changed(a, CHANGE_MARKS);
 }
 

@@ -83,7 +83,7 @@ static void save_labels_of_marked(struct app *a)
 	if (out.n)
 		app_save(a, "labels", "csv", &out);
 	else if (n <= MAX_LABELS)
-		app_message(a, "nothing that is selected has a label");
+		app_message(a, "nothing that is marked has a label");
 	free(ids);
 	buf_release(&out);
 }
@@ -107,7 +107,7 @@ void app_export(struct app *a)
 		{'h', "this screen as HTML"},
 		{'s', "this screen as SVG, a picture"},
 		{'l', "the labels written here, as CSV"},
-		{'m', "the labels of what is selected, as CSV"},
+		{'m', "the labels of what is marked, as CSV"},
 	};
 	app_menu(app_top(a), "save", items, ARRAY_LEN(items) - !app_n_marked(a), chosen);
 }

@@ -9,6 +9,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Marks made long ago go before the feature that one looks at: that is said. */
+static void say_marked(struct app *a, const struct target *t)
+{
+	if (!t->n_ids || (t->n_ids == 1 && t->ids[0] == t->feature) || a->message_bad)
+		return;
+	bool among = false;
+	for (size_t i = 0; i < t->n_ids; i++)
+		among = among || t->ids[i] == t->feature;
+	if (among || t->feature == NO_FEATURE)
+		app_message(a, "all %zu that are marked go along; * lets go of them", t->n_ids);
+	else
+		app_message(a, t->n_ids == 1 ? "the marked #%u goes along, not #%u; * lets go of it"
+					     : "the marked go along, #%u and more, not #%u; * lets go of them",
+			    t->ids[0], t->feature);
+}
+
 static void go_view(struct app *a, const struct view_class *c)
 {
 	struct target t = {.feature = NO_FEATURE};
@@ -20,6 +36,8 @@ static void go_view(struct app *a, const struct view_class *c)
 	if (c == &view_lens && here->text)
 		here->text(app_top(a), &t);
 	app_push(a, c, &t);
+	if (app_top(a)->class == c && (c == &view_steer || c == &view_sweep || c == &view_triage))
+		say_marked(a, &t);
 	free(ids);
 }
 

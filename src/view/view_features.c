@@ -416,7 +416,7 @@ static void range_work(void *context, struct progress *p)
 static void range_done(struct view *v, void *context)
 {
 	app_mark_all(v->app, ((struct range *)context)->bits);
-	app_message(v->app, "%zu features are selected", app_n_marked(v->app));
+	app_message(v->app, "%zu features are marked", app_n_marked(v->app));
 }
 
 static void range_free(void *context)
@@ -461,7 +461,7 @@ static void mark_range(struct view *v)
 	}
 	k->list = s;
 	s->n_readers++;
-	app_job(v, &(struct app_job){.lane = LANE_FREE, .what = "selecting", .work = range_work,
+	app_job(v, &(struct app_job){.lane = LANE_FREE, .what = "marking", .work = range_work,
 				     .done = range_done, .release = range_free}, k);
 }
 

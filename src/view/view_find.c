@@ -269,7 +269,7 @@ static void mark_all(struct view *v)
 	struct find_view *s = view_state(v);
 	for (size_t i = 0; i < s->r.n; i++)
 		app_mark(v->app, s->r.best[i].feature, true);
-	app_message(v->app, "%zu are selected; t tags them", s->r.n);
+	app_message(v->app, "%zu are marked; t tags them", s->r.n);
 }
 
 static void turn(struct view *v, int by)
@@ -459,7 +459,7 @@ const struct view_class view_find = {
 	.title = "find",
 	.size = sizeof(struct find_view),
 	.hints = {{ACT_TEXT_ADD, "add"}, {ACT_TEXT_REMOVE, "remove"}, {ACT_NEXT_PANE, "side"}, {ACT_TYPE, "type"},
-		  {ACT_COMPARE, "and not"}, {ACT_MARK, "select"}, {ACT_TAG, "tag"},
+		  {ACT_COMPARE, "and not"}, {ACT_MARK, "mark"}, {ACT_TAG, "tag"},
 		  {ACT_OPEN, "open"}},
 	.close = close,
 	.draw = find_draw,

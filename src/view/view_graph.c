@@ -196,9 +196,9 @@ static const char *why_not(struct view *v, enum action a)
 	switch (a) {
 	case ACT_PATH:
 		if (path_start(v) == NO_FEATURE)
-			return "a path needs a start: select a node with Space, walk on, then P";
+			return "a path needs a start: mark a node with Space, walk on, then P";
 		if (path_start(v) == id_of(s, s->current))
-			return "this is the selected node: walk to another, then P";
+			return "this is the marked node: walk to another, then P";
 		return NULL;
 	case ACT_SORT:
 		if (atlas_missing(atlas_of(v), "store"))
@@ -404,7 +404,7 @@ const struct view_class view_graph = {
 	.name = "graph",
 	.size = sizeof(struct graph_view),
 	.hints = {{ACT_OPEN, "open"}, {ACT_MORE, "expand"}, {ACT_LESS, "collapse"}, {ACT_CENTRE, "centre"},
-		  {ACT_MARK, "select"}, {ACT_PATH, "path"}, {ACT_VIEW_LIST, "as list"}},
+		  {ACT_MARK, "mark"}, {ACT_PATH, "path"}, {ACT_VIEW_LIST, "as list"}},
 	.open = open_graph,
 	.close = close_graph,
 	.draw = draw,

@@ -156,7 +156,7 @@ static int open(struct view *v, const struct target *t, struct err *e)
 {
 	static const char *const groups[][2] = {
 		{"move", "moving"},	    {"go", "going somewhere"}, {"find", "finding"},
-		{"select", "selecting"},    {"edit", "writing down"},  {"look", "looking closer"},
+		{"select", "marking"},    {"edit", "writing down"},  {"look", "looking closer"},
 		{"program", "the program"},
 	};
 	struct help *s = view_state(v);

@@ -50,7 +50,7 @@ static int make_grid(struct view *v, struct err *e)
 {
 	struct sweep_view *s = view_state(v);
 	if (!s->ask.n_rows)
-		return err_set(e, ERR_USAGE, "nothing to sweep: go to a feature first, or select some");
+		return err_set(e, ERR_USAGE, "nothing to sweep: go to a feature first, or mark some");
 	if (s->ask.row[0].method == STEER_ABLATE)
 		return err_set(e, ERR_USAGE, "ablate has no strength to sweep; s on the steer screen changes the method");
 	const struct steer_spec *first = &s->ask.row[0];

@@ -210,7 +210,7 @@ static void choose(struct view *v, const struct target *t)
 	for (size_t i = 0; i < t->n_ids; i++)
 		s->bits[t->ids[i] / 64] |= (u64)1 << (t->ids[i] % 64);
 	if (t->n_ids) {
-		buf_addf(&what, "%zu selected", t->n_ids);
+		buf_addf(&what, "%zu marked", t->n_ids);
 	} else if (list->query_bits || hits) {
 		for (size_t i = 0; i < words; i++)
 			s->bits[i] = (hits ? hits[i] : UINT64_MAX) & (list->query_bits ? list->query_bits[i] : UINT64_MAX);
@@ -266,7 +266,8 @@ static bool decide(struct view *v, const char *text, const char *verb)
 		look_again(v, at);
 		next_open(v);
 		if (s->n_decided == s->n)
-			app_message(v->app, "all %u are decided; u takes the last one back", s->n);
+			app_message(v->app, s->n == 1 ? "the only one is decided; u takes it back"
+						      : "all %u are decided; u takes the last one back", s->n);
 		free(shown);
 		return true;
 	}

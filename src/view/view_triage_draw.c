@@ -136,7 +136,7 @@ void triage_draw(struct view *v, struct rect r)
 	if (!s->n) {
 		view_put_sentence(r, 1, 1,
 				  "nothing to decide: every live feature here has a label of yours; a query (&), a "
-				  "search (/) or a selection (Space) in the list, then gq, makes another queue");
+				  "search (/) or marks (Space) in the list, then gq, makes another queue");
 		return;
 	}
 	if (s->feature == NO_FEATURE)
