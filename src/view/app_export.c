@@ -88,9 +88,21 @@ static void save_labels_of_marked(struct app *a)
 	buf_release(&out);
 }
 
+static size_t own(struct view *v, const struct app_menu_item **items)
+{
+	return v->class->savings ? v->class->savings(v, items) : 0;
+}
+
 static void chosen(struct view *v, size_t i)
 {
 	static const char *const extensions[] = {"txt", "ans", "html", "svg"};
+	const struct app_menu_item *items;
+	size_t n = own(v, &items);
+	if (i < n) {
+		v->class->save(v, i);
+		return;
+	}
+	i -= n;
 	if (i < ARRAY_LEN(extensions))
 		save_screen(v->app, extensions[i]);
 	else if (i == ARRAY_LEN(extensions))
@@ -101,7 +113,7 @@ static void chosen(struct view *v, size_t i)
 
 void app_export(struct app *a)
 {
-	static const struct app_menu_item items[] = {
+	static const struct app_menu_item every[] = {
 		{'t', "this screen as text"},
 		{'a', "this screen as ANSI: text with colours for a terminal"},
 		{'h', "this screen as HTML"},
@@ -109,5 +121,11 @@ void app_export(struct app *a)
 		{'l', "the labels written here, as CSV"},
 		{'m', "the labels of what is marked, as CSV"},
 	};
-	app_menu(app_top(a), "save", items, ARRAY_LEN(items) - !app_n_marked(a), chosen);
+	const struct app_menu_item *first;
+	struct app_menu_item items[16];
+	size_t n = MIN(own(app_top(a), &first), ARRAY_LEN(items) - ARRAY_LEN(every));
+	if (n)
+		memcpy(items, first, n * sizeof *items);
+	memcpy(items + n, every, sizeof every);
+	app_menu(app_top(a), "save", items, n + ARRAY_LEN(every) - !app_n_marked(a), chosen);
 }

@@ -36,6 +36,7 @@ enum view_change { CHANGE_HITS, CHANGE_EDIT, CHANGE_MARKS, CHANGE_SETTINGS };
 #define NO_FEATURE UINT32_MAX
 
 struct steer_ask; /* view/view_steer.h */
+struct app_menu_item; /* view/app.h */
 
 /* What a view is opened on.  All borrowed for the call of open. */
 struct target {
@@ -105,6 +106,9 @@ struct view_class {
 	size_t (*row)(struct view *v); /* the row under the cursor */
 	/* `=`: lines with the exact numbers behind what is under the cursor. */
 	void (*exact)(struct view *v, struct buf *out);
+	/* `x`: what it can save now, beside what every screen can: a static list, and its length; and doing it. */
+	size_t (*savings)(struct view *v, const struct app_menu_item **items);
+	void (*save)(struct view *v, size_t i);
 	/* `Y`: the command line that prints what this screen shows. */
 	void (*command)(struct view *v, struct buf *out);
 	/* A click in the body, 1 or 2 times; wheel comes as ACT_DOWN and ACT_UP with count 3. */

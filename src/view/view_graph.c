@@ -264,9 +264,6 @@ static enum act_result act(struct view *v, enum action a, int count)
 	case ACT_VIEW_LIST:
 		s->as_list = !s->as_list;
 		return VIEW_HANDLED;
-	case ACT_EXPORT:
-		graph_export(v);
-		return VIEW_HANDLED;
 	default:
 		return VIEW_IGNORED;
 	}
@@ -420,5 +417,7 @@ const struct view_class view_graph = {
 	.row = row,
 	.exact = exact,
 	.command = command,
+	.savings = graph_savings,
+	.save = graph_save,
 	.click = click,
 };

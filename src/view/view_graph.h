@@ -50,7 +50,8 @@ f32 graph_cosine(struct view *v, u32 a, u32 b);
 /* The node's label as it would like to stand: cells. */
 i32 graph_label_width(struct view *v, u32 node);
 
-/* DOT, JSON, SVG by a menu. */
-void graph_export(struct view *v);
+/* x: DOT, JSON, SVG. */
+size_t graph_savings(struct view *v, const struct app_menu_item **items);
+void graph_save(struct view *v, size_t index);
 
 #endif

@@ -131,7 +131,19 @@ static void add_svg(struct view *v, struct buf *out)
 	buf_adds(out, "</svg>\n");
 }
 
-static void chosen(struct view *v, size_t index)
+size_t graph_savings(struct view *v, const struct app_menu_item **items)
+{
+	static const struct app_menu_item list[] = {
+		{'d', "the neighbourhood as DOT, for graphviz"},
+		{'o', "the neighbourhood as JSON"},
+		{'v', "the neighbourhood as SVG"},
+	};
+	(void)v;
+	*items = list;
+	return ARRAY_LEN(list);
+}
+
+void graph_save(struct view *v, size_t index)
 {
 	static const struct {
 		const char *extension;
@@ -144,10 +156,4 @@ static void chosen(struct view *v, size_t index)
 	kinds[index].add(v, &out);
 	app_save(v->app, stem, kinds[index].extension, &out);
 	buf_release(&out);
-}
-
-void graph_export(struct view *v)
-{
-	static const struct app_menu_item items[] = {{'d', "DOT, for graphviz"}, {'j', "JSON"}, {'s', "SVG"}};
-	app_menu(v, "save the neighbourhood as", items, ARRAY_LEN(items), chosen);
 }

@@ -262,9 +262,18 @@ static void compare(struct view *v)
 		app_message(v->app, "Space marks a run to compare with the one under the cursor");
 }
 
-static void export(struct view *v)
+static size_t savings(struct view *v, const struct app_menu_item **items)
+{
+	static const struct app_menu_item one[] = {{'r', "this run, as JSON"}}, marked[] = {{'r', "the marked runs, as JSON lines"}};
+	const struct runs_view *s = view_state(v);
+	*items = s->n_marked ? marked : one;
+	return s->runs.n ? 1 : 0;
+}
+
+static void save(struct view *v, size_t which)
 {
 	struct runs_view *s = view_state(v);
+	(void)which;
 	struct buf out = BUF_INIT;
 	/* oldest first, as a file that grows */
 	for (size_t i = s->runs.n; i-- > 0;)
@@ -282,7 +291,6 @@ static const char *why_not(struct view *v, enum action a)
 	switch (a) {
 	case ACT_OPEN:
 	case ACT_COMPARE:
-	case ACT_EXPORT:
 	case ACT_COPY:
 	case ACT_MARK:
 		return s->runs.n ? NULL : "no run was kept yet";
@@ -311,9 +319,6 @@ static enum act_result act(struct view *v, enum action a, int count)
 		if (!s->compared)
 			return VIEW_IGNORED;
 		s->compared = false;
-		return VIEW_HANDLED;
-	case ACT_EXPORT:
-		export(v);
 		return VIEW_HANDLED;
 	case ACT_COPY:
 		app_copy(v->app, runs_text(run, "steered"));
@@ -429,7 +434,7 @@ const struct view_class view_runs = {
 	.title = "runs",
 	.size = sizeof(struct runs_view),
 	.text_rows = true,
-	.hints = {{ACT_OPEN, "replay"}, {ACT_MARK, "mark"}, {ACT_COMPARE, "compare"}, {ACT_EXPORT, "export"},
+	.hints = {{ACT_OPEN, "replay"}, {ACT_MARK, "mark"}, {ACT_COMPARE, "compare"}, {ACT_EXPORT, "save"},
 		  {ACT_SEARCH, "search"}, {ACT_REFRESH, "refresh"}},
 	.open = open,
 	.close = close,
@@ -445,6 +450,8 @@ const struct view_class view_runs = {
 	.row = row,
 	.exact = exact,
 	.command = command,
+	.savings = savings,
+	.save = save,
 	.click = click,
 	.busy = busy,
 };

@@ -280,9 +280,17 @@ static void copy_steered(struct view *v)
 	free(text);
 }
 
-static void save_run(struct view *v)
+static size_t savings(struct view *v, const struct app_menu_item **items)
+{
+	static const struct app_menu_item list[] = {{'r', "the run that is shown, as JSON"}};
+	*items = list;
+	return ((struct steer_view *)view_state(v))->live ? 1 : 0;
+}
+
+static void save(struct view *v, size_t which)
 {
 	struct steer_view *s = view_state(v);
+	(void)which;
 	struct buf out = BUF_INIT;
 	json_t *j = steer_run_json(v, &s->ask, s->live);
 	json_add_line(&out, j);
@@ -319,7 +327,6 @@ static const char *why_not(struct view *v, enum action a)
 		return json_array_size(s->past) ? NULL : "no recorded runs; what is run here is kept";
 	case ACT_COMPARE:
 	case ACT_COPY:
-	case ACT_EXPORT:
 		return s->live ? NULL : "nothing has been run yet: Enter runs";
 	default:
 		return NULL;
@@ -380,9 +387,6 @@ static enum act_result act_run(struct view *v, enum action a)
 		return VIEW_HANDLED;
 	case ACT_COPY:
 		copy_steered(v);
-		return VIEW_HANDLED;
-	case ACT_EXPORT:
-		save_run(v);
 		return VIEW_HANDLED;
 	case ACT_GO_SWEEP:
 		if (!s->ask.n_rows)
@@ -555,5 +559,7 @@ const struct view_class view_steer = {
 	.tick = tick,
 	.exact = exact,
 	.command = command,
+	.savings = savings,
+	.save = save,
 	.busy = busy,
 };

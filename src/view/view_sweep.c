@@ -102,7 +102,6 @@ static const char *why_not(struct view *v, enum action a)
 		if (is_there(s))
 			return s->column < 0 ? "the baseline stands beside every steered text: go to one" : NULL;
 		return app_job_runs(v) ? "this text is not generated yet" : NULL;
-	case ACT_EXPORT:
 	case ACT_COPY:
 		return is_there(s) ? NULL : "nothing is generated here yet: Enter runs";
 	default:
@@ -116,9 +115,17 @@ static void move(struct sweep_view *s, i64 across, i64 down)
 	s->row = (size_t)MAX(0, MIN((i64)s->row + down, (i64)s->n_seeds - 1));
 }
 
-static void save(struct view *v)
+static size_t savings(struct view *v, const struct app_menu_item **items)
+{
+	static const struct app_menu_item list[] = {{'r', "the sweep with all its texts, as JSON"}};
+	*items = list;
+	return ((struct sweep_view *)view_state(v))->live ? 1 : 0;
+}
+
+static void save(struct view *v, size_t which)
 {
 	struct sweep_view *s = view_state(v);
+	(void)which;
 	struct buf out = BUF_INIT;
 	char stem[32];
 	pthread_mutex_lock(&s->live->lock);
@@ -187,9 +194,6 @@ static enum act_result act(struct view *v, enum action a, int count)
 		return VIEW_HANDLED;
 	case ACT_TYPE:
 		sweep_ask_prompt(v);
-		return VIEW_HANDLED;
-	case ACT_EXPORT:
-		save(v);
 		return VIEW_HANDLED;
 	case ACT_COPY:
 		copy_text(v);
@@ -282,5 +286,7 @@ const struct view_class view_sweep = {
 	.tick = tick,
 	.exact = exact,
 	.command = command,
+	.savings = savings,
+	.save = save,
 	.busy = busy,
 };
