@@ -310,6 +310,17 @@ static size_t find_key(struct parser *p, enum query_op *op)
 	return SIZE_MAX;
 }
 
+/* "density<1e-4" means the key, whose colon was left out: where that belongs, or SIZE_MAX. */
+static size_t missing_colon(struct parser *p)
+{
+	const char *s = p->text + p->i;
+	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz");
+	for (size_t i = 0; n && s[n] && strchr("<>=", s[n]) && query_keys[i].name; i++)
+		if (strlen(query_keys[i].name) == n && !strncmp(query_keys[i].name, s, n))
+			return p->i + n;
+	return SIZE_MAX;
+}
+
 /* Terms. */
 
 static struct query *parse_or(struct parser *p);
@@ -365,6 +376,8 @@ static struct query *parse_term(struct parser *p)
 		p->i += key;
 		return key_node(p, op, at);
 	}
+	if (missing_colon(p) != SIZE_MAX)
+		return wrong(p, missing_colon(p), "a colon is wanted between key and value, or quotes around a text");
 	struct value v;
 	if (parse_value(p, &v))
 		return NULL;

@@ -107,7 +107,8 @@ struct app_prompt {
 	/* Each change; *column (-1) may be set to put a caret under it.  Or NULL. */
 	void (*change)(struct view *v, const char *text, void *context);
 	void (*cancel)(struct view *v, void *context); /* Esc, ^C; or NULL */
-	/* Tab: appends what the word before the cursor may become, each with a newline.  Or NULL. */
+	/* Tab: appends what the word before the cursor may become, each with a newline, before which a
+	 * tab and what it means may stand.  Or NULL. */
 	void (*complete)(struct view *v, const char *word, struct buf *out, void *context);
 	void *context;        /* borrowed; must live until commit or cancel */
 };

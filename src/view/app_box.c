@@ -213,6 +213,35 @@ static void draw_which_key(struct app *a, struct rect body)
 	buf_release(&b);
 }
 
+/* ---- what Tab found in a prompt ---- */
+
+static void draw_found(struct app *a, struct rect body)
+{
+	const char *found = a->prompt.found.s;
+	int n = 0, name = 0, all = 0, i = 0;
+	for (const char *s = found; *s; n++) {
+		size_t k = strcspn(s, "\n"), word = MIN(strcspn(s, "\t"), k);
+		name = MAX(name, text_width(s, word) + 1);
+		all = MAX(all, text_width(s, k) - text_width(s, word));
+		s += k + (s[k] == '\n');
+	}
+	int columns = n > body.h - 2 ? 2 : 1, rows = (n + columns - 1) / columns;
+	struct rect in = box(body, columns * (name + all + 2) + 3, rows + 2, true);
+	int each = (in.w - 2) / columns, shown = MIN(rows, in.h - 2);
+	for (const char *s = found; *s && i < columns * shown; i++) {
+		size_t k = strcspn(s, "\n"), word = MIN(strcspn(s, "\t"), k);
+		int x = 2 + i / shown * each, y = 1 + i % shown;
+		rect_put_cut(in, x, y, each - 2, STYLE_POPUP_KEY, s, word);
+		if (word < k && name + 8 < each)
+			rect_put_cut(in, x + name, y, each - name - 2, STYLE_POPUP, s + word + 1, k - word - 1);
+		s += k + (s[k] == '\n');
+	}
+	char more[32];
+	snprintf(more, sizeof more, "%d more", n - columns * shown);
+	if (n > columns * shown)
+		box_foot(in, more);
+}
+
 /* ---- the tour ---- */
 
 /* A prompt keeps its line, and the row above the box is the view's. */
@@ -245,6 +274,8 @@ static void draw_tour(struct app *a, struct rect body)
 void app_draw_boxes(struct app *a, struct rect body)
 {
 	draw_tour(a, body);
+	if (a->prompt.open && a->prompt.found.n)
+		draw_found(a, body);
 	if (which_key_due(a))
 		draw_which_key(a, body);
 	if (a->menu.open)

@@ -146,11 +146,13 @@ static int draw_hint(struct app *a, struct rect r, int x, int y, int end, const 
 }
 
 /* While a prompt takes the letters, the keys of the screen are not to be had. */
-static void draw_prompt_footer(struct rect r, int y)
+static void draw_prompt_footer(struct rect r, int y, bool completes)
 {
-	static const char *const hints[][2] = {{"Enter", "accept"}, {"Esc", "back"}, {"^U", "clear"}};
+	static const char *const hints[][2] = {{"Enter", "accept"}, {"Esc", "back"}, {"^U", "clear"}, {"Tab", "complete"}};
 	int x = 1;
-	for (size_t i = 0; i < ARRAY_LEN(hints); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(hints) - !completes; i++) {
+		if (x + (int)(strlen(hints[i][0]) + 1 + strlen(hints[i][1])) > r.w)
+			break;
 		x += rect_puts(r, x, y, STYLE_FOOTER_KEY, hints[i][0]) + 1;
 		x += rect_puts(r, x, y, STYLE_FOOTER, hints[i][1]) + 2;
 	}
@@ -164,11 +166,12 @@ static void draw_footer(struct app *a, struct rect r, int y)
 	struct view *v = app_top(a);
 	if (a->prompt.open && a->prompt.fault) {
 		int x = prompt_column(&a->prompt.p, r, a->prompt.label, a->prompt.fault_at);
-		int w = text_width(a->prompt.fault, strlen(a->prompt.fault)) + 2;
+		int w = text_width(a->prompt.fault, strlen(a->prompt.fault));
 		x = MAX(x, 0);
 		rect_puts(r, x, y, STYLE_ERROR, "^");
-		rect_put_cut(r, x + 2 + w > r.w && x > w ? x - w : x + 2, y, -1, STYLE_ERROR, a->prompt.fault,
-			     strlen(a->prompt.fault));
+		/* beside the caret, on the side that has room; else the sentence goes before the caret */
+		int at = x + 2 + w <= r.w ? x + 2 : x > w ? x - 1 - w : MAX(r.w - w, 0);
+		rect_put_cut(r, at, y, r.w - at, STYLE_ERROR, a->prompt.fault, strlen(a->prompt.fault));
 		return;
 	}
 	if (a->prompt.open && a->message.n) {
@@ -177,7 +180,7 @@ static void draw_footer(struct app *a, struct rect r, int y)
 		return;
 	}
 	if (a->prompt.open) {
-		draw_prompt_footer(r, y);
+		draw_prompt_footer(r, y, a->prompt.spec.complete != NULL);
 		return;
 	}
 	int x = r.w - 23, end = x - 2;

@@ -98,6 +98,7 @@ struct app {
 		struct app_prompt spec;
 		char *label, *fault;
 		size_t fault_at;
+		struct buf found; /* what Tab found, a line each: word, tab, what it means; empty: no box of it */
 		struct prompt p;
 		struct view *view;
 	} prompt;

@@ -29,6 +29,7 @@ void app_prompt(struct view *v, const struct app_prompt *p)
 	a->prompt.spec = *p;
 	a->prompt.label = xstrdup(p->label);
 	a->prompt.view = v;
+	buf_init(&a->prompt.found);
 	prompt_init(&a->prompt.p, p->initial, history_named(a, p->history));
 	buf_clear(&a->message);
 	a->dirty = true;
@@ -46,6 +47,7 @@ void app_prompt_close(struct app *a)
 		return;
 	a->prompt.open = false;
 	free(a->prompt.label);
+	buf_release(&a->prompt.found);
 	forget_fault(a);
 	prompt_release(&a->prompt.p);
 }
@@ -88,20 +90,19 @@ static void complete(struct app *a)
 	char *word = xstrndup(p->text.s + from, p->at - from);
 	size_t typed = strlen(word), n = 0;
 	a->prompt.spec.complete(a->prompt.view, word, &found, a->prompt.spec.context);
-	size_t shared = strcspn(found.s, "\n");
+	size_t shared = strcspn(found.s, "\t\n");
 	for (const char *s = found.s; *s; n++) {
-		size_t k = strcspn(s, "\n"), same = 0;
+		size_t k = strcspn(s, "\t\n"), same = 0;
 		while (same < MIN(shared, k) && s[same] == found.s[same])
 			same++;
 		shared = same;
-		s += k + (s[k] == '\n');
+		s += strcspn(s, "\n");
+		s += *s == '\n';
 	}
 	if (shared > typed)
 		prompt_insert(p, found.s + typed, shared - typed);
-	buf_clear(&a->message);
-	a->message_bad = false;
-	for (size_t i = 0; n > 1 && i < found.n; i++)
-		buf_addc(&a->message, found.s[i] == '\n' ? ' ' : found.s[i]);
+	if (n > 1)
+		buf_add(&a->prompt.found, found.s, found.n);
 	free(word);
 	buf_release(&found);
 }
@@ -113,6 +114,7 @@ void app_prompt_key(struct app *a, u32 key)
 	enum prompt_event ev = key == KEY_NONE_YET ? PROMPT_CHANGED : prompt_key(&a->prompt.p, key);
 	a->dirty = true;
 	buf_clear(&a->message);
+	buf_clear(&a->prompt.found);
 	if (ev == PROMPT_COMPLETE && spec.complete) {
 		complete(a);
 		if (spec.change)

@@ -250,7 +250,8 @@ static bool commit_query(struct view *v, const char *text, void *context)
 	}
 	struct query *q = query_parse(text, SEARCH_SMART, &column, &e);
 	if (!q) {
-		app_prompt_fault(v->app, column, e.msg);
+		const char *what = strstr(e.msg, ": "); /* the caret says where */
+		app_prompt_fault(v->app, column, !strncmp(e.msg, "query, column", 13) && what ? what + 2 : e.msg);
 		return false;
 	}
 	struct query_work *w = xcalloc(1, sizeof *w);
@@ -278,7 +279,7 @@ static void complete_query(struct view *v, const char *word, struct buf *out, vo
 	bool state = !strncmp(word, "is:", 3);
 	for (size_t i = 0; !state && query_keys[i].name; i++)
 		if (!strncmp(query_keys[i].name, word, strlen(word)))
-			buf_addf(out, "%s:\n", query_keys[i].name);
+			buf_addf(out, "%s:\t%s  %s\n", query_keys[i].name, query_keys[i].value, query_keys[i].help);
 	for (size_t i = 0; state && query_states[i]; i++)
 		if (!strncmp(query_states[i], word + 3, strlen(word + 3)))
 			buf_addf(out, "is:%s\n", query_states[i]);

@@ -304,6 +304,8 @@ static void errors_point_at_the_column(void **state)
 		{"near:x", 5, "a feature's number"},
 		{"is:nice", 3, "is: knows"},
 		{"a not", 5, "a term is wanted"},
+		{"a writes>0.01", 8, "column 9: a colon is wanted between key and value"},
+		{"density=2", 7, "a colon is wanted"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct err e = {0};
