@@ -24,6 +24,15 @@ printf '%s\n' 'expect no such words' >wrong.keys
 check "what is expected must be there" 2 "$FEATLAS" open demo.atlas --script wrong.keys
 has "and is named" "$err" "expects 'no such words'"
 
+# a feature whose working range ships begins in its middle, another at 1.25 of its maximum
+printf '%s\n' 'keys #' 'type 4714' 'keys <Enter>gs' dump 'keys o w' dump 'keys a' 'type 0' 'keys <Enter>' dump >range.keys
+run "$FEATLAS" open demo.atlas --script range.keys
+has "in the middle" "$out" '^> #4714 .* add +1\.50x .*\|.*!'
+has "which is said" "$out" "effect begins  ! falls apart"
+has "elsewhere" "$out" '^> #0 .* add +1\.25x '
+lacks "no range is a run" "$out" '^ 7 recorded runs'
+has "six are" "$out" '^ 6 recorded runs'
+
 # what is recorded does the same again
 printf '%s\n' 'keys / ' 'type a <b>#c' 'keys <C-w> <Enter> <Esc> gg 3 j <Space> <BS> <M-b> <lt> g n' 'size 100x30' >first.keys
 echo dump >>first.keys

@@ -61,7 +61,8 @@ def sentences(f, c):
 
 
 if as_ranges:
-    for i, s in fine:
+    reply = [json.loads((where / f"{i}-reply.json").read_text()) for i in ORDER]
+    for s in [s for (_, f), r in zip(fine, reply) for s in (f, r)]:
         f = s["features"][0]
         steps = [d["strength"] for d in s["doses"]]
         texts = sum(d["n"] for d in s["doses"]) + s["baseline"]["n"]
