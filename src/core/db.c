@@ -11,7 +11,7 @@
 
 enum { BUSY_MS = 5000 };
 
-struct query {
+struct statement {
 	sqlite3_stmt *s;
 };
 
@@ -19,7 +19,7 @@ struct db {
 	char *path;
 	sqlite3 *file; /* NULL: closed */
 	const char *const *sql;
-	struct query *queries; /* [n] */
+	struct statement *statements; /* [n] */
 	size_t n;
 	int longest;
 };
@@ -29,7 +29,7 @@ struct db *db_new(const char *path, const char *const *sql, size_t n, int longes
 	struct db *d = xcalloc(1, sizeof *d);
 	d->path = xstrdup(path);
 	d->sql = sql;
-	d->queries = xcalloc(n, sizeof *d->queries);
+	d->statements = xcalloc(n, sizeof *d->statements);
 	d->n = n;
 	d->longest = longest;
 	return d;
@@ -41,7 +41,7 @@ void db_free(struct db *d)
 		return;
 	db_close(d);
 	free(d->path);
-	free(d->queries);
+	free(d->statements);
 	free(d);
 }
 
@@ -90,8 +90,8 @@ int db_open(struct db *d, enum db_mode mode)
 void db_close(struct db *d)
 {
 	for (size_t i = 0; i < d->n; i++) {
-		sqlite3_finalize(d->queries[i].s);
-		d->queries[i].s = NULL;
+		sqlite3_finalize(d->statements[i].s);
+		d->statements[i].s = NULL;
 	}
 	sqlite3_close(d->file);
 	d->file = NULL;
@@ -158,25 +158,25 @@ bool db_in_transaction(const struct db *d)
 	return !sqlite3_get_autocommit(d->file);
 }
 
-struct query *db_query(struct db *d, size_t i)
+struct statement *db_statement(struct db *d, size_t i)
 {
-	struct query *q = &d->queries[i];
+	struct statement *q = &d->statements[i];
 	if (!q->s)
 		sqlite3_prepare_v3(d->file, d->sql[i], -1, SQLITE_PREPARE_PERSISTENT, &q->s, NULL);
 	return q->s ? q : NULL;
 }
 
-struct query *db_walk(struct db *d, size_t i)
+struct statement *db_walk(struct db *d, size_t i)
 {
-	struct query q = {0};
+	struct statement q = {0};
 	if (sqlite3_prepare_v2(d->file, d->sql[i], -1, &q.s, NULL) != SQLITE_OK)
 		return NULL;
-	struct query *own = xmalloc(sizeof *own);
+	struct statement *own = xmalloc(sizeof *own);
 	*own = q;
 	return own;
 }
 
-void query_free(struct query *q)
+void statement_free(struct statement *q)
 {
 	sqlite3_finalize(q->s);
 	free(q);
@@ -187,40 +187,40 @@ i64 db_last_id(const struct db *d)
 	return sqlite3_last_insert_rowid(d->file);
 }
 
-void query_set_number(struct query *q, int at, i64 v)
+void statement_set_number(struct statement *q, int at, i64 v)
 {
 	sqlite3_bind_int64(q->s, at, v);
 }
 
-void query_set_text(struct query *q, int at, const char *s)
+void statement_set_text(struct statement *q, int at, const char *s)
 {
 	sqlite3_bind_text(q->s, at, s, -1, SQLITE_STATIC);
 }
 
-void query_set_null(struct query *q, int at)
+void statement_set_null(struct statement *q, int at)
 {
 	sqlite3_bind_null(q->s, at);
 }
 
-enum query_got query_step(struct query *q)
+enum statement_got statement_step(struct statement *q)
 {
 	int r = sqlite3_step(q->s);
-	return r == SQLITE_ROW ? QUERY_ROW : r == SQLITE_DONE ? QUERY_DONE : QUERY_FAILED;
+	return r == SQLITE_ROW ? STATEMENT_ROW : r == SQLITE_DONE ? STATEMENT_DONE : STATEMENT_FAILED;
 }
 
-i64 query_number(struct query *q, int column)
+i64 statement_number(struct statement *q, int column)
 {
 	return sqlite3_column_int64(q->s, column);
 }
 
-const char *query_text(struct query *q, int column, size_t *len)
+const char *statement_text(struct statement *q, int column, size_t *len)
 {
 	const char *s = (const char *)sqlite3_column_text(q->s, column);
 	*len = s ? (size_t)sqlite3_column_bytes(q->s, column) : 0;
 	return s;
 }
 
-void query_reset(struct query *q)
+void statement_reset(struct statement *q)
 {
 	sqlite3_reset(q->s);
 }

@@ -10,7 +10,7 @@
 #include "base/err.h"
 
 struct db;
-struct query; /* a prepared statement, kept by its database */
+struct statement; /* a prepared statement, kept by its database */
 
 enum db_mode {
 	DB_READ,
@@ -36,20 +36,20 @@ int db_each(struct db *d, const char *text, void (*fn)(void *, const char *s, si
 bool db_in_transaction(const struct db *d);
 
 /* Statement i, prepared at its first use and ready to be bound; NULL if it does not fit the database. */
-struct query *db_query(struct db *d, size_t i);
+struct statement *db_statement(struct db *d, size_t i);
 /* The same of its own, to be walked while others are asked; the caller frees it before the database closes. */
-struct query *db_walk(struct db *d, size_t i);
-void query_free(struct query *q);
+struct statement *db_walk(struct db *d, size_t i);
+void statement_free(struct statement *q);
 i64 db_last_id(const struct db *d); /* of the row that was inserted last */
-/* Parameters count from 1, columns from 0.  Text is borrowed until the query is done. */
-void query_set_number(struct query *q, int at, i64 v);
-void query_set_text(struct query *q, int at, const char *s /* NULL: the value NULL */);
-void query_set_null(struct query *q, int at);
-enum query_got { QUERY_FAILED = -1, QUERY_DONE, QUERY_ROW };
-enum query_got query_step(struct query *q);
-i64 query_number(struct query *q, int column);
+/* Parameters count from 1, columns from 0.  Text is borrowed until the statement is done. */
+void statement_set_number(struct statement *q, int at, i64 v);
+void statement_set_text(struct statement *q, int at, const char *s /* NULL: the value NULL */);
+void statement_set_null(struct statement *q, int at);
+enum statement_got { STATEMENT_FAILED = -1, STATEMENT_DONE, STATEMENT_ROW };
+enum statement_got statement_step(struct statement *q);
+i64 statement_number(struct statement *q, int column);
 /* Of the row at hand: borrowed until the next step, any bytes, or NULL. */
-const char *query_text(struct query *q, int column, size_t *len);
-void query_reset(struct query *q); /* to be bound anew; ends its reading */
+const char *statement_text(struct statement *q, int column, size_t *len);
+void statement_reset(struct statement *q); /* to be bound anew; ends its reading */
 
 #endif

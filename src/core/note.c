@@ -21,37 +21,37 @@ char *note_clean(const char *s, size_t len, bool one_line)
 	return buf_take(&b);
 }
 
-char *note_column(struct query *q, int column, bool one_line)
+char *note_column(struct statement *q, int column, bool one_line)
 {
 	size_t len;
-	const char *text = query_text(q, column, &len);
+	const char *text = statement_text(q, column, &len);
 	return text ? note_clean(text, len, one_line) : NULL;
 }
 
-void note_bind_key(struct query *q, int at, int kind, i64 feature, const char *name)
+void note_bind_key(struct statement *q, int at, int kind, i64 feature, const char *name)
 {
-	query_set_number(q, at, kind);
-	query_set_number(q, at + 1, feature);
+	statement_set_number(q, at, kind);
+	statement_set_number(q, at + 1, feature);
 	if (name)
-		query_set_text(q, at + 2, name);
+		statement_set_text(q, at + 2, name);
 }
 
 char *note_get(struct note *n, enum note_kind kind, i64 feature, const char *name, i64 *when)
 {
-	struct query *q;
+	struct statement *q;
 	char *text = NULL;
-	if (note_attach(n) || !(q = db_query(n->db, GET)))
+	if (note_attach(n) || !(q = db_statement(n->db, GET)))
 		return NULL;
 	note_bind_key(q, 1, kind, feature, name);
-	enum query_got r = query_step(q);
-	if (r == QUERY_ROW) {
+	enum statement_got r = statement_step(q);
+	if (r == STATEMENT_ROW) {
 		text = note_column(q, 0, kind != NOTE_NOTE);
 		if (when)
-			*when = query_number(q, 1);
-	} else if (r != QUERY_DONE) {
+			*when = statement_number(q, 1);
+	} else if (r != STATEMENT_DONE) {
 		note_fail(n, NULL);
 	}
-	query_reset(q);
+	statement_reset(q);
 	return text;
 }
 
@@ -80,20 +80,20 @@ int note_rating(struct note *n, u32 feature)
 
 char *note_tags(struct note *n, u32 feature)
 {
-	struct query *q;
+	struct statement *q;
 	struct buf b = BUF_INIT;
-	enum query_got r;
-	if (note_attach(n) || !(q = db_query(n->db, TAGS)))
+	enum statement_got r;
+	if (note_attach(n) || !(q = db_statement(n->db, TAGS)))
 		return NULL;
 	note_bind_key(q, 1, NOTE_TAG, feature, NULL);
-	while ((r = query_step(q)) == QUERY_ROW) {
+	while ((r = statement_step(q)) == STATEMENT_ROW) {
 		char *name = note_column(q, 0, true);
 		buf_addf(&b, "%s%s", b.n ? " " : "", name ? name : "");
 		free(name);
 	}
-	if (r != QUERY_DONE)
+	if (r != STATEMENT_DONE)
 		note_fail(n, NULL);
-	query_reset(q);
+	statement_reset(q);
 	return b.n ? buf_take(&b) : NULL;
 }
 
@@ -123,25 +123,25 @@ char *note_quiz(struct note *n, u32 feature, const char *method)
 
 int note_each(struct note *n, enum note_kind kind, note_fn fn, void *context, struct err *e)
 {
-	struct query *q;
-	enum query_got r;
+	struct statement *q;
+	enum statement_got r;
 	if (note_attach(n))
 		return n->broken ? err_set(e, ERR_DAMAGED, "%s", n->why) : 0;
 	if (!(q = db_walk(n->db, EACH))) /* its own: fn may read the notes too */
 		return note_fail(n, e);
-	query_set_number(q, 1, kind);
-	while ((r = query_step(q)) == QUERY_ROW) {
-		i64 id = query_number(q, 0);
+	statement_set_number(q, 1, kind);
+	while ((r = statement_step(q)) == STATEMENT_ROW) {
+		i64 id = statement_number(q, 0);
 		char *name = note_column(q, 1, true), *text = note_column(q, 2, kind != NOTE_NOTE);
 		u32 feature = (u32)id;
 		bool ok = kind == NOTE_BOOKMARK ? parse_id(text, &feature) : id >= 0 && id <= UINT32_MAX;
 		if (ok && name && text)
-			fn(context, feature, name, kind == NOTE_BOOKMARK ? "" : text, query_number(q, 3));
+			fn(context, feature, name, kind == NOTE_BOOKMARK ? "" : text, statement_number(q, 3));
 		free(name);
 		free(text);
 	}
-	int failed = r == QUERY_DONE ? 0 : note_fail(n, e);
-	query_free(q);
+	int failed = r == STATEMENT_DONE ? 0 : note_fail(n, e);
+	statement_free(q);
 	return failed;
 }
 
@@ -165,12 +165,12 @@ int note_each_label(struct note *n, void (*fn)(void *, u32, const char *, i64), 
 
 u64 note_revision(struct note *n)
 {
-	struct query *q;
-	if (note_attach(n) || !(q = db_query(n->db, REVISION)))
+	struct statement *q;
+	if (note_attach(n) || !(q = db_statement(n->db, REVISION)))
 		return n->revision;
-	if (query_step(q) == QUERY_ROW)
-		n->revision = (u64)query_number(q, 0);
-	query_reset(q);
+	if (statement_step(q) == STATEMENT_ROW)
+		n->revision = (u64)statement_number(q, 0);
+	statement_reset(q);
 	return n->revision;
 }
 
@@ -182,48 +182,48 @@ int note_keep_run(struct note *n, const char *hash, const char *json, struct err
 		return err_set(e, ERR_USAGE, "a run has at most %d bytes", NOTE_MAX_RUN);
 	if (note_attach_to_write(n, e))
 		return -1;
-	struct query *q = db_query(n->db, KEEP_RUN);
+	struct statement *q = db_statement(n->db, KEEP_RUN);
 	if (!q)
 		return note_fail(n, e);
-	query_set_text(q, 1, hash);
-	query_set_text(q, 2, json);
-	query_set_number(q, 3, time(NULL));
+	statement_set_text(q, 1, hash);
+	statement_set_text(q, 2, json);
+	statement_set_number(q, 3, time(NULL));
 	return note_finish(n, q, e);
 }
 
 char *note_run(struct note *n, const char *hash)
 {
-	struct query *q;
+	struct statement *q;
 	char *json = NULL;
-	if (note_attach(n) || !(q = db_query(n->db, GET_RUN)))
+	if (note_attach(n) || !(q = db_statement(n->db, GET_RUN)))
 		return NULL;
-	query_set_text(q, 1, hash);
-	enum query_got r = query_step(q);
-	if (r == QUERY_ROW)
+	statement_set_text(q, 1, hash);
+	enum statement_got r = statement_step(q);
+	if (r == STATEMENT_ROW)
 		json = note_column(q, 0, false);
-	else if (r != QUERY_DONE)
+	else if (r != STATEMENT_DONE)
 		note_fail(n, NULL);
-	query_reset(q);
+	statement_reset(q);
 	return json;
 }
 
 int note_each_run(struct note *n, void (*fn)(void *, const char *hash, const char *json, i64 when), void *context,
 		  struct err *e)
 {
-	struct query *q;
-	enum query_got r;
+	struct statement *q;
+	enum statement_got r;
 	if (note_attach(n))
 		return 0;
 	if (!(q = db_walk(n->db, EACH_RUN))) /* its own: fn may read the notes too */
 		return note_fail(n, e);
-	while ((r = query_step(q)) == QUERY_ROW) {
+	while ((r = statement_step(q)) == STATEMENT_ROW) {
 		char *hash = note_column(q, 0, true), *json = note_column(q, 1, false);
 		if (hash && json)
-			fn(context, hash, json, query_number(q, 2));
+			fn(context, hash, json, statement_number(q, 2));
 		free(hash);
 		free(json);
 	}
-	int bad = r == QUERY_DONE ? 0 : note_fail(n, e);
-	query_free(q);
+	int bad = r == STATEMENT_DONE ? 0 : note_fail(n, e);
+	statement_free(q);
 	return bad;
 }

@@ -19,13 +19,13 @@ static int run_sql(struct note *n, const char *text, struct err *e)
 /* text NULL takes the value away. */
 static int put(struct note *n, int kind, i64 feature, const char *name, const char *text, i64 when, struct err *e)
 {
-	struct query *q = db_query(n->db, text ? SET : UNSET);
+	struct statement *q = db_statement(n->db, text ? SET : UNSET);
 	if (!q)
 		return note_fail(n, e);
 	note_bind_key(q, 1, kind, feature, name);
 	if (text) {
-		query_set_text(q, 4, text);
-		query_set_number(q, 5, when);
+		statement_set_text(q, 4, text);
+		statement_set_number(q, 5, when);
 	}
 	return note_finish(n, q, e);
 }
@@ -39,19 +39,19 @@ struct entry {
 
 static int append(struct note *n, const char *verb, const struct entry *l, struct err *e)
 {
-	struct query *q = db_query(n->db, APPEND);
+	struct statement *q = db_statement(n->db, APPEND);
 	if (!q)
 		return note_fail(n, e);
-	query_set_number(q, 1, time(NULL));
-	query_set_text(q, 2, verb);
+	statement_set_number(q, 1, time(NULL));
+	statement_set_text(q, 2, verb);
 	if (l->ref)
-		query_set_number(q, 3, l->ref);
+		statement_set_number(q, 3, l->ref);
 	else
-		query_set_null(q, 3);
+		statement_set_null(q, 3);
 	note_bind_key(q, 4, l->kind, l->feature, l->name);
-	query_set_text(q, 7, l->before);
-	query_set_number(q, 8, l->before_time);
-	query_set_text(q, 9, l->after);
+	statement_set_text(q, 7, l->before);
+	statement_set_number(q, 8, l->before_time);
+	statement_set_text(q, 9, l->after);
 	return note_finish(n, q, e);
 }
 
@@ -85,7 +85,7 @@ static int change(struct note *n, enum note_kind kind, i64 feature, const char *
 	if (!same) {
 		r = put(n, l.kind, feature, name, after, time(NULL), e) || append(n, "edit", &l, e);
 		*first = *first ? *first : db_last_id(n->db);
-		r = r || note_finish(n, db_query(n->db, PUSH), e) || note_finish(n, db_query(n->db, FORGET), e);
+		r = r || note_finish(n, db_statement(n->db, PUSH), e) || note_finish(n, db_statement(n->db, FORGET), e);
 	}
 	entry_release(&l);
 	return r ? -1 : 0;
@@ -207,28 +207,28 @@ int note_set_quiz(struct note *n, u32 feature, const char *method, const char *j
 
 static int read_entry(struct note *n, i64 seq, struct entry *l, struct err *e)
 {
-	struct query *q = db_query(n->db, ENTRY);
+	struct statement *q = db_statement(n->db, ENTRY);
 	if (!q)
 		return note_fail(n, e);
-	query_set_number(q, 1, seq);
+	statement_set_number(q, 1, seq);
 	int r = 0;
-	enum query_got got = query_step(q);
+	enum statement_got got = statement_step(q);
 	*l = (struct entry){.ref = seq};
-	if (got == QUERY_ROW) {
-		l->kind = query_number(q, 0);
-		l->feature = query_number(q, 1);
+	if (got == STATEMENT_ROW) {
+		l->kind = statement_number(q, 0);
+		l->feature = statement_number(q, 1);
 		l->name = note_column(q, 2, true);
 		l->before = note_column(q, 3, l->kind != NOTE_NOTE);
-		l->before_time = query_number(q, 4);
+		l->before_time = statement_number(q, 4);
 		l->after = note_column(q, 5, l->kind != NOTE_NOTE);
-		l->time = query_number(q, 6);
-		l->with = query_number(q, 7);
+		l->time = statement_number(q, 6);
+		l->with = statement_number(q, 7);
 	} else {
-		r = got == QUERY_DONE ? err_set(e, ERR_DAMAGED, "'%s' has lost entry %lld of its log", n->path,
+		r = got == STATEMENT_DONE ? err_set(e, ERR_DAMAGED, "'%s' has lost entry %lld of its log", n->path,
 						 (long long)seq)
 				       : note_fail(n, e);
 	}
-	query_reset(q);
+	statement_reset(q);
 	if (!r && (!l->name || l->kind < 0 || l->kind >= NOTE_KINDS)) {
 		entry_release(l);
 		r = err_set(e, ERR_DAMAGED, "entry %lld of the log of '%s' makes no sense", (long long)seq, n->path);
@@ -250,14 +250,14 @@ static char *sentence(bool undo, const struct entry *l, size_t count)
 
 static i64 find_entry(struct note *n, bool undo, struct err *e)
 {
-	struct query *q = db_query(n->db, undo ? NEWEST_DONE : OLDEST_UNDONE);
+	struct statement *q = db_statement(n->db, undo ? NEWEST_DONE : OLDEST_UNDONE);
 	i64 seq = -1;
-	if (q && query_step(q) == QUERY_ROW)
-		seq = query_number(q, 0);
+	if (q && statement_step(q) == STATEMENT_ROW)
+		seq = statement_number(q, 0);
 	else
 		note_fail(n, e);
 	if (q)
-		query_reset(q);
+		statement_reset(q);
 	if (!seq)
 		err_set(e, ERR_NOT_FOUND, "there is nothing to %s", undo ? "undo" : "redo");
 	return seq > 0 ? seq : -1;
@@ -265,11 +265,11 @@ static i64 find_entry(struct note *n, bool undo, struct err *e)
 
 static int mark(struct note *n, i64 seq, bool undone, struct err *e)
 {
-	struct query *q = db_query(n->db, MARK);
+	struct statement *q = db_statement(n->db, MARK);
 	if (!q)
 		return note_fail(n, e);
-	query_set_number(q, 1, seq);
-	query_set_number(q, 2, undone);
+	statement_set_number(q, 1, seq);
+	statement_set_number(q, 2, undone);
 	return note_finish(n, q, e);
 }
 

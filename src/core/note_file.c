@@ -62,12 +62,12 @@ int note_fail(struct note *n, struct err *e)
 	return err_set(e, mine.code, "%s", mine.msg);
 }
 
-int note_finish(struct note *n, struct query *q, struct err *e)
+int note_finish(struct note *n, struct statement *q, struct err *e)
 {
 	if (!q)
 		return note_fail(n, e);
-	int r = query_step(q) == QUERY_DONE ? 0 : note_fail(n, e);
-	query_reset(q);
+	int r = statement_step(q) == STATEMENT_DONE ? 0 : note_fail(n, e);
+	statement_reset(q);
 	return r;
 }
 
@@ -83,19 +83,19 @@ static int number(struct note *n, const char *text, i64 *v, struct err *e)
 
 static int check_owner(struct note *n, struct err *e)
 {
-	struct query *q = db_query(n->db, OWNER);
-	enum query_got got = q ? query_step(q) : QUERY_FAILED;
-	if (got == QUERY_FAILED)
+	struct statement *q = db_statement(n->db, OWNER);
+	enum statement_got got = q ? statement_step(q) : STATEMENT_FAILED;
+	if (got == STATEMENT_FAILED)
 		return note_fail(n, e);
 	size_t len;
-	const char *uuid = got == QUERY_ROW ? query_text(q, 0, &len) : NULL;
+	const char *uuid = got == STATEMENT_ROW ? statement_text(q, 0, &len) : NULL;
 	bool ours = uuid && !strcmp(uuid, n->uuid);
-	if (got == QUERY_DONE)
+	if (got == STATEMENT_DONE)
 		refuse(n, true, xasprintf("'%s' does not say whose atlas it belongs to", n->path));
 	else if (!ours)
 		refuse(n, true, xasprintf("'%s' belongs to another atlas (%.60s); it is left as it is", n->path,
 					  uuid ? uuid : "no name"));
-	query_reset(q);
+	statement_reset(q);
 	return ours ? 0 : err_set(e, ERR_DAMAGED, "%s", n->why);
 }
 
@@ -130,10 +130,10 @@ static int make_schema(struct note *n, struct err *e)
 	free(about);
 	if (r)
 		return -1;
-	struct query *q = db_query(n->db, OWN);
+	struct statement *q = db_statement(n->db, OWN);
 	if (!q)
 		return note_fail(n, e);
-	query_set_text(q, 1, n->uuid);
+	statement_set_text(q, 1, n->uuid);
 	return note_finish(n, q, e);
 }
 

@@ -8,7 +8,7 @@
 #include "core/db.h"
 #include "core/note.h"
 
-enum statement {
+enum note_statement {
 	GET, SET, UNSET, EACH, TAGS, REVISION, APPEND, PUSH, FORGET, NEWEST_DONE, OLDEST_UNDONE, MARK, ENTRY,
 	KEEP_RUN, GET_RUN, EACH_RUN, OWNER, OWN, N_STATEMENTS,
 };
@@ -30,13 +30,13 @@ int note_attach_to_write(struct note *n, struct err *e);
  * is at fault.  Always -1. */
 int note_fail(struct note *n, struct err *e);
 
-/* Runs a query that gives nothing; q may be NULL, which is a failure. */
-int note_finish(struct note *n, struct query *q, struct err *e);
+/* Runs a statement that gives nothing; q may be NULL, which is a failure. */
+int note_finish(struct note *n, struct statement *q, struct err *e);
 /* kind, feature and name (unless NULL) as parameters at, at + 1, at + 2. */
-void note_bind_key(struct query *q, int at, int kind, i64 feature, const char *name);
+void note_bind_key(struct statement *q, int at, int kind, i64 feature, const char *name);
 /* Text of a value; the file may hold anything, so it is made valid and, but for notes, one line.  Owned. */
 char *note_clean(const char *s, size_t len, bool one_line);
-char *note_column(struct query *q, int column, bool one_line); /* cleaned, or NULL */
+char *note_column(struct statement *q, int column, bool one_line); /* cleaned, or NULL */
 /* Owned text of a value and when it was set, or NULL. */
 char *note_get(struct note *n, enum note_kind kind, i64 feature, const char *name, i64 *when);
 
