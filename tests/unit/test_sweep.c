@@ -585,15 +585,16 @@ static void commands_are_quoted(void **state)
 {
 	(void)state;
 	struct steer_spec spec = {.feature = 1, .strength = 2, .times_max = true, .where = -1, .hook = "a;b$(c)"};
+	struct atlas a = {.folder = (char[]){"a.atlas"}};
 	const char *of[] = {"x"};
 	struct sweep s = {.q = {.specs = &spec, .n_specs = 1, .strengths = (f32[]){1}, .n_strengths = 1,
 				.seeds = (u64[]){1}, .n_seeds = 1, .prompts = of, .n_prompts = 1, .chat = true}};
 	struct buf out = BUF_INIT;
-	sweep_add_command(&s, "a.atlas", &out);
+	sweep_add_command(&s, &a, &out);
 	assert_non_null(strstr(out.s, " --feature '1:2x:add:hook=a;b$(c)' "));
 	buf_clear(&out);
 	snprintf(spec.hook, sizeof spec.hook, "blocks.1.hook_resid_post");
-	sweep_add_command(&s, "a.atlas", &out);
+	sweep_add_command(&s, &a, &out);
 	assert_non_null(strstr(out.s, " --feature 1:2x:add:hook=blocks.1.hook_resid_post "));
 	buf_release(&out);
 }
