@@ -14,10 +14,12 @@
 /* A match counts steps, anew for each byte where it might begin; the JIT takes about a nanosecond
  * for one.  The limit times the length of the text is what a label can cost: here some 2 ms. */
 enum { STEPS = 2000000, MIN_STEPS = 500, MAX_STEPS = 50000, HEAP_LIMIT_KIB = 1024 };
+enum { UNASKED_STEPS = 100000 /* between two questions whether to stop */ };
 
 struct code {
 	pcre2_code *re;
 	bool jit;
+	bool in_parts; /* matches may be looked for in one part of a text after the other */
 };
 
 struct regex {
@@ -28,8 +30,10 @@ struct regex {
 
 struct regex_room {
 	pcre2_match_data *data;
-	pcre2_match_context *context;
+	pcre2_match_context *match;
 	pcre2_jit_stack *stack;
+	bool (*stop)(const void *context); /* or NULL */
+	const void *context;
 };
 
 static pcre2_code *compile(const char *pattern, u32 options, size_t *offset, struct err *e)
@@ -48,7 +52,7 @@ static pcre2_code *compile(const char *pattern, u32 options, size_t *offset, str
 	return NULL;
 }
 
-static struct code faster(pcre2_code *re)
+static struct code faster(pcre2_code *re, u32 options)
 {
 	/* (*NO_JIT) and exotic patterns fall back to the interpreter */
 	size_t size = 0;
@@ -56,7 +60,7 @@ static struct code faster(pcre2_code *re)
 		pcre2_jit_compile(re, PCRE2_JIT_COMPLETE);
 		pcre2_pattern_info(re, PCRE2_INFO_JITSIZE, &size);
 	}
-	return (struct code){re, size > 0};
+	return (struct code){re, size > 0, options & PCRE2_USE_OFFSET_LIMIT};
 }
 
 /* On plain text, \w \b \d and case mean the same without Unicode's tables, and cost a third less.
@@ -67,17 +71,20 @@ static struct code plain_twin(const char *pattern, u32 options)
 	if (!regex_is_ascii(pattern, strlen(pattern)) || strstr(pattern, "\\p") || strstr(pattern, "\\P") ||
 	    strstr(pattern, "\\X") || strstr(pattern, "\\N") || strstr(pattern, "(*"))
 		return (struct code){0};
-	return faster(compile(pattern, options, NULL, NULL));
+	return faster(compile(pattern, options, NULL, NULL), options);
 }
 
 struct regex *regex_new(const char *pattern, bool ignore_case, size_t *offset, struct err *e)
 {
 	u32 min = 0, options = ignore_case ? PCRE2_CASELESS : 0;
+	/* what knows of where the search began, or goes on elsewhere, would find other things in parts */
+	if (!strstr(pattern, "(*") && !strstr(pattern, "\\G"))
+		options |= PCRE2_USE_OFFSET_LIMIT;
 	pcre2_code *re = compile(pattern, PCRE2_UTF | PCRE2_UCP | options, offset, e);
 	if (!re)
 		return NULL;
 	struct regex *r = xcalloc(1, sizeof *r);
-	r->utf = faster(re);
+	r->utf = faster(re, options);
 	r->ascii = plain_twin(pattern, options);
 	pcre2_pattern_info(re, PCRE2_INFO_MINLENGTH, &min);
 	r->min_length = min; /* in characters, so at least as many bytes */
@@ -150,11 +157,11 @@ struct regex_room *regex_room_new(const struct regex *r, bool many)
 {
 	struct regex_room *m = xcalloc(1, sizeof *m);
 	m->data = pcre2_match_data_create(1, NULL);
-	m->context = pcre2_match_context_create(NULL);
-	pcre2_set_heap_limit(m->context, HEAP_LIMIT_KIB);
+	m->match = pcre2_match_context_create(NULL);
+	pcre2_set_heap_limit(m->match, HEAP_LIMIT_KIB);
 	if (many && r->utf.jit) {
 		m->stack = pcre2_jit_stack_create(32 << 10, 1 << 20, NULL);
-		pcre2_jit_stack_assign(m->context, NULL, m->stack);
+		pcre2_jit_stack_assign(m->match, NULL, m->stack);
 	}
 	return m;
 }
@@ -164,7 +171,7 @@ void regex_room_free(struct regex_room *m)
 	if (!m)
 		return;
 	pcre2_match_data_free(m->data);
-	pcre2_match_context_free(m->context);
+	pcre2_match_context_free(m->match);
 	pcre2_jit_stack_free(m->stack);
 	free(m);
 }
@@ -182,12 +189,47 @@ bool regex_is_ascii(const char *s, size_t n)
 	return !(any & 0x8080808080808080u);
 }
 
+void regex_room_ask(struct regex_room *m, bool (*stop)(const void *), const void *context)
+{
+	m->stop = stop;
+	m->context = context;
+}
+
+/* last: no match that begins behind it is looked for; PCRE2_UNSET: in all of s. */
+static int once(const struct code *c, struct regex_room *m, const char *s, size_t n, size_t from, size_t last,
+		size_t limit)
+{
+	pcre2_set_match_limit(m->match, (u32)limit);
+	pcre2_set_offset_limit(m->match, last);
+	return c->jit ? pcre2_jit_match(c->re, (PCRE2_SPTR)s, n, from, PCRE2_NO_UTF_CHECK, m->data, m->match)
+		      : pcre2_match(c->re, (PCRE2_SPTR)s, n, from, PCRE2_NO_UTF_CHECK, m->data, m->match);
+}
+
+/* Each part has the starts whose steps are fewer than UNASKED_STEPS even at the limit. */
+static int by_parts(const struct code *c, struct regex_room *m, const char *s, size_t n, size_t from,
+		    size_t limit)
+{
+	size_t part = MAX((size_t)1, UNASKED_STEPS / limit);
+	for (size_t end; from <= n; from = end) {
+		end = from + part;
+		while (end < n && ((u8)s[end] & 0xc0) == 0x80) /* within a character */
+			end++;
+		int r = once(c, m, s, n, from, end - 1, limit);
+		if (r != PCRE2_ERROR_NOMATCH || m->stop(m->context))
+			return r;
+	}
+	return PCRE2_ERROR_NOMATCH;
+}
+
+/* Nearly all are decided within a few steps of each start; a limit that is not reached changes nothing. */
 static int run(const struct code *c, struct regex_room *m, const char *s, size_t n, size_t from)
 {
-	size_t limit = STEPS / (n + 1);
-	pcre2_set_match_limit(m->context, (u32)(limit < MIN_STEPS ? MIN_STEPS : MIN(limit, (size_t)MAX_STEPS)));
-	int r = c->jit ? pcre2_jit_match(c->re, (PCRE2_SPTR)s, n, from, PCRE2_NO_UTF_CHECK, m->data, m->context)
-		       : pcre2_match(c->re, (PCRE2_SPTR)s, n, from, PCRE2_NO_UTF_CHECK, m->data, m->context);
+	size_t limit = STEPS / (n + 1), few = UNASKED_STEPS / (n + 1) + 1;
+	limit = limit < MIN_STEPS ? MIN_STEPS : MIN(limit, (size_t)MAX_STEPS);
+	bool ask = m->stop && c->in_parts && few < limit;
+	int r = once(c, m, s, n, from, PCRE2_UNSET, ask ? few : limit);
+	if (ask && r == PCRE2_ERROR_MATCHLIMIT)
+		r = by_parts(c, m, s, n, from, limit);
 	return r >= 0 ? 1 : r == PCRE2_ERROR_NOMATCH ? 0 : -1;
 }
 

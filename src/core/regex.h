@@ -22,6 +22,9 @@ bool regex_has_capital(const char *pattern);
 /* many: for more than a few texts; deep patterns get a stack of their own. */
 struct regex_room *regex_room_new(const struct regex *r, bool many);
 void regex_room_free(struct regex_room *m); /* NULL is fine */
+/* From now on a match that takes many steps asks, about each 100,000 of them, whether to stop; then it ends
+ * with 0.  What it finds and when it gives up is the same.  Patterns with verbs, (*...), and \G do not ask. */
+void regex_room_ask(struct regex_room *m, bool (*stop)(const void *), const void *context);
 
 /* No byte over 0x7f. */
 bool regex_is_ascii(const char *s, size_t n);

@@ -138,8 +138,9 @@ static f64 now_ms(void)
 	return (f64)t.tv_sec * 1e3 + (f64)t.tv_nsec / 1e6;
 }
 
-static bool stopped(const struct scan *s)
+static bool stopped(const void *context)
 {
+	const struct scan *s = context;
 	return progress_cancelled(s->progress) || __atomic_load_n(&s->late, __ATOMIC_RELAXED);
 }
 
@@ -425,8 +426,10 @@ static int run(struct scan *s, struct pool *pool, size_t n_tasks, void (*task)(v
 	if (s->done) {
 		if (s->result->budget_ms)
 			s->deadline = now_ms() + s->result->budget_ms;
-		for (unsigned i = 0; i < threads; i++)
+		for (unsigned i = 0; i < threads; i++) {
 			s->workers[i].room = regex_room_new(s->pattern->regex, true);
+			regex_room_ask(s->workers[i].room, stopped, s);
+		}
 		pool_each(pool, n_tasks, task, context);
 		for (unsigned i = 0; i < threads; i++)
 			regex_room_free(s->workers[i].room);

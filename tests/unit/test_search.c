@@ -2,6 +2,7 @@
 /* test_search.c - regular expressions over labels: what is found, what gives up, what stops. */
 #include "base/buf.h"
 #include "base/mem.h"
+#include "core/regex.h"
 #include "core/search.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -505,6 +506,107 @@ static void random_patterns_find_what_pcre2_finds(void **state)
 	free(blob);
 }
 
+struct asked {
+	u64 n, stop_at;
+};
+
+static struct asked asked;
+
+static bool ask(const void *context)
+{
+	assert_ptr_equal(context, &asked);
+	return ++asked.n == asked.stop_at;
+}
+
+static void asking_whether_to_stop_changes_nothing(void **state)
+{
+	(void)state;
+	static const char *const patterns[] = {
+		"^(a+)+$", "(?<=b)(a+)+$", "(?:[a-z]+ ?)+\\d$", "(.*)(.*)(.*)\\1\\d", "(\\w+).*\\1\\1\\d",
+		"(é|a)+(.*)(.*)\\2é1$", "(?i)(A|AA)+1", "\\b(a|b|é)+ $", "(?:(a|b)+)+(?=1)", "(?:a?){20}a{20}1",
+		"(a+)+1\\K|b$", "\\G(a+)+1", "(a+)+(*SKIP)1", "(*COMMIT)(a+)+1", "(*NO_JIT)(a+)+1",
+	};
+	static const char *const pieces[] = {"a", "a", "aaaa", "aaaaaaaa", "b", "é", " ", "1"};
+	u64 random = 5, outcome[3] = {0};
+	for (size_t i = 0; i < ARRAY_LEN(patterns); i++) {
+		struct err e = {0};
+		struct regex *r = regex_new(patterns[i], false, NULL, &e);
+		struct regex_room *plain = regex_room_new(r, true), *asking = regex_room_new(r, true);
+		regex_room_ask(asking, ask, &asked);
+		for (int round = 0; round < 60; round++) {
+			char text[128];
+			size_t from[2], to[2];
+			join(text, sizeof text - 12, &random, pieces, ARRAY_LEN(pieces) - (size_t)round % 4,
+			     6 + (size_t)round % 14);
+			size_t n = strlen(text);
+			bool ascii = regex_is_ascii(text, n);
+			asked = (struct asked){0};
+			int found = regex_match(r, asking, text, n, 0, ascii);
+			if (found != regex_match(r, plain, text, n, 0, ascii))
+				fail_msg("/%s/ on '%s'", patterns[i], text);
+			if (asked.n)
+				outcome[found + 1]++;
+			if (found < 1)
+				continue;
+			regex_found(asking, text, n, &from[0], &to[0]);
+			regex_found(plain, text, n, &from[1], &to[1]);
+			if (from[0] != from[1] || to[0] != to[1])
+				fail_msg("/%s/ on '%s' at %zu, not %zu", patterns[i], text, from[0], from[1]);
+		}
+		regex_room_free(plain);
+		regex_room_free(asking);
+		regex_free(r);
+	}
+	assert_true(outcome[0] > 10 && outcome[1] > 10 && outcome[2] > 1);
+}
+
+static void a_long_match_stops_when_asked(void **state)
+{
+	(void)state;
+	static const char text[] = "phrases indicating 'physics' before climate";
+	struct err e = {0};
+	struct regex *r = regex_new("(.*)(.*)(.*)\\1\\d", false, NULL, &e);
+	struct regex_room *m = regex_room_new(r, true);
+	regex_room_ask(m, ask, &asked);
+	asked = (struct asked){0};
+	assert_int_equal(regex_match(r, m, text, sizeof text - 1, 0, true), 0);
+	u64 all = asked.n;
+	asked = (struct asked){.stop_at = 1};
+	assert_int_equal(regex_match(r, m, text, sizeof text - 1, 0, true), 0);
+	assert_int_equal(asked.n, 1);
+	assert_true(all > 4);
+	regex_room_free(m);
+	regex_free(r);
+}
+
+/* Long tried in vain where the text begins, and then at its end: in parts only if the pattern does not notice. */
+static void parts_of_a_text_find_what_the_whole_does(void **state)
+{
+	(void)state;
+	static const char text[] = "phrases indicating physics before climate!1";
+	static const struct { const char *pattern; int found; bool asks; } cases[] = {
+		{"([a-z ]*)([a-z ]*)([a-z ]*)\\1(?<=!)1", 1, true},
+		{"\\G([a-z ]*)([a-z ]*)([a-z ]*)\\1\\d", 0, false},
+		{"(*COMMIT)([a-z ]*)([a-z ]*)([a-z ]*)\\1\\d", 0, false},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct err e = {0};
+		size_t from, to;
+		struct regex *r = regex_new(cases[i].pattern, false, NULL, &e);
+		struct regex_room *m = regex_room_new(r, true);
+		regex_room_ask(m, ask, &asked);
+		asked = (struct asked){0};
+		assert_int_equal(regex_match(r, m, text, sizeof text - 1, 0, true), cases[i].found);
+		assert_int_equal(asked.n > 0, cases[i].asks);
+		if (cases[i].found) {
+			regex_found(m, text, sizeof text - 1, &from, &to);
+			assert_int_equal(from, sizeof text - 2);
+		}
+		regex_room_free(m);
+		regex_free(r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -518,6 +620,9 @@ int main(void)
 		cmocka_unit_test(any_number_of_threads_finds_the_same),
 		cmocka_unit_test(catastrophes_give_up_and_are_counted),
 		cmocka_unit_test(a_search_stops_when_asked),
+		cmocka_unit_test(asking_whether_to_stop_changes_nothing),
+		cmocka_unit_test(a_long_match_stops_when_asked),
+		cmocka_unit_test(parts_of_a_text_find_what_the_whole_does),
 		cmocka_unit_test(typing_forward_finds_what_a_scan_anew_finds),
 		cmocka_unit_test(only_complete_and_few_hits_are_refined),
 		cmocka_unit_test(random_patterns_find_what_pcre2_finds),
