@@ -15,7 +15,6 @@ enum {
 	MOST_ROWS = 192, /* a group: a multiple of KERNEL_M */
 	GROUP_BYTES = 448 << 10, /* of packed rows: they stay in a core's cache */
 	PANELS_A_TASK = 64,
-	WIDEN_FROM = 4 * KERNEL_M, /* rows: for fewer, widening a panel costs what it saves */
 };
 _Static_assert(MOST_ROWS <= 256, "a row's place in its group is a u8");
 
@@ -345,17 +344,14 @@ static void products(void *context, size_t task, unsigned thread)
 	struct worker *w = &r->worker[thread];
 	const struct encoder *c = r->c;
 	const struct kernel *k = r->kernel;
-	bool widen = w->wide && r->n_padded >= WIDEN_FROM;
+	f32 *wide = r->n_padded > KERNEL_M ? w->wide : NULL;
 	size_t first = task * r->panels_a_task, end = MIN(first + r->panels_a_task, c->n_padded / KERNEL_N);
 	f32 z[KERNEL_M * KERNEL_N] __attribute__((aligned(64))), over[KERNEL_M];
 	for (size_t p = first; p < end; p++) {
 		size_t f = p * KERNEL_N;
-		const u32 *narrow = c->panel + f * c->stride / 2;
-		const void *b = widen ? (const void *)w->wide : narrow;
-		if (widen)
-			k->widen(c->stride, narrow, w->wide);
+		const u32 *b = c->panel + f * c->stride / 2;
 		for (size_t row = 0; row < r->n_padded; row += KERNEL_M) {
-			(widen ? k->wide_tile : k->tile)(c->stride, r->packed + row * c->stride * k->a_size, b, z);
+			kernel_tile(k, c->stride, r->packed + row * c->stride * k->a_size, b, wide, !row, z);
 			least_of_panel(r, w, p, row, over);
 			u32 hits = k->over_tile(z, over, r->add + f);
 			for (; hits; hits &= hits - 1) {
@@ -558,7 +554,7 @@ static int run_new(struct run *r, size_t group, struct err *e)
 	r->add = mem_try(c->n_padded, sizeof *r->add, "rows", e);
 	if (!r->packed || !r->kept || !r->add)
 		return -1;
-	for (unsigned t = 0; r->kernel->widen && group >= WIDEN_FROM && t < r->n_threads; t++)
+	for (unsigned t = 0; r->kernel->wide_tile && t < r->n_threads; t++)
 		if (!(r->worker[t].wide = mem_try(c->stride * KERNEL_N, sizeof(f32), "rows", e)))
 			return -1;
 	memcpy(r->add, c->bias, c->n_padded * sizeof *r->add);

@@ -83,10 +83,9 @@ static void plain_dots(const u16 *rows, size_t stride, size_t n, const void *x, 
 			c[t * ldc + i] = plain_dot(rows + i * stride, (const f32 *)x + t * stride, stride);
 }
 
-static void plain_tile(size_t stride, const void *packed, const void *panel, f32 *c)
+static void plain_tile(size_t stride, const void *packed, const u32 *b, f32 *c)
 {
 	const f32 *a = packed;
-	const u32 *b = panel;
 	memset(c, 0, KERNEL_M * KERNEL_N * sizeof *c);
 	for (size_t k = 0; k < stride / 2; k++, a += 2 * KERNEL_M, b += KERNEL_N) {
 		f32 even[KERNEL_N], odd[KERNEL_N];

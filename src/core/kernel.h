@@ -37,11 +37,11 @@ struct kernel {
 	/* KERNEL_M rows for tiles: stride * KERNEL_M * a_size bytes */
 	void (*pack)(const u16 *const row[KERNEL_M], size_t stride, void *a);
 	/* c [KERNEL_M][KERNEL_N] = packed rows . columns of a panel (kernel_panel) */
-	void (*tile)(size_t stride, const void *a, const void *b, f32 *c);
-	/* For several tiles of one panel: the panel widened once, stride * KERNEL_N numbers, for
-	 * wide_tile, which gives what tile does.  NULL, both: it would not pay. */
-	void (*widen)(size_t stride, const u32 *b, f32 *out);
-	void (*wide_tile)(size_t stride, const void *a, const void *b, f32 *c);
+	void (*tile)(size_t stride, const void *a, const u32 *b, f32 *c);
+	/* For several tiles of one panel (kernel_tile); NULL, both: it would not pay.  The first also writes the
+	 * panel widened, stride * KERNEL_N numbers, 64-byte aligned; the others take it so, with the same result. */
+	void (*first_tile)(size_t stride, const void *a, const u32 *b, f32 *wide, f32 *c);
+	void (*wide_tile)(size_t stride, const void *a, const f32 *wide, f32 *c);
 	/* Of a tile: bit i is set if some c[i][j] >= min(row[i], column[j]); of one row of it: bit j. */
 	u32 (*near_tile)(const f32 *c, const f32 *row, const f32 *column);
 	u32 (*near_row)(const f32 *c, f32 row, const f32 *column);
@@ -60,6 +60,18 @@ const struct kernel *kernel_best(void);
 static inline size_t kernel_stride(size_t d)
 {
 	return (d + KERNEL_STEP - 1) / KERNEL_STEP * KERNEL_STEP;
+}
+
+/* One of the tiles of a panel, one after the other; wide: where it is widened by the first, or NULL. */
+static inline void kernel_tile(const struct kernel *k, size_t stride, const void *a, const u32 *b, f32 *wide,
+			       bool first, f32 *c)
+{
+	if (!wide)
+		k->tile(stride, a, b, c);
+	else if (first)
+		k->first_tile(stride, a, b, wide, c);
+	else
+		k->wide_tile(stride, a, wide, c);
 }
 
 static inline f32 kernel_error(size_t d)

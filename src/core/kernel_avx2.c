@@ -105,10 +105,9 @@ AVX2 static inline __attribute__((always_inline)) void part(size_t pairs, const 
 	}
 }
 
-AVX2 static void tile(size_t stride, const void *packed, const void *panel, f32 *c)
+AVX2 static void tile(size_t stride, const void *packed, const u32 *b, f32 *c)
 {
 	const f32 *a = packed;
-	const u32 *b = panel;
 	for (int i = 0; i < KERNEL_M; i += 6)
 		for (int j = 0; j < KERNEL_N; j += 16)
 			part(stride / 2, a + i, b + j, c + i * KERNEL_N + j);

@@ -191,35 +191,41 @@ AVX512 INLINE void add_products(__m512 s[KERNEL_M][2], const f32 *a, __m512 w0, 
 	}
 }
 
-AVX512 static void tile(size_t stride, const void *packed, const void *panel, f32 *c)
+AVX512 INLINE void narrow_tile(size_t stride, const f32 *a, const u32 *b, f32 *wide, f32 *c)
 {
-	const f32 *a = packed;
-	const u32 *b = panel;
 	__m512 s[KERNEL_M][2];
 	clear_sums(s);
 	for (size_t k = 0; k < stride / 2; k++, a += 2 * KERNEL_M, b += KERNEL_N) {
 		__m512i p0 = _mm512_load_si512(b), p1 = _mm512_load_si512(b + 16);
-		add_products(s, a, even(p0), even(p1));
-		add_products(s, a + KERNEL_M, odd(p0), odd(p1));
+		__m512 w0 = even(p0), w1 = even(p1), w2 = odd(p0), w3 = odd(p1);
+		if (wide) {
+			_mm512_store_ps(wide, w0);
+			_mm512_store_ps(wide + 16, w1);
+			_mm512_store_ps(wide + KERNEL_N, w2);
+			_mm512_store_ps(wide + KERNEL_N + 16, w3);
+			wide += 2 * KERNEL_N;
+		}
+		add_products(s, a, w0, w1);
+		add_products(s, a + KERNEL_M, w2, w3);
 	}
 	put_tile(s, c);
 }
 
-/* Widening takes one in thirteen of what a tile does on the units that multiply. */
-AVX512 static void widen(size_t stride, const u32 *b, f32 *out)
+AVX512 static void tile(size_t stride, const void *packed, const u32 *b, f32 *c)
 {
-	for (size_t k = 0; k < stride / 2; k++, b += KERNEL_N, out += 2 * KERNEL_N) {
-		__m512i p0 = _mm512_load_si512(b), p1 = _mm512_load_si512(b + 16);
-		_mm512_store_ps(out, even(p0));
-		_mm512_store_ps(out + 16, even(p1));
-		_mm512_store_ps(out + KERNEL_N, odd(p0));
-		_mm512_store_ps(out + KERNEL_N + 16, odd(p1));
-	}
+	narrow_tile(stride, packed, b, NULL, c);
 }
 
-AVX512 static void wide_tile(size_t stride, const void *packed, const void *widened, f32 *c)
+/* What is written waits for memory while the tile multiplies. */
+AVX512 static void first_tile(size_t stride, const void *packed, const u32 *b, f32 *wide, f32 *c)
 {
-	const f32 *a = packed, *b = widened;
+	narrow_tile(stride, packed, b, wide, c);
+}
+
+/* Widening takes one in thirteen of what a tile does on the units that multiply. */
+AVX512 static void wide_tile(size_t stride, const void *packed, const f32 *b, f32 *c)
+{
+	const f32 *a = packed;
 	__m512 s[KERNEL_M][2];
 	clear_sums(s);
 	for (size_t k = 0; k < stride; k++, a += KERNEL_M, b += KERNEL_N)
@@ -229,8 +235,8 @@ AVX512 static void wide_tile(size_t stride, const void *packed, const void *wide
 
 const struct kernel kernel_avx512 = {
 	.name = "avx512", .x_size = 4, .a_size = 4, .prepare = kernel_prepare_split, .dots = wide_dots,
-	.pack = kernel_pack_wide, .tile = tile, .widen = widen, .wide_tile = wide_tile, .near_tile = near_tile,
-	.near_row = near_row, .over_tile = over_tile, .over_row = over_row,
+	.pack = kernel_pack_wide, .tile = tile, .first_tile = first_tile, .wide_tile = wide_tile,
+	.near_tile = near_tile, .near_row = near_row, .over_tile = over_tile, .over_row = over_row,
 };
 
 /* ---- vdpbf16ps ---- */
@@ -329,9 +335,9 @@ static void pack_pairs(const u16 *const row[KERNEL_M], size_t stride, void *a)
 		}
 }
 
-BF16 static void round_tile(size_t stride, const void *packed, const void *panel, f32 *c)
+BF16 static void round_tile(size_t stride, const void *packed, const u32 *b, f32 *c)
 {
-	const u32 *a = packed, *b = panel;
+	const u32 *a = packed;
 	__m512 s[KERNEL_M][2];
 	clear_sums(s);
 	for (size_t k = 0; k < stride / 2; k++, a += KERNEL_M, b += KERNEL_N) {

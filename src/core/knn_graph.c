@@ -112,12 +112,9 @@ static void compare(void *context, size_t task, unsigned thread)
 	size_t end = MIN(first + g->panels_a_task, g->n_padded / KERNEL_N);
 	f32 c[KERNEL_M * KERNEL_N] __attribute__((aligned(64)));
 	for (size_t p = first; p < end; p++) {
-		const u32 *narrow = g->panel + p * KERNEL_N * stride / 2;
-		const void *b = w->wide ? (const void *)w->wide : narrow;
-		if (w->wide)
-			k->widen(stride, narrow, w->wide);
+		const u32 *b = g->panel + p * KERNEL_N * stride / 2;
 		for (size_t a = 0; a < g->n_block; a += KERNEL_M) {
-			(w->wide ? k->wide_tile : k->tile)(stride, g->packed + a * stride * k->a_size, b, c);
+			kernel_tile(k, stride, g->packed + a * stride * k->a_size, b, w->wide, !a, c);
 			u32 hits = k->near_tile(c, w->least + a, g->least + p * KERNEL_N);
 			for (; hits; hits &= hits - 1) {
 				size_t i = (size_t)__builtin_ctz(hits);
@@ -211,8 +208,8 @@ static int worker_new(struct worker *w, const struct graph *g, size_t room, stru
 	w->least = mem_try(g->block, sizeof *w->least, what, e);
 	w->x = mem_try(g->rows->d, sizeof *w->x, what, e);
 	w->y = mem_try(g->rows->d, sizeof *w->y, what, e);
-	w->wide = g->kernel->widen ? mem_try(g->rows->stride * KERNEL_N, sizeof *w->wide, what, e) : NULL;
-	if (!w->list || !w->slab || !w->least || !w->x || !w->y || (g->kernel->widen && !w->wide))
+	w->wide = g->kernel->wide_tile ? mem_try(g->rows->stride * KERNEL_N, sizeof *w->wide, what, e) : NULL;
+	if (!w->list || !w->slab || !w->least || !w->x || !w->y || (g->kernel->wide_tile && !w->wide))
 		return -1;
 	for (size_t i = 0; i < g->block; i++)
 		w->list[i] = (struct knn_list){w->slab + i * room, 0, (u32)room, false};

@@ -111,11 +111,12 @@ static void check_tile(const struct kernel *k, const struct numbers *m)
 			assert_true(fabs((f64)c[i][j] - want) <= lengths * (f64)kernel_error(m->d));
 		}
 	}
-	if (k->widen) {
-		f32 same[KERNEL_M][KERNEL_N], *b_wide = mem_try(m->stride * KERNEL_N, sizeof *b_wide, "b", NULL);
-		k->widen(m->stride, b, b_wide);
-		k->wide_tile(m->stride, a, b_wide, &same[0][0]);
-		assert_memory_equal(same, c, sizeof c);
+	if (k->wide_tile) {
+		f32 same[2][KERNEL_M][KERNEL_N], *b_wide = mem_try(m->stride * KERNEL_N, sizeof *b_wide, "b", NULL);
+		kernel_tile(k, m->stride, a, b, b_wide, true, &same[0][0][0]);
+		kernel_tile(k, m->stride, a, NULL, b_wide, false, &same[1][0][0]);
+		assert_memory_equal(same[0], c, sizeof c);
+		assert_memory_equal(same[1], c, sizeof c);
 		free(b_wide);
 	}
 	free(a);
