@@ -420,6 +420,8 @@ static void settle(void *context, size_t i, unsigned thread)
 	u32 n = 0;
 	for (u32 k = 0; k < l->n; k++) {
 		u32 f = l->c[k].id;
+		if (k + 1 < l->n)
+			vec_fetch(weights(c, l->c[k + 1].id), c->d);
 		f32 p = vec_dot(row_of(r, i), weights(c, f), c->d) + c->bias[f];
 		if (p > 0 && (!r->no_less || p > r->no_less[f]))
 			l->c[n++] = (struct candidate){f, p};

@@ -143,13 +143,6 @@ static void add_up(void *context, size_t task, unsigned thread)
 	knn_list_narrow(&g->list[row], &g->bound, &g->least[row]);
 }
 
-/* What the next candidate is scored with is anywhere in memory. */
-static void fetch_row(const f32 *row, size_t d)
-{
-	for (size_t j = 0; j < d; j += 64 / sizeof *row)
-		__builtin_prefetch(row + j);
-}
-
 /* A row that has met all others: its candidates are scored in f32. */
 static void settle(void *context, size_t task, unsigned thread)
 {
@@ -167,7 +160,7 @@ static void settle(void *context, size_t task, unsigned thread)
 			u32 other = knn_key_id(l->key[k]);
 			const f32 *y = r->exact ? r->exact + other * r->d : w->y;
 			if (r->exact && k + 1 < l->n)
-				fetch_row(r->exact + knn_key_id(l->key[k + 1]) * r->d, r->d);
+				vec_fetch(r->exact + knn_key_id(l->key[k + 1]) * r->d, r->d);
 			if (!r->exact)
 				rows_exact(r, other, w->y);
 			l->key[k] = knn_key(vec_dot(w->x, y, r->d), other);

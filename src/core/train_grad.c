@@ -96,8 +96,11 @@ static void decode(const struct step *s, const struct selection *a, size_t at, s
 static void through_decoder(const struct step *s, struct selection *a, size_t at, size_t end, const f32 *error)
 {
 	size_t d = s->shape.d;
-	for (size_t j = at; j < end; j++)
+	for (size_t j = at; j < end; j++) {
+		if (j + 1 < end)
+			vec_fetch(s->param.w_dec + a->out.id[j + 1] * d, d);
 		a->dz[j] = vec_dot(s->param.w_dec + a->out.id[j] * d, error, d);
+	}
 }
 
 static f32 *error_row(const struct step *s, size_t group, size_t row)

@@ -10,6 +10,13 @@
 
 #include "base/types.h"
 
+/* Asks for a row that is read soon and lies anywhere in memory. */
+static inline void vec_fetch(const f32 *x, size_t n)
+{
+	for (size_t i = 0; i < n; i += 64 / sizeof *x)
+		__builtin_prefetch(x + i);
+}
+
 f32 vec_dot(const f32 *a, const f32 *b, size_t n);
 void vec_add(f32 *y, const f32 *x, size_t n);                 /* y += x */
 void vec_sub(f32 *out, const f32 *a, const f32 *b, size_t n); /* a - b */
