@@ -127,6 +127,9 @@ static void draw_message(struct app *a, struct rect r, int y)
 	if (a->message.n && rows > 1) /* a long one takes rows of the body */
 		rect_fill(r, 0, y - rows + 1, r.w, rows, STYLE_NORMAL, ' ');
 	words_draw(&w, rect_sub(r, 1, y - rows + 1, r.w - 2, rows), 0);
+	const char *other = a->message.n ? NULL : app_job_waits_for(app_top(a));
+	if (other)
+		rect_printf(r, 1, y, STYLE_DIM, "waits until %s is over; gj lists the jobs, ^C there stops one", other);
 	draw_typed(a, r, y);
 }
 
@@ -189,6 +192,8 @@ static void draw_footer(struct app *a, struct rect r, int y)
 		x += rect_puts(r, x, y, STYLE_FOOTER, always[i].word) + 2;
 	}
 	x = 1;
+	if (app_job_asks_model(v))
+		x = draw_hint(a, r, x, y, end, &(struct view_hint){ACT_STOP, "stop", ACT_NONE});
 	for (size_t i = 0; i < VIEW_MAX_HINTS && v->class->hints[i].action; i++)
 		x = draw_hint(a, r, x, y, end, &v->class->hints[i]);
 }

@@ -233,6 +233,25 @@ const struct progress *app_job_progress(const struct view *v)
 	return newest;
 }
 
+bool app_job_asks_model(const struct view *v)
+{
+	for (const struct job_item *j = v->app->jobs; j; j = j->next)
+		if (j->view == v && !j->dropped && j->spec.lane == LANE_BACKEND)
+			return true;
+	return false;
+}
+
+const char *app_job_waits_for(const struct view *v)
+{
+	const struct job_item *mine = v->app->jobs;
+	while (mine && (mine->view != v || mine->dropped || mine->job))
+		mine = mine->next;
+	for (const struct job_item *j = v->app->jobs; mine && j; j = j->next)
+		if (j->job && j->spec.lane == mine->spec.lane && j->view != v)
+			return j->spec.what;
+	return NULL;
+}
+
 bool app_jobs_idle(const struct app *a)
 {
 	return !a->jobs;

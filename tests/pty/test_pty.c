@@ -223,6 +223,31 @@ static void the_mouse_selects_and_opens(void **state)
 	quit(p);
 }
 
+/* With a model that never answers. */
+static void what_waits_for_the_model_says_so_and_can_be_stopped(void **state)
+{
+	(void)state;
+	char open[] = "open", option[] = "--backend", model[] = "featlas-fake --hang";
+	char *argv[] = {getenv("FEATLAS"), open, option, model, atlas, NULL};
+	struct pty *p = pty_spawn(argv, "xterm-256color", 24, 80);
+	assert_true(pty_until(p, pty_shows, "512 features · row 1"));
+	pty_send(p, "gs");
+	assert_true(pty_until(p, pty_shows, "Enter replays"));
+	assert_true(pty_lacks(p, "^C stop"));
+	pty_send(p, "\r");
+	assert_true(pty_until(p, pty_shows, "^C stop"));
+	assert_true(pty_lacks(p, "waits until"));
+	pty_send(p, "gti" "a text\r");
+	assert_true(pty_until(p, pty_shows, "waits until generating is over"));
+	assert_true(pty_shows(p, "^C stop"));
+	pty_send(p, "\003");
+	assert_true(pty_until(p, pty_lacks, "^C stop"));
+	pty_send(p, "q\003");
+	assert_true(pty_until(p, pty_shows, "stopped"));
+	assert_true(pty_until(p, pty_lacks, "^C stop"));
+	quit(p);
+}
+
 static void pasted_text_is_no_keys(void **state)
 {
 	(void)state;
@@ -602,6 +627,7 @@ int main(void)
 		cmocka_unit_test(signals_leave_the_terminal_usable),
 		cmocka_unit_test(a_file_cut_under_it_is_named),
 		cmocka_unit_test(the_mouse_selects_and_opens),
+		cmocka_unit_test(what_waits_for_the_model_says_so_and_can_be_stopped),
 		cmocka_unit_test(pasted_text_is_no_keys),
 		cmocka_unit_test(nothing_of_a_label_reaches_the_terminal_raw),
 		cmocka_unit_test(columns_stay_straight_whatever_is_in_a_label),
