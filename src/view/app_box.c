@@ -244,7 +244,25 @@ static void draw_found(struct app *a, struct rect body)
 
 /* ---- the tour ---- */
 
-/* A prompt keeps its line, and the row above the box is the view's. */
+enum { TOUR_W = 80 };
+
+int app_tour_rows(const struct app *a, int w)
+{
+	size_t at, n;
+	const char *text = app_tour_text(a, &at, &n);
+	int lines = 0;
+	if (!text)
+		return 0;
+	for (const char *s = text; *s;) {
+		size_t k = strcspn(s, "\n");
+		struct words one = {.text = s, .n = k};
+		lines += (int)words_lines(&one, MIN(w, TOUR_W) - 4);
+		s += k + (s[k] == '\n');
+	}
+	return lines + 2;
+}
+
+/* A prompt keeps its line. */
 static void draw_tour(struct app *a, struct rect body)
 {
 	size_t at, n;
@@ -252,14 +270,7 @@ static void draw_tour(struct app *a, struct rect body)
 	char title[48];
 	if (!text)
 		return;
-	int w = MIN(body.w, 80), lines = 0;
-	for (const char *s = text; *s;) {
-		size_t k = strcspn(s, "\n");
-		struct words one = {.text = s, .n = k};
-		lines += (int)words_lines(&one, w - 4);
-		s += k + (s[k] == '\n');
-	}
-	struct rect in = box(body, w, lines + 2, true);
+	struct rect in = box(body, MIN(body.w, TOUR_W), app_tour_rows(a, body.w), true);
 	snprintf(title, sizeof title, "tour %zu of %zu \u00b7 Esc leaves it", at, n);
 	box_title(in, title);
 	int y = 1;

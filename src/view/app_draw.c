@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { TOUR_LEAVES = 14 }; /* rows at least, for a screen beside the tour's box */
+
 static const char *base_name(const char *path)
 {
 	size_t n = strlen(path);
@@ -214,9 +216,14 @@ void app_draw(struct app *a)
 	struct rect body = rect_sub(all, 0, top, all.w, all.h - 2 - top);
 	draw_title(a, all);
 	a->body_y = top;
-	v->w = body.w;
-	v->h = body.h;
-	v->class->draw(v, body);
+	/* the tour speaks of what stands at the bottom: where there is room it stands below */
+	struct rect mine = body;
+	int tour = app_tour_rows(a, body.w);
+	if (body.h - tour >= TOUR_LEAVES)
+		mine.h -= tour;
+	v->w = mine.w;
+	v->h = mine.h;
+	v->class->draw(v, mine);
 	draw_message(a, all, all.h - 2);
 	draw_footer(a, all, all.h - 1);
 	app_draw_boxes(a, body);

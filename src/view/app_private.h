@@ -248,6 +248,7 @@ void app_draw(struct app *a);
 
 /* app_box.c */
 void app_draw_boxes(struct app *a, struct rect body);
+int app_tour_rows(const struct app *a, int w); /* what its box takes of a body w wide; 0: no tour */
 bool app_popup_key(struct app *a, u32 key); /* false if no box of lines is open */
 
 /* app_prompt.c */
