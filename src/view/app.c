@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -327,6 +328,9 @@ int app_run(const struct app_options *o, struct err *e)
 		r = app_run_script(a, e);
 	else if (!r)
 		run_terminal(a);
+	/* where the terminal has gone, the hang-up that follows must not cut what is being written */
+	if (!a->script_mode)
+		signal(SIGHUP, SIG_IGN);
 	if (!r && (!a->script_mode || o->resume))
 		app_resume_save(a);
 	term_close();

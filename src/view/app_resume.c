@@ -22,8 +22,8 @@ static char *path_of(const struct app *a)
 static const struct view_class *screen_named(const char *name)
 {
 	/* those that are about a feature; the others are a key away */
-	static const struct view_class *const all[] = {&view_feature, &view_graph, &view_text, &view_steer,
-						       &view_triage};
+	static const struct view_class *const all[] = {&view_feature, &view_graph, &view_map, &view_text,
+						       &view_steer, &view_triage};
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		if (!strcmp(all[i]->name, name))
 			return all[i];

@@ -53,6 +53,10 @@ run "$FEATLAS" open demo.atlas --resume --script two.keys
 is "on the same screen" "$(printf '%s\n' "$out" | sed 1q)" "$was"
 has "with the same search" "$out" "/bridge"
 has "and order" "$out" "density↓"
+printf '%s\n' 'keys gf' 'keys jjgm' >map.keys
+run "$FEATLAS" open demo.atlas --resume --script map.keys
+run "$FEATLAS" open demo.atlas --resume --script two.keys
+has "on the map too" "$(printf '%s\n' "$out" | sed 1q)" "map"
 ls "$XDG_STATE_HOME"/featlas >names
 head -c 3000 /dev/urandom >"$XDG_STATE_HOME/featlas/$(grep session names)"
 check "a spoilt one is no reason to stay out" 0 "$FEATLAS" open demo.atlas --resume --script two.keys
