@@ -4,11 +4,12 @@
  * A text's value of a feature is the largest activation on its tokens that count, 0 where it does not fire, or
  * their mean.
  * AUROC is the share of pairs (a positive and a negative text) in which the positive has the larger value,
- * ties a half (Mann and Whitney 1947).  Values of a feature of which one is at most FIND_ROUNDING of the larger above
- * the next are one value, the least of them: texts that begin alike differ there by the order in which a model added
- * up, which is no evidence.  (With a chain of such steps so are its ends: who is equal to whom hangs on
- * no order, and on no grid that might pass between two that are.)  Having looked at thousands of features, the best one's AUROC flatters
- * it: so the choice is repeated without each of k parts of the texts, and judged on the part left out.
+ * ties a half (Mann and Whitney 1947).  Values of a feature of which one is at most FIND_ROUNDING of the larger
+ * above the next are one value, the least of them: texts that begin alike differ there by the order in which a
+ * model added up, which is no evidence.  (With a chain of such steps so are its ends: who is equal to whom hangs
+ * on no order, and on no grid that might pass between two that are.)  Having looked at thousands of features, the
+ * best one's AUROC flatters it: so the choice is repeated without each of k parts of the texts, and judged on the
+ * part left out.
  */
 #ifndef FEATLAS_FIND_H
 #define FEATLAS_FIND_H

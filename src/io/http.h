@@ -2,7 +2,8 @@
 /* http.h - one POST over HTTP or HTTPS; libcurl is used only in http.c.
  *
  * Nothing is followed, kept or logged: no redirects (they would take the headers along), no cookies, no
- * .netrc.  The environment's proxies are used, but not for plain http to this machine.  A handle serves one thread at a time and keeps its connection.
+ * .netrc.  The environment's proxies are used, but not for plain http to this machine.  A handle serves one
+ * thread at a time and keeps its connection.
  */
 #ifndef FEATLAS_HTTP_H
 #define FEATLAS_HTTP_H

@@ -62,9 +62,11 @@ static int check_address(const char *s, struct err *e)
 		if ((u8)s[i] <= ' ' || s[i] == '\\' || s[i] == 0x7f)
 			return err_set(e, ERR_USAGE, "--endpoint has a blank or a backslash in its address");
 	if (memchr(host + 3, '@', strcspn(host + 3, "/?#")))
-		return err_set(e, ERR_USAGE, "--endpoint has a user name before its host; a key belongs into $FEATLAS_API_KEY");
+		return err_set(e, ERR_USAGE,
+			       "--endpoint has a user name before its host; a key belongs into $FEATLAS_API_KEY");
 	if (strpbrk(s, "?#"))
-		return err_set(e, ERR_USAGE, "--endpoint ends in a path, without '?' and '#'; a key belongs into $FEATLAS_API_KEY");
+		return err_set(e, ERR_USAGE,
+			       "--endpoint ends in a path, without '?' and '#'; a key belongs into $FEATLAS_API_KEY");
 	return 0;
 }
 

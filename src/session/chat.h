@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* chat.h - a chat endpoint that speaks as OpenAI's does: POST ENDPOINT/chat/completions.
  *
- * The key comes from $FEATLAS_API_KEY, else $OPENAI_API_KEY, and goes into one header: over https, or to this machine.
- * It is in no message, no file and no command line: an answer with a piece of it is none, and in messages pieces are
- * stars.  (A key of fewer than CHAT_PIECE bytes is no secret in an answer: "none" is a word of labels.)  Busy servers (429, 500 to 599) and lost connections are
- * asked again, after 1, 2, 4 ... seconds or what the server says; what is refused otherwise is not.
+ * The key comes from $FEATLAS_API_KEY, else $OPENAI_API_KEY, and goes into one header: over https, or to this
+ * machine.  It is in no message, no file and no command line: an answer with a piece of it is none, and in
+ * messages pieces are stars.  (A key of fewer than CHAT_PIECE bytes is no secret in an answer: "none" is a word of
+ * labels.)  Busy servers (429, 500 to 599) and lost connections are asked again, after 1, 2, 4 ... seconds or what
+ * the server says; what is refused otherwise is not.
  * What comes back is hostile text.  One chat serves any number of threads, each with a handle of its own.
  */
 #ifndef FEATLAS_CHAT_H
