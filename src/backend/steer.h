@@ -58,6 +58,10 @@ void steer_spec_add(const struct steer_spec *s, struct buf *out);
 int steer_if_parse(const char *text, size_t n, const struct atlas *a, struct steer_spec *out, struct err *e);
 void steer_if_add(const struct steer_spec *s, struct buf *out); /* the same as text; nothing for always */
 
+/* Limits of a request, the same on the screen and in commands. */
+enum { STEER_MOST_FEATURES = 64, STEER_MOST_TOKENS = 100000 };
+#define STEER_MOST_TEMPERATURE 100.0
+
 struct steer_request {
 	const char *prompt;
 	bool chat;                 /* a user's message in the chat template; else plain text */

@@ -12,7 +12,6 @@
 #include <string.h>
 
 enum {
-	MAX_FEATURES = 64,
 	HEAT_LIMIT = 32 * 1000 * 1000 /* numbers in an encoder that is run for each token */
 };
 
@@ -29,8 +28,8 @@ static int parse_request(const struct cmd_args *a, struct session *s, struct ste
 			 struct steer_request *q, struct err *e)
 {
 	static const char *const wheres[] = {"reply", "prompt", "both"};
-	const char *given[MAX_FEATURES], *where = arg_str(a, "where", "reply");
-	size_t n = arg_all(a, "feature", given, MAX_FEATURES);
+	const char *given[STEER_MOST_FEATURES], *where = arg_str(a, "where", "reply");
+	size_t n = arg_all(a, "feature", given, STEER_MOST_FEATURES);
 	u64 tokens, seed;
 	f64 temperature;
 	*q = (struct steer_request){.prompt = arg_str(a, "prompt", NULL),
@@ -42,13 +41,14 @@ static int parse_request(const struct cmd_args *a, struct session *s, struct ste
 			e, ERR_USAGE,
 			"--%s is missing; usage: featlas steer ATLAS --prompt TEXT --feature ID[:STRENGTH]",
 			q->prompt ? "feature" : "prompt");
-	if (n > MAX_FEATURES)
-		return err_set(e, ERR_USAGE, "%zu features at once are more than %d", n, MAX_FEATURES);
-	if (arg_u64(a, "n-tokens", 60, 1, 100000, &tokens, e) ||
+	if (n > STEER_MOST_FEATURES)
+		return err_set(e, ERR_USAGE, "%zu features at once are more than %d", n, STEER_MOST_FEATURES);
+	if (arg_u64(a, "n-tokens", 60, 1, STEER_MOST_TOKENS, &tokens, e) ||
 	    arg_u64(a, "seed", 1, 0, INT64_MAX, &seed, e) || arg_f64(a, "temperature", 0, &temperature, e))
 		return -1;
-	if (temperature < 0 || temperature > 100)
-		return err_set(e, ERR_USAGE, "--temperature is from 0 to 100, not %g", temperature);
+	if (temperature < 0 || temperature > STEER_MOST_TEMPERATURE)
+		return err_set(e, ERR_USAGE, "--temperature is from 0 to %g, not %g", STEER_MOST_TEMPERATURE,
+			       temperature);
 	size_t w = 0;
 	while (w < ARRAY_LEN(wheres) && strcmp(wheres[w], where))
 		w++;
@@ -294,7 +294,7 @@ static int steer(struct session *s, const struct steer_request *q, size_t n, boo
 
 int cmd_steer(const struct cmd_args *a, struct err *e)
 {
-	struct steer_spec specs[MAX_FEATURES];
+	struct steer_spec specs[STEER_MOST_FEATURES];
 	struct steer_request q;
 	u64 n = 0;
 	struct session *s = cmd_open(a, e);

@@ -15,16 +15,16 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_FEATURES = 64, MAX_PROMPTS = 64, MAX_WORDS = 256, CURVE_W = 60, CURVE_H = 5, LABELS = 9 };
+enum { MAX_PROMPTS = 64, MAX_WORDS = 256, CURVE_W = 60, CURVE_H = 5, LABELS = 9 };
 
 struct grid {
-	struct steer_spec specs[MAX_FEATURES];
+	struct steer_spec specs[STEER_MOST_FEATURES];
 	const char *prompts[MAX_PROMPTS];
 	f32 *strengths;
 	u64 *seeds;
 	char *list; /* what words point into */
 	const char *words[MAX_WORDS];
-	u32 others[MAX_FEATURES];
+	u32 others[STEER_MOST_FEATURES];
 	struct sweep_request q;
 };
 
@@ -53,8 +53,8 @@ static int parse_watched(const char *text, const struct session *s, struct grid 
 	char *copy = xstrdup(text), *at = copy;
 	int bad = 0;
 	for (char *w; !bad && (w = strsep(&at, ","));) {
-		if (g->q.n_others == MAX_FEATURES)
-			bad = err_set(e, ERR_USAGE, "--watch takes at most %d features", MAX_FEATURES);
+		if (g->q.n_others == STEER_MOST_FEATURES)
+			bad = err_set(e, ERR_USAGE, "--watch takes at most %d features", STEER_MOST_FEATURES);
 		else
 			bad = session_parse_id(s, w, &g->others[g->q.n_others++], e);
 	}
@@ -80,15 +80,15 @@ static int parse_axes(const struct cmd_args *a, struct grid *g, struct err *e)
 static int parse(const struct cmd_args *a, const struct session *s, struct grid *g, struct err *e)
 {
 	static const char *const wheres[] = {"reply", "prompt", "both"};
-	const char *given[MAX_FEATURES], *where = arg_str(a, "where", "reply");
+	const char *given[STEER_MOST_FEATURES], *where = arg_str(a, "where", "reply");
 	struct sweep_request *q = &g->q;
 	u64 tokens;
 	f64 temperature;
-	q->n_specs = arg_all(a, "feature", given, MAX_FEATURES);
+	q->n_specs = arg_all(a, "feature", given, STEER_MOST_FEATURES);
 	if (!q->n_specs)
 		return err_set(e, ERR_USAGE, "--feature is missing; usage: featlas sweep ATLAS --feature ID");
-	if (q->n_specs > MAX_FEATURES)
-		return err_set(e, ERR_USAGE, "%zu features at once are more than %d", q->n_specs, MAX_FEATURES);
+	if (q->n_specs > STEER_MOST_FEATURES)
+		return err_set(e, ERR_USAGE, "%zu features at once are more than %d", q->n_specs, STEER_MOST_FEATURES);
 	for (size_t i = 0; i < q->n_specs; i++)
 		if (steer_spec_parse(given[i], s->atlas, &g->specs[i], e))
 			return -1;
@@ -96,13 +96,14 @@ static int parse(const struct cmd_args *a, const struct session *s, struct grid 
 		q->where++;
 	if (q->where == ARRAY_LEN(wheres))
 		return err_set(e, ERR_USAGE, "--where is reply, prompt or both, not '%s'", where);
-	if (parse_axes(a, g, e) || arg_u64(a, "n-tokens", 40, 1, 100000, &tokens, e) ||
+	if (parse_axes(a, g, e) || arg_u64(a, "n-tokens", 40, 1, STEER_MOST_TOKENS, &tokens, e) ||
 	    arg_f64(a, "temperature", 0.7, &temperature, e) ||
 	    (arg_str(a, "words", NULL) && parse_words(arg_str(a, "words", NULL), g, e)) ||
 	    (arg_str(a, "watch", NULL) && parse_watched(arg_str(a, "watch", NULL), s, g, e)))
 		return -1;
-	if (temperature < 0 || temperature > 100)
-		return err_set(e, ERR_USAGE, "--temperature is from 0 to 100, not %g", temperature);
+	if (temperature < 0 || temperature > STEER_MOST_TEMPERATURE)
+		return err_set(e, ERR_USAGE, "--temperature is from 0 to %g, not %g", STEER_MOST_TEMPERATURE,
+			       temperature);
 	q->specs = g->specs;
 	q->strengths = g->strengths;
 	q->seeds = g->seeds;

@@ -116,6 +116,8 @@ struct app_prompt {
 void app_prompt(struct view *v, const struct app_prompt *p);
 /* A caret under byte `at` of the prompt's text with a sentence: what is wrong there. */
 void app_prompt_fault(struct app *a, size_t at, const char *sentence);
+/* A number between limits as the prompt's text; of any other text it says what is wrong, and is false. */
+bool app_prompt_number(struct app *a, const char *text, f64 least, f64 most, f64 *out);
 
 struct app_menu_item {
 	u32 key;          /* a letter that chooses it */

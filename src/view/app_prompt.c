@@ -63,6 +63,18 @@ void app_prompt_fault(struct app *a, size_t at, const char *sentence)
 	a->prompt.fault = xstrdup(sentence);
 }
 
+bool app_prompt_number(struct app *a, const char *text, f64 least, f64 most, f64 *out)
+{
+	char *end;
+	*out = strtod(text, &end);
+	if (end != text && !*end && *out >= least && *out <= most)
+		return true;
+	char sentence[96];
+	snprintf(sentence, sizeof sentence, "a number from %g to %g", least, most);
+	app_prompt_fault(a, 0, sentence);
+	return false;
+}
+
 static void commit(struct app *a)
 {
 	struct app_prompt spec = a->prompt.spec;

@@ -29,25 +29,12 @@ struct steer_request steer_request(const struct steer_ask *ask)
 				      .want_rows = true};
 }
 
-/* A number between limits; says what is wrong with any other text. */
-static bool number(struct view *v, const char *text, f64 least, f64 most, f64 *out)
-{
-	char *end;
-	*out = strtod(text, &end);
-	if (end != text && !*end && *out >= least && *out <= most)
-		return true;
-	char sentence[96];
-	snprintf(sentence, sizeof sentence, "a number from %g to %g", least, most);
-	app_prompt_fault(v->app, 0, sentence);
-	return false;
-}
-
 static bool commit_seed(struct view *v, const char *text, void *context)
 {
 	struct steer_view *s = view_state(v);
 	f64 x;
 	(void)context;
-	if (!number(v, text, 0, 1e15, &x))
+	if (!app_prompt_number(v->app, text, 0, 1e15, &x))
 		return false;
 	s->ask.seed = (u64)x;
 	steer_changed(v);
@@ -59,7 +46,7 @@ static bool commit_temperature(struct view *v, const char *text, void *context)
 	struct steer_view *s = view_state(v);
 	f64 x;
 	(void)context;
-	if (!number(v, text, 0, 10, &x))
+	if (!app_prompt_number(v->app, text, 0, STEER_MOST_TEMPERATURE, &x))
 		return false;
 	s->ask.temperature = (f32)x;
 	steer_changed(v);
@@ -71,7 +58,7 @@ static bool commit_length(struct view *v, const char *text, void *context)
 	struct steer_view *s = view_state(v);
 	f64 x;
 	(void)context;
-	if (!number(v, text, 1, 2000, &x))
+	if (!app_prompt_number(v->app, text, 1, STEER_MOST_TOKENS, &x))
 		return false;
 	s->ask.n_tokens = (u32)x;
 	steer_changed(v);

@@ -135,12 +135,16 @@ void steer_take_ask(struct view *v, const json_t *run)
 	const char *where = json_opt_str(run, "where", "reply");
 	free(ask->prompt);
 	ask->prompt = xstrdup(json_opt_str(run, "prompt", ""));
-	ask->n_rows = MIN(json_array_size(features), STEER_ROWS);
+	size_t n = json_array_size(features);
+	ask->n_rows = MIN(n, STEER_ROWS);
+	if (n > STEER_ROWS)
+		app_message(v->app, "%zu features were turned; %d are shown here, 'featlas steer' takes %d", n, STEER_ROWS,
+			    STEER_MOST_FEATURES);
 	for (size_t i = 0; i < ask->n_rows; i++)
 		ask->row[i] = take_row(v, json_array_get(features, i));
 	ask->seed = json_opt_u64(run, "seed", 1);
 	ask->temperature = (f32)json_opt_f64(run, "temperature", 0);
-	ask->n_tokens = (u32)MIN(MAX(json_opt_u64(run, "n", 60), 1), 2000);
+	ask->n_tokens = (u32)MIN(MAX(json_opt_u64(run, "n", 60), 1), STEER_MOST_TOKENS);
 	ask->chat = json_opt_bool(run, "chat", true);
 	for (int i = 0; i < 3; i++)
 		if (!strcmp(where, wheres[i]))

@@ -443,6 +443,28 @@ static void hostile_rows_are_cleaned_and_triggers_do_not_run(void **state)
 	note_free(n);
 }
 
+/* Undo of an entry of no known kind, alone and as one of several made at once. */
+static void an_entry_that_makes_no_sense_is_not_undone(void **state)
+{
+	struct place *p = *state;
+	struct err e = {0};
+	u32 two[] = {3, 4};
+	struct note *n = open_note(p);
+	assert_int_equal(note_tag(n, two, 2, "x", true, &e), 0);
+	note_free(n);
+	shell(p, "UPDATE log SET kind = 99 WHERE seq = (SELECT min(seq) FROM log)");
+	n = open_note(p);
+	assert_int_equal(note_undo(n, NULL, &e), -1);
+	assert_non_null(strstr(e.msg, "makes no sense"));
+	want_tagged(n, "3/x/;4/x/;"); /* both or none */
+	note_free(n);
+	shell(p, "UPDATE log SET kind = 99");
+	n = open_note(p);
+	assert_int_equal(note_undo(n, NULL, &e), -1);
+	want_tagged(n, "3/x/;4/x/;");
+	note_free(n);
+}
+
 /* The middle of a good file is overwritten: an error or what is left, never a crash. */
 static void damaged_pages_are_reported(void **state)
 {
@@ -581,6 +603,7 @@ int main(void)
 		TEST(files_that_are_no_database_are_left_alone),
 		TEST(foreign_databases_are_left_alone),
 		TEST(hostile_rows_are_cleaned_and_triggers_do_not_run),
+		TEST(an_entry_that_makes_no_sense_is_not_undone),
 		TEST(damaged_pages_are_reported),
 		TEST(where_the_folder_may_not_be_written),
 		TEST(runs_are_kept_by_hash),
