@@ -177,12 +177,12 @@ static void write_text(void *context, const json_t *o)
 static int steer(struct job *j, struct err *e)
 {
 	struct eval_report *r = &j->r;
-	struct concept_steer c = {.s = r->s, .b = j->backend, .suite = r->suite, .results = r->concepts,
+	struct suite_steer c = {.s = r->s, .b = j->backend, .suite = r->suite, .results = r->concepts,
 				  .tables = r->steering, .plain = !r->options.chat, .progress = &j->progress, .say = say,
 				  .text = j->transcript ? write_text : NULL, .context = j};
-	if (j->choose && concept_steer_choose(&c, e))
+	if (j->choose && suite_steer_choose(&c, e))
 		return err_wrap(e, "what is chosen is kept; the same command goes on from there");
-	if (j->judge && concept_steer_judge(&c, e))
+	if (j->judge && suite_steer_judge(&c, e))
 		return err_wrap(e, "what is judged is kept; the same command goes on from there");
 	return 0;
 }
@@ -194,7 +194,7 @@ static int work(struct job *j, struct err *e)
 		return -1;
 	if (!r->suite)
 		return 0;
-	if (concepts_run(r->s, j->backend, r->suite, &r->options, r->concepts, &j->progress, e) || steer(j, e))
+	if (suite_rank(r->s, j->backend, r->suite, &r->options, r->concepts, &j->progress, e) || steer(j, e))
 		return -1;
 	if (r->steering)
 		predict(r->s->atlas, r->steering, r->predicts);

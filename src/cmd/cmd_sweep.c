@@ -6,7 +6,7 @@
 #include "base/outfile.h"
 #include "session/curve.h"
 #include "session/dose.h"
-#include "session/judge.h"
+#include "session/hit.h"
 
 #include <langinfo.h>
 #include <math.h>
@@ -227,7 +227,7 @@ static void add_curve(const struct dose *d, enum dose_measure m, bool ascii, str
 		top = fmax(top, d->point[i].high[m]);
 		bottom = fmin(bottom, d->point[i].low[m]);
 	}
-	top = fmax(top, m == DOSE_REPEATS ? JUDGE_REPEATS : base);
+	top = fmax(top, m == DOSE_REPEATS ? HIT_REPEATS : base);
 	struct curve c;
 	curve_init(&c, CURVE_W, CURVE_H, ascii, x[0], x[d->n - 1], bottom, top);
 	curve_line(&c, x, y, d->n);

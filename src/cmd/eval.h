@@ -6,7 +6,7 @@
 #include "cmd/cmd.h"
 #include "core/density.h"
 #include "session/agree.h"
-#include "session/concept_steer.h"
+#include "session/suite_steer.h"
 #include "session/eval.h"
 #include "session/predict.h"
 
@@ -20,7 +20,7 @@ struct eval_report {
 	struct coherence agree[N_AGREE];
 	char lacks[3][512];                /* why there is no histogram, no coherence, no steering; "" */
 	struct suite *suite;
-	struct concept_options options;
+	struct suite_options options;
 	struct suite_result *concepts;   /* [suite->n], or NULL */
 	struct steer_tables *steering;     /* with the concepts, or NULL */
 	struct prediction predicts[N_PREDICT_SETS][N_PREDICT];
@@ -31,7 +31,7 @@ json_t *eval_json(const struct eval_report *r);
 json_t *eval_held_out_json(const struct eval_report *r);
 void eval_print(const struct eval_report *r);
 void eval_print_markdown(const struct eval_report *r);
-/* Concepts whose held-out AUROC is CONCEPT_GOOD or more. */
+/* Concepts whose held-out AUROC is SUITE_GOOD or more. */
 size_t eval_n_known(const struct eval_report *r);
 /* The same of the dense probe. */
 size_t eval_n_dense(const struct eval_report *r);

@@ -3,7 +3,7 @@
 #include "cmd/eval.h"
 
 #include "core/run.h"
-#include "session/judge.h"
+#include "session/hit.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -100,7 +100,7 @@ static json_t *languages_json(const struct suite_result *c)
 {
 	json_t *o = json_object();
 	for (size_t i = 0; i < c->n_languages; i++) {
-		const struct concept_language *l = &c->languages[i];
+		const struct suite_language *l = &c->languages[i];
 		json_object_set_new(o, l->code, json_pack("{s:o, s:I, s:I}", "auroc", json_f32(l->auroc), "positive",
 							  (json_int_t)l->n_positive, "negative", (json_int_t)l->n_negative));
 	}
@@ -124,7 +124,7 @@ static json_t *steer_json(const struct eval_report *r, const struct suite_concep
 						    "seeds_hit", (json_int_t)f->seeds_hit, "texts", (json_int_t)f->texts,
 						    "texts_hit", (json_int_t)f->hits, "baseline_hit", (json_int_t)f->baseline,
 						    "random_hit", (json_int_t)f->random, "nats_above", f->excess, "steers",
-						    judge_steers(f->seeds_hit, f->seeds)));
+						    hit_steers(f->seeds_hit, f->seeds)));
 	return j;
 }
 
@@ -169,7 +169,7 @@ static json_t *concepts_json(const struct eval_report *r)
 		json_array_append_new(list, concept_json(r, &r->concepts[i]));
 	size_t judged, steer = eval_n_steer(r, &judged);
 	json_t *o = json_pack("{s:I, s:I, s:f, s:s, s:s, s:I, s:o}", "n", (json_int_t)r->suite->n, "known",
-			 (json_int_t)eval_n_known(r), "auroc_wanted", (f64)CONCEPT_GOOD, "read",
+			 (json_int_t)eval_n_known(r), "auroc_wanted", (f64)SUITE_GOOD, "read",
 			 r->options.chat ? "chat" : "plain", "value", r->options.value == FIND_MAX ? "max" : "mean", "folds",
 			 (json_int_t)r->options.folds, "list", list);
 	json_object_update_new(o, json_pack("{s:I, s:I, s:I}", "known_dense", (json_int_t)eval_n_dense(r), "judged",

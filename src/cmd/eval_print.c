@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "core/run.h"
-#include "session/judge.h"
+#include "session/hit.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ size_t eval_n_known(const struct eval_report *r)
 {
 	size_t n = 0;
 	for (size_t i = 0; r->concepts && i < r->suite->n; i++)
-		n += r->concepts[i].held_out.auroc >= CONCEPT_GOOD;
+		n += r->concepts[i].held_out.auroc >= SUITE_GOOD;
 	return n;
 }
 
@@ -27,7 +27,7 @@ size_t eval_n_dense(const struct eval_report *r)
 {
 	size_t n = 0;
 	for (size_t i = 0; r->concepts && i < r->suite->n; i++)
-		n += r->concepts[i].dense >= CONCEPT_GOOD;
+		n += r->concepts[i].dense >= SUITE_GOOD;
 	return n;
 }
 
@@ -38,7 +38,7 @@ size_t eval_n_steer(const struct eval_report *r, size_t *judged)
 	for (size_t i = 0; r->steering && i < r->suite->n; i++) {
 		const struct steer_figure *f = steer_tables_figure(r->steering, &r->suite->concepts[i]);
 		*judged += f != NULL;
-		n += f && judge_steers(f->seeds_hit, f->seeds);
+		n += f && hit_steers(f->seeds_hit, f->seeds);
 	}
 	return n;
 }
@@ -130,10 +130,10 @@ static void print_concepts(const struct eval_report *r)
 		const struct suite_result *c = &r->concepts[i];
 		print_concept(r->s, c);
 		several += c->n_languages > 0;
-		across += c->n_languages && concept_languages_good(c) == c->n_languages;
+		across += c->n_languages && suite_languages_good(c) == c->n_languages;
 	}
 	printf("known          %zu of %zu concepts have one feature of held-out AUROC %.1f or more\n", eval_n_known(r),
-	       r->suite->n, (f64)CONCEPT_GOOD);
+	       r->suite->n, (f64)SUITE_GOOD);
 	printf("dense          %zu are known by a linear probe on all numbers of the same rows\n", eval_n_dense(r));
 	if (several)
 		printf("languages      %zu of %zu in several languages have it in all of them\n", across, several);
@@ -153,7 +153,7 @@ static void print_steering(const struct eval_report *r)
 		struct buf line = BUF_INIT;
 		char *label = session_label_text(r->s, f->feature);
 		buf_addf(&line, "  %-22s %2u/%-2u %2u/%-2u %2u %2u  %s  #%-6u %.4gx  ", c->name, f->seeds_hit, f->seeds, f->hits,
-			 f->texts, f->baseline, f->random, judge_steers(f->seeds_hit, f->seeds) ? "steers" : "      ",
+			 f->texts, f->baseline, f->random, hit_steers(f->seeds_hit, f->seeds) ? "steers" : "      ",
 			 f->feature, f->strength);
 		cmd_add_text(&line, label, strlen(label));
 		buf_addc(&line, '\n');
@@ -347,7 +347,7 @@ static void markdown_concepts(const struct eval_report *r)
 	for (size_t i = 0; i < r->suite->n; i++)
 		markdown_concept(r->s, &r->concepts[i]);
 	printf("\n%zu of %zu concepts have one feature of held-out AUROC %.1f or more; a linear probe on all numbers of the "
-	       "same rows has %zu.\n", eval_n_known(r), r->suite->n, (f64)CONCEPT_GOOD, eval_n_dense(r));
+	       "same rows has %zu.\n", eval_n_known(r), r->suite->n, (f64)SUITE_GOOD, eval_n_dense(r));
 	markdown_languages(r);
 }
 
@@ -372,7 +372,7 @@ static void markdown_steering(const struct eval_report *r)
 		add_cell(&line, label);
 		buf_addf(&line, " | %.4gx | %u/%u | %u/%u | %u/%u | %u/%u | %+.2f | %s |", f->strength, f->seeds_hit, f->seeds,
 			 f->hits, f->texts, f->baseline, f->texts, f->random, f->texts, f->excess,
-			 judge_steers(f->seeds_hit, f->seeds) ? "yes" : "no");
+			 hit_steers(f->seeds_hit, f->seeds) ? "yes" : "no");
 		puts(line.s);
 		buf_release(&line);
 		free(label);

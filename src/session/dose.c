@@ -3,7 +3,7 @@
 #include "session/dose.h"
 
 #include "base/mem.h"
-#include "session/judge.h"
+#include "session/hit.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -93,7 +93,7 @@ static struct dose_point point(const struct sweep *s, enum sweep_kind kind, size
 
 static bool fell_apart(const struct dose_point *p)
 {
-	return p->mid[DOSE_EXCESS] > JUDGE_EXCESS || p->mid[DOSE_REPEATS] > JUDGE_REPEATS;
+	return p->mid[DOSE_EXCESS] > HIT_EXCESS || p->mid[DOSE_REPEATS] > HIT_REPEATS;
 }
 
 static void find_range(struct dose *d)

@@ -6,7 +6,7 @@
  *             numbered ceil(0.9 n)
  *   neutral   s0, the strength that changes nothing: 1 where it is a factor, else 0
  *   collapse  the least s > s0 at which the median excess is over 1.5 nats or the median of
- *             repeated 4-grams over 20 % (the judging rule's limits, judge.h); collapse_low the
+ *             repeated 4-grams over 20 % (the judging rule's limits, hit.h); collapse_low the
  *             greatest such s < s0
  *   onset     min {s > s0 : A(t) > Q for all t of the grid with s <= t < collapse}
  *   working range: the strengths of the grid from onset up to, not with, collapse

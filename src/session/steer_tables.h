@@ -37,7 +37,7 @@ struct steer_trial {
 	char *concept;
 	u32 feature;
 	f64 strength;
-	u32 round, texts, hits; /* concept_steer.h's rounds, from 1 */
+	u32 round, texts, hits; /* suite_steer.h's rounds, from 1 */
 	f64 words, excess; /* mean of different listed words, of nats above the baseline */
 };
 

@@ -3,7 +3,7 @@
 #include "session/sweep.h"
 
 #include "base/mem.h"
-#include "session/judge.h"
+#include "session/hit.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -18,8 +18,8 @@
  *   acts     of each watched feature, its own activations f over the reply's tokens that count
  *            (not special, no sinks: featlas-atlas(5)), unsteered: mean and max
  *   repeats  steer_repeated_4grams of the reply
- *   words    different listed words in the text, judge_words
- *   hit      judge_hit of words, repeats and nll
+ *   words    different listed words in the text, hit_words
+ *   hit      hit_is of words, repeats and nll
  *
  * A live model adds up in another order beside other texts: what it draws at a temperature depends
  * on max_runs, and is the same again with the same grid.

@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 #include "core/rand.h"
-#include "session/judge.h"
+#include "session/hit.h"
 #include "session/reading.h"
 
 #include <math.h>
@@ -414,8 +414,8 @@ static int finish(struct running *r, struct err *e)
 		f64 base = sweep_at(s, SWEEP_BASELINE, c->prompt, c->seed, 0)->nll;
 		c->excess = c->nll - base;
 		c->repeats = steer_repeated_4grams(c->tokens, c->n);
-		c->words = judge_words((const char *const *)s->words, s->n_words, c->text.s, c->text.n);
-		c->hit = judge_hit(c->words, c->repeats, c->nll, base);
+		c->words = hit_words((const char *const *)s->words, s->n_words, c->text.s, c->text.n);
+		c->hit = hit_is(c->words, c->repeats, c->nll, base);
 		c->done = true;
 		s->n_done++;
 		go = (!r->fn || r->fn(r->context, s, c)) && go;

@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "session/curve.h"
-#include "session/judge.h"
+#include "session/hit.h"
 #include "ui/words.h"
 
 #include <math.h>
@@ -86,9 +86,9 @@ static struct scale scale_of(const struct sweep_view *s)
 	}
 	/* the rule's limits are hot at least */
 	if (s->measure == DOSE_EXCESS)
-		k = (struct scale){0, fmax(k.high, JUDGE_EXCESS)};
+		k = (struct scale){0, fmax(k.high, HIT_EXCESS)};
 	if (s->measure == DOSE_REPEATS)
-		k.high = fmax(k.high, JUDGE_REPEATS);
+		k.high = fmax(k.high, HIT_REPEATS);
 	return k;
 }
 
@@ -199,7 +199,7 @@ static void draw_curve(struct view *v, struct rect r, size_t shown)
 		high = fmax(high, d->point[i].high[m]);
 	}
 	f64 level = m == DOSE_ACT ? d->spread : d->baseline.mid[m];
-	high = fmax(high, m == DOSE_REPEATS ? JUDGE_REPEATS : level);
+	high = fmax(high, m == DOSE_REPEATS ? HIT_REPEATS : level);
 	bool ascii = app_is_ascii(v->app);
 	curve_init(&c, COLUMN * (int)shown, r.h, ascii, (f64)s->left - 0.5, (f64)(s->left + shown) - 0.5, low, high);
 	curve_line(&c, x + s->left, y + s->left, shown);

@@ -4,7 +4,7 @@
 #include "core/rand.h"
 #include "session/curve.h"
 #include "session/dose.h"
-#include "session/judge.h"
+#include "session/hit.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -39,7 +39,7 @@ static int close_sample(void **state)
 
 static size_t found(const char *const *words, size_t n, const char *text)
 {
-	return judge_words(words, n, text, strlen(text));
+	return hit_words(words, n, text, strlen(text));
 }
 
 static void words_are_found_where_they_begin(void **state)
@@ -58,20 +58,20 @@ static void words_are_found_where_they_begin(void **state)
 	static const char *const foreign[] = {"\xc3\xa9toile", "\xd0\xb7\xd0\xb2", "\xe6\x98\x9f"};
 	/* upper-case e acute, Cyrillic Z; and a sign amid others, for that script has no blanks */
 	assert_int_equal(found(foreign, 3, "\xc3\x89toile \xd0\x97\xd0\xb2\xd0\xb5\xd0\xb7 \xe7\x81\xab\xe6\x98\x9f"), 3);
-	assert_int_equal(judge_words(one, 1, "\0span", 5), 1);
-	assert_int_equal(judge_words(one, 1, "spa\xff", 4), 0);
+	assert_int_equal(hit_words(one, 1, "\0span", 5), 1);
+	assert_int_equal(hit_words(one, 1, "spa\xff", 4), 0);
 }
 
 static void the_rule_has_three_parts(void **state)
 {
 	(void)state;
-	assert_true(judge_hit(2, 0.2, 4.5, 3));
-	assert_false(judge_hit(1, 0, 3, 3));
-	assert_false(judge_hit(2, 0.2001, 3, 3));
-	assert_false(judge_hit(2, 0, 4.5001, 3));
-	assert_true(judge_seed(2, 3) && !judge_seed(1, 3) && judge_seed(1, 1) && !judge_seed(1, 2) &&
-		    !judge_seed(0, 1) && !judge_seed(0, 0));
-	assert_true(judge_steers(8, 10) && !judge_steers(7, 10) && !judge_steers(0, 0) && judge_steers(4, 5));
+	assert_true(hit_is(2, 0.2, 4.5, 3));
+	assert_false(hit_is(1, 0, 3, 3));
+	assert_false(hit_is(2, 0.2001, 3, 3));
+	assert_false(hit_is(2, 0, 4.5001, 3));
+	assert_true(hit_seed(2, 3) && !hit_seed(1, 3) && hit_seed(1, 1) && !hit_seed(1, 2) &&
+		    !hit_seed(0, 1) && !hit_seed(0, 0));
+	assert_true(hit_steers(8, 10) && !hit_steers(7, 10) && !hit_steers(0, 0) && hit_steers(4, 5));
 }
 
 static const char *const prompts[] = {"Tell me about the garden", "What is it"};
@@ -206,7 +206,7 @@ static void a_cell_is_what_single_requests_give(void **state)
 			read_again(c, s->watched[w], &mean, &max);
 			assert_true(near_to((f64)c->acts[w].mean, mean) && near_to((f64)c->acts[w].max, max));
 		}
-		assert_int_equal(c->hit, judge_hit(c->words, c->repeats, nll, base_nll));
+		assert_int_equal(c->hit, hit_is(c->words, c->repeats, nll, base_nll));
 	}
 	assert_true(near_to(s->change[2], 2 * (f64)stats.max / (f64)session->atlas->norm_median));
 	/* strength 0 is the baseline, of random directions too */

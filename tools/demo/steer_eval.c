@@ -7,12 +7,12 @@
  * LIST.tsv: feature id, strength in multiples of its maximum, reply|both, words (comma
  * separated; a word matches at a word's start, ignoring case).  A hit is a reply with two
  * different listed words, at most 20 % repeated 4-grams, and a mean NLL under the unsteered
- * model at most 1.5 nats above the baseline's (session/judge.h).  Beside it stand the baseline and, in the
+ * model at most 1.5 nats above the baseline's (session/hit.h).  Beside it stand the baseline and, in the
  * figures, a random direction of the same norm.  OUT.jsonl gets a line a text.
  */
 #include "base/json.h"
 #include "base/mem.h"
-#include "session/judge.h"
+#include "session/hit.h"
 #include "session/sweep.h"
 
 #include <stdio.h>
@@ -74,7 +74,7 @@ static void report(const struct feature *f, struct sweep *const *w, size_t n_pro
 				print_cell(f, w[k], c);
 			}
 	for (size_t i = 0; i < N_SEEDS; i++)
-		seeds_hit += judge_seed(of_seed[i], n_prompts);
+		seeds_hit += hit_seed(of_seed[i], n_prompts);
 	char *label = session_label_text(session, f->spec.feature);
 	printf("%u\t%.2f\t%zu/%zu\t%zu/%zu\t%zu/%zu\t%zu/10\t%+.2f\t%s\n", f->spec.feature, (f64)f->spec.strength,
 	       hits[SWEEP_STEERED], n, hits[SWEEP_BASELINE], n, hits[SWEEP_RANDOM], random ? n : 0, seeds_hit,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* judge.c - listed words in a text, and the rule over them. */
-#include "session/judge.h"
+/* hit.c - listed words in a text, and the rule over them. */
+#include "session/hit.h"
 
 #include "base/utf8.h"
 
@@ -36,7 +36,7 @@ static bool contains(const char *s, size_t n, const char *word)
 	return false;
 }
 
-size_t judge_words(const char *const *words, size_t n_words, const char *text, size_t n)
+size_t hit_words(const char *const *words, size_t n_words, const char *text, size_t n)
 {
 	size_t found = 0;
 	for (size_t i = 0; i < n_words; i++)
@@ -44,17 +44,17 @@ size_t judge_words(const char *const *words, size_t n_words, const char *text, s
 	return found;
 }
 
-bool judge_hit(size_t words, f64 repeats, f64 nll, f64 baseline_nll)
+bool hit_is(size_t words, f64 repeats, f64 nll, f64 baseline_nll)
 {
-	return words >= JUDGE_WORDS && repeats <= JUDGE_REPEATS && nll <= baseline_nll + JUDGE_EXCESS;
+	return words >= HIT_WORDS && repeats <= HIT_REPEATS && nll <= baseline_nll + HIT_EXCESS;
 }
 
-bool judge_seed(size_t hits, size_t n_texts)
+bool hit_seed(size_t hits, size_t n_texts)
 {
 	return n_texts && 3 * hits >= 2 * n_texts;
 }
 
-bool judge_steers(size_t seeds_hit, size_t n_seeds)
+bool hit_steers(size_t seeds_hit, size_t n_seeds)
 {
 	return n_seeds && 10 * seeds_hit >= 8 * n_seeds;
 }

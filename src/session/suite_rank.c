@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* concepts.c - the best feature for each concept, judged where it was not chosen. */
-#include "session/concepts.h"
+/* suite_rank.c - the best feature for each concept, judged where it was not chosen. */
+#include "session/suite_rank.h"
 
 #include "base/mem.h"
 #include "core/probe.h"
@@ -38,7 +38,7 @@ static int gather(struct session *s, const struct suite_concept *c, const struct
 }
 
 static void judge_language(const struct suite_concept *c, const struct find_text *t, u8 language, u32 feature,
-			   struct concept_language *out)
+			   struct suite_language *out)
 {
 	bool *use = xcalloc(c->n + 1, sizeof *use);
 	snprintf(out->code, sizeof out->code, "%s", c->languages[language]);
@@ -61,8 +61,8 @@ static int judge(struct session *s, const struct suite_concept *c, const struct 
 			*(t[i].positive ? &out->n_positive : &out->n_negative) += 1;
 			own[n++] = t[i];
 		}
-	i64 found = find_rank(own, n, f, NULL, s->pool, out->top, CONCEPT_TOP, e);
-	out->n_top = (size_t)MIN(MAX(found, 0), CONCEPT_TOP);
+	i64 found = find_rank(own, n, f, NULL, s->pool, out->top, SUITE_TOP, e);
+	out->n_top = (size_t)MIN(MAX(found, 0), SUITE_TOP);
 	int bad = found < 0 || (found > 0 && find_held_out(own, n, f, folds, NULL, s->pool, &out->held_out, e));
 	for (u8 l = 1; l < c->n_languages && !bad && found > 0; l++)
 		judge_language(c, t, l, out->top[0].feature, &out->languages[out->n_languages++]);
@@ -90,7 +90,7 @@ static int probe(const struct suite_concept *c, const struct suite_rows *r, u32 
 	return bad;
 }
 
-static int run_one(struct session *s, struct backend *b, const struct suite_concept *c, const struct concept_options *o,
+static int run_one(struct session *s, struct backend *b, const struct suite_concept *c, const struct suite_options *o,
 		   struct suite_result *out, struct err *e)
 {
 	struct suite_rows rows;
@@ -107,7 +107,7 @@ static int run_one(struct session *s, struct backend *b, const struct suite_conc
 	return bad ? err_wrap(e, "the concept '%s'", c->name) : 0;
 }
 
-int concepts_run(struct session *s, struct backend *b, const struct suite *suite, const struct concept_options *o,
+int suite_rank(struct session *s, struct backend *b, const struct suite *suite, const struct suite_options *o,
 		 struct suite_result *out, struct progress *progress, struct err *e)
 {
 	progress_start(progress, "reading", "concepts", suite->n);
@@ -121,10 +121,10 @@ int concepts_run(struct session *s, struct backend *b, const struct suite *suite
 	return 0;
 }
 
-size_t concept_languages_good(const struct suite_result *r)
+size_t suite_languages_good(const struct suite_result *r)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < r->n_languages; i++)
-		n += r->languages[i].auroc >= CONCEPT_GOOD;
+		n += r->languages[i].auroc >= SUITE_GOOD;
 	return n;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* concept_steer.c - features and strengths tried on some seeds, the chosen judged on others. */
-#include "session/concept_steer.h"
+/* suite_steer.c - features and strengths tried on some seeds, the chosen judged on others. */
+#include "session/suite_steer.h"
 
 #include "base/mem.h"
-#include "session/judge.h"
+#include "session/hit.h"
 #include "session/sweep.h"
 
 #include <math.h>
@@ -31,7 +31,7 @@ static void add(u32 *list, size_t *n, u32 feature)
 	for (size_t i = 0; i < *n; i++)
 		if (list[i] == feature)
 			return;
-	if (*n < CONCEPT_CANDIDATES)
+	if (*n < SUITE_CANDIDATES)
 		list[(*n)++] = feature;
 }
 
@@ -55,7 +55,7 @@ static int writes_more(const void *a, const void *b)
 {
 	const struct writer *x = a, *y = b;
 	/* two words of the list, or one */
-	if ((x->words >= JUDGE_WORDS) != (y->words >= JUDGE_WORDS))
+	if ((x->words >= HIT_WORDS) != (y->words >= HIT_WORDS))
 		return x->words < y->words ? 1 : -1;
 	if (x->writes != y->writes)
 		return x->writes < y->writes ? 1 : -1;
@@ -73,7 +73,7 @@ static struct writer *find_writers(struct session *s, const struct suite_concept
 		struct atlas_scores scores;
 		buf_clear(&text);
 		vocab_add_text(a->vocab, &text, tokens, atlas_topic_words(a, f, tokens, ARRAY_LEN(tokens)));
-		size_t words = judge_words((const char *const *)c->words, c->n_words, text.s, text.n);
+		size_t words = hit_words((const char *const *)c->words, c->n_words, text.s, text.n);
 		if (!words)
 			continue;
 		atlas_scores(a, f, &scores);
@@ -84,8 +84,8 @@ static struct writer *find_writers(struct session *s, const struct suite_concept
 	return list;
 }
 
-size_t concept_candidates(struct session *s, const struct suite_concept *c, const struct suite_result *r,
-			  u32 out[CONCEPT_CANDIDATES])
+size_t suite_candidates(struct session *s, const struct suite_concept *c, const struct suite_result *r,
+			  u32 out[SUITE_CANDIDATES])
 {
 	size_t n = 0, n_writers;
 	for (size_t i = 0; i < MIN(r->n_top, (size_t)BY_KNOWING); i++)
@@ -97,7 +97,7 @@ size_t concept_candidates(struct session *s, const struct suite_concept *c, cons
 		add(out, &n, w[i].feature);
 	if (n_writers)
 		qsort(w, n_writers, sizeof *w, more_words);
-	for (size_t i = 0; i < n_writers && n < CONCEPT_CANDIDATES; i++)
+	for (size_t i = 0; i < n_writers && n < SUITE_CANDIDATES; i++)
 		add(out, &n, w[i].feature);
 	free(w);
 	return n;
@@ -118,12 +118,12 @@ struct ask {
 };
 
 /* like: a sweep whose baselines are these, or NULL. */
-static struct sweep *run(struct concept_steer *c, const struct suite_concept *concept, const struct ask *a,
+static struct sweep *run(struct suite_steer *c, const struct suite_concept *concept, const struct ask *a,
 			 const struct sweep *like, struct err *e)
 {
 	const struct steer_spec spec = {.feature = a->feature, .method = STEER_ADD, .strength = a->strengths[0],
 					.times_max = true, .where = -1};
-	u64 seeds[CONCEPT_SEEDS];
+	u64 seeds[SUITE_SEEDS];
 	for (u64 i = 0; i < a->n_seeds; i++)
 		seeds[i] = a->first_seed + i;
 	const struct sweep_request q = {.specs = &spec,
@@ -140,8 +140,8 @@ static struct sweep *run(struct concept_steer *c, const struct suite_concept *co
 					.random_seed = SWEEP_RANDOM_SEED,
 					.chat = !c->plain,
 					.where = a->where,
-					.temperature = CONCEPT_TEMPERATURE,
-					.n_tokens = CONCEPT_TOKENS};
+					.temperature = SUITE_TEMPERATURE,
+					.n_tokens = SUITE_TOKENS};
 	struct sweep *s = sweep_new(c->s, &q, e);
 	if (s && sweep_run(s, c->s, c->b, like, c->progress, NULL, NULL, e)) {
 		sweep_free(s);
@@ -150,7 +150,7 @@ static struct sweep *run(struct concept_steer *c, const struct suite_concept *co
 	return s;
 }
 
-static bool has_maximum(const struct concept_steer *c, u32 feature)
+static bool has_maximum(const struct suite_steer *c, u32 feature)
 {
 	struct store_stats stats;
 	store_stats(c->s->atlas->store, feature, &stats);
@@ -226,7 +226,7 @@ static void keep_like(struct sweep **like, struct sweep *s)
 }
 
 /* A round of one feature: out gets a trial for each strength. */
-static int try_feature(struct concept_steer *c, const struct suite_concept *concept, const struct ask *a, u32 round,
+static int try_feature(struct suite_steer *c, const struct suite_concept *concept, const struct ask *a, u32 round,
 		       struct sweep **like, struct steer_trial *out, struct err *e)
 {
 	struct sweep *s = run(c, concept, a, *like, e);
@@ -254,12 +254,12 @@ static int by_promise(const void *a, const void *b)
 }
 
 /* Fills the features that go on, at most N_SECOND. */
-static int screen(struct concept_steer *c, const struct suite_concept *concept, const struct suite_result *r,
+static int screen(struct suite_steer *c, const struct suite_concept *concept, const struct suite_result *r,
 		  struct likes *likes, u32 *out, size_t *n_out, u32 *n_texts, struct err *e)
 {
-	u32 candidates[CONCEPT_CANDIDATES];
-	struct screening list[CONCEPT_CANDIDATES];
-	size_t n = concept_candidates(c->s, concept, r, candidates), m = 0;
+	u32 candidates[SUITE_CANDIDATES];
+	struct screening list[SUITE_CANDIDATES];
+	size_t n = suite_candidates(c->s, concept, r, candidates), m = 0;
 	for (size_t i = 0; i < n; i++) {
 		const struct ask a = {candidates[i], screened, N_SCREENED, choosing, N_FIRST, 1, SCREEN_SEEDS, false, WHERE_BOTH};
 		struct steer_trial t[N_SCREENED];
@@ -282,10 +282,10 @@ static int screen(struct concept_steer *c, const struct suite_concept *concept, 
 	return 0;
 }
 
-static int second_round(struct concept_steer *c, const struct suite_concept *concept, u32 feature, struct likes *likes,
+static int second_round(struct suite_steer *c, const struct suite_concept *concept, u32 feature, struct likes *likes,
 			struct tried *out, struct err *e)
 {
-	const struct ask a = {feature, strengths, N_STRENGTHS, choosing, N_FIRST, 1, CONCEPT_SEEDS, false, WHERE_BOTH};
+	const struct ask a = {feature, strengths, N_STRENGTHS, choosing, N_FIRST, 1, SUITE_SEEDS, false, WHERE_BOTH};
 	struct steer_trial t[N_STRENGTHS];
 	if (try_feature(c, concept, &a, 2, &likes->first, t, e))
 		return -1;
@@ -295,11 +295,11 @@ static int second_round(struct concept_steer *c, const struct suite_concept *con
 	return 0;
 }
 
-static int third_round(struct concept_steer *c, const struct suite_concept *concept, struct tried *x, struct likes *likes,
+static int third_round(struct suite_steer *c, const struct suite_concept *concept, struct tried *x, struct likes *likes,
 		       struct err *e)
 {
 	const f32 strength = (f32)x->t.strength;
-	const struct ask a = {x->t.feature, &strength, 1, choosing + N_FIRST, N_MORE, 1, CONCEPT_SEEDS, false, WHERE_BOTH};
+	const struct ask a = {x->t.feature, &strength, 1, choosing + N_FIRST, N_MORE, 1, SUITE_SEEDS, false, WHERE_BOTH};
 	struct steer_trial more, *t = &x->t;
 	if (try_feature(c, concept, &a, 3, &likes->more, &more, e))
 		return -1;
@@ -309,7 +309,7 @@ static int third_round(struct concept_steer *c, const struct suite_concept *conc
 	return 0;
 }
 
-static int choose_one(struct concept_steer *c, size_t i, struct likes *likes, struct err *e)
+static int choose_one(struct suite_steer *c, size_t i, struct likes *likes, struct err *e)
 {
 	const struct suite_concept *concept = &c->suite->concepts[i];
 	struct steer_choice x = {.feature = NO_FEATURE, .where = WHERE_BOTH};
@@ -341,7 +341,7 @@ static int choose_one(struct concept_steer *c, size_t i, struct likes *likes, st
 	return 0;
 }
 
-static int need_store(const struct concept_steer *c, struct err *e)
+static int need_store(const struct suite_steer *c, struct err *e)
 {
 	return c->s->atlas->store ? 0 : err_set(e, ERR_UNAVAILABLE, "%s", atlas_missing(c->s->atlas, "store"));
 }
@@ -354,7 +354,7 @@ static void likes_release(struct likes *l)
 	sweep_free(l->judged);
 }
 
-int concept_steer_choose(struct concept_steer *c, struct err *e)
+int suite_steer_choose(struct suite_steer *c, struct err *e)
 {
 	struct likes likes = {0};
 	int bad = need_store(c, e);
@@ -367,7 +367,7 @@ int concept_steer_choose(struct concept_steer *c, struct err *e)
 
 /* ---- judging ---- */
 
-static void tell_text(struct concept_steer *c, const struct suite_concept *concept, const struct sweep *s,
+static void tell_text(struct suite_steer *c, const struct suite_concept *concept, const struct sweep *s,
 		      const struct sweep_cell *cell)
 {
 	static const char *const kinds[] = {"baseline", "steered", "random"};
@@ -395,15 +395,15 @@ static void count_kind(const struct sweep *s, enum sweep_kind kind, struct steer
 		}
 		*hits += (u32)of_seed;
 		if (kind == SWEEP_STEERED)
-			f->seeds_hit += judge_seed(of_seed, s->q.n_prompts);
+			f->seeds_hit += hit_seed(of_seed, s->q.n_prompts);
 	}
 }
 
-static int judge_one(struct concept_steer *c, const struct suite_concept *concept, const struct steer_choice *x,
+static int judge_one(struct suite_steer *c, const struct suite_concept *concept, const struct steer_choice *x,
 		     struct likes *likes, struct err *e)
 {
 	const f32 strength = (f32)x->strength;
-	const struct ask a = {x->feature, &strength, 1, judged, N_JUDGED, CONCEPT_SEEDS + 1, CONCEPT_SEEDS, true,
+	const struct ask a = {x->feature, &strength, 1, judged, N_JUDGED, SUITE_SEEDS + 1, SUITE_SEEDS, true,
 			      (enum intervention_where)x->where};
 	if (x->feature >= c->s->atlas->n_features)
 		return err_set(e, ERR_DAMAGED, "the choice for '%s' is feature %u, and the atlas has %u", concept->name,
@@ -411,8 +411,8 @@ static int judge_one(struct concept_steer *c, const struct suite_concept *concep
 	struct sweep *s = run(c, concept, &a, likes->judged, e);
 	if (!s)
 		return -1;
-	struct steer_figure f = {.feature = x->feature, .strength = x->strength, .where = x->where, .seeds = CONCEPT_SEEDS,
-				 .texts = N_JUDGED * CONCEPT_SEEDS};
+	struct steer_figure f = {.feature = x->feature, .strength = x->strength, .where = x->where, .seeds = SUITE_SEEDS,
+				 .texts = N_JUDGED * SUITE_SEEDS};
 	count_kind(s, SWEEP_STEERED, &f, &f.hits);
 	count_kind(s, SWEEP_BASELINE, &f, &f.baseline);
 	count_kind(s, SWEEP_RANDOM, &f, &f.random);
@@ -427,7 +427,7 @@ static int judge_one(struct concept_steer *c, const struct suite_concept *concep
 	return 0;
 }
 
-int concept_steer_judge(struct concept_steer *c, struct err *e)
+int suite_steer_judge(struct suite_steer *c, struct err *e)
 {
 	struct likes likes = {0};
 	int bad = need_store(c, e);

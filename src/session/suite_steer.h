@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* concept_steer.h - does one feature make the model write about a concept, by the rule of judge.h?
+/* suite_steer.h - does one feature make the model write about a concept, by the rule of hit.h?
  *
- * Choosing, on seeds 1 to 10.  Candidates: the features that know the concept best (concepts.h), and those
+ * Choosing, on seeds 1 to 10.  Candidates: the features that know the concept best (suite_rank.h), and those
  * whose topic words hold words of the concept's list, the best writers among them first.  A feature is added on
  * prompt and reply.  Round 1: every candidate at 1.5 and 2 times its maximum, five seeds, one prompt; the three
  * with most hits, then most listed words, go on if they have any to speak of.  Round 2: these at five
@@ -11,16 +11,16 @@
  * direction of the same norm.
  * Both go on where they stopped: what stands in the tables is not done again.
  */
-#ifndef FEATLAS_CONCEPT_STEER_H
-#define FEATLAS_CONCEPT_STEER_H
+#ifndef FEATLAS_SUITE_STEER_H
+#define FEATLAS_SUITE_STEER_H
 
-#include "session/concepts.h"
+#include "session/suite_rank.h"
 #include "session/steer_tables.h"
 
-enum { CONCEPT_CANDIDATES = 8, CONCEPT_TOKENS = 60, CONCEPT_SEEDS = 10 };
-#define CONCEPT_TEMPERATURE 0.7f
+enum { SUITE_CANDIDATES = 8, SUITE_TOKENS = 60, SUITE_SEEDS = 10 };
+#define SUITE_TEMPERATURE 0.7f
 
-struct concept_steer {
+struct suite_steer {
 	struct session *s;
 	struct backend *b;            /* connected */
 	const struct suite *suite;
@@ -36,12 +36,12 @@ struct concept_steer {
 	void *context;
 };
 
-int concept_steer_choose(struct concept_steer *c, struct err *e);
+int suite_steer_choose(struct suite_steer *c, struct err *e);
 /* Of the concepts that have a choice. */
-int concept_steer_judge(struct concept_steer *c, struct err *e);
+int suite_steer_judge(struct suite_steer *c, struct err *e);
 
-/* The features to try: at most CONCEPT_CANDIDATES, each once. */
-size_t concept_candidates(struct session *s, const struct suite_concept *c, const struct suite_result *r,
-			  u32 out[CONCEPT_CANDIDATES]);
+/* The features to try: at most SUITE_CANDIDATES, each once. */
+size_t suite_candidates(struct session *s, const struct suite_concept *c, const struct suite_result *r,
+			  u32 out[SUITE_CANDIDATES]);
 
 #endif
