@@ -1,4 +1,6 @@
 src_libbackend_a_SOURCES += \
+src/backend/attach.c \
+src/backend/attach.h \
 src/backend/backend.c \
 src/backend/backend.h \
 src/backend/client.h \

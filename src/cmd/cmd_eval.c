@@ -2,7 +2,7 @@
 /* cmd_eval.c - eval ATLAS [OUT.acts]: how good the dictionary is, on its own, on held-out text, on concepts. */
 #include "cmd/cmd.h"
 
-#include "backend/steer.h"
+#include "backend/attach.h"
 #include "base/mem.h"
 #include "cmd/eval.h"
 #include "session/suite.h"
@@ -75,20 +75,18 @@ static int open_steering(struct job *j, const struct cmd_args *a, struct err *e)
 
 static int open_model(struct job *j, const struct cmd_args *a, struct err *e)
 {
-	char warning[256] = "";
+	char warning[ATTACH_WARNING];
 	bool wanted = j->r.suite || (j->acts && j->n_texts);
 	if (!wanted || arg_flag(a, "no-model"))
 		return 0;
 	struct backend *b = session_backend(j->r.s, e);
 	if (!b)
 		return err_wrap(e, "no live model (--no-model leaves out what needs one)");
-	backend_watch(b, &j->progress);
-	if (backend_connect(b, &j->progress, e) ||
-	    (j->r.suite && steer_check_model(b, j->r.s->atlas, warning, sizeof warning, e)))
+	j->backend = b;
+	if (attach_model(b, j->r.s->atlas, &j->progress, warning, e))
 		return err_wrap(e, "no live model (--no-model leaves out what needs one)");
 	if (*warning)
 		fprintf(stderr, "featlas eval: warning: %s\n", warning);
-	j->backend = b;
 	return 0;
 }
 
@@ -244,7 +242,7 @@ int cmd_eval(const struct cmd_args *a, struct err *e)
 	else if (!bad)
 		eval_print(&j.r);
 	if (j.backend)
-		backend_watch(j.backend, NULL);
+		detach_model(j.backend);
 	session_free(j.r.s);
 	suite_free(j.r.suite);
 	free(j.r.concepts);

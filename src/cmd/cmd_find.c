@@ -3,7 +3,7 @@
 #include "cmd/cmd.h"
 #include "cmd/eval.h"
 
-#include "backend/steer.h"
+#include "backend/attach.h"
 #include "base/buf.h"
 #include "session/concept.h"
 
@@ -64,17 +64,16 @@ static int add_files(struct job *j, const struct cmd_args *a, struct err *e)
 
 static int read_texts(struct job *j, struct err *e)
 {
-	char warning[256] = "";
+	char warning[ATTACH_WARNING];
 	struct backend *b = session_backend(j->s, e);
 	if (!b)
 		return -1;
-	backend_watch(b, &j->progress);
-	int bad = backend_connect(b, &j->progress, e) || steer_check_model(b, j->s->atlas, warning, sizeof warning, e) ? -1 : 0;
+	int bad = attach_model(b, j->s->atlas, &j->progress, warning, e);
 	if (!bad)
 		bad = concept_read(&j->c, &(struct concept_place){.atlas = j->s->atlas, .pool = j->s->pool, .backend = b,
 								  .chat = j->chat, .value = j->value,
 								  .progress = &j->progress}, e);
-	backend_watch(b, NULL);
+	detach_model(b);
 	if (*warning)
 		fprintf(stderr, "featlas find: warning: %s\n", warning);
 	return bad;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd_search.c - features by a regex over their labels, by a query, or by rank. */
-#include "backend/steer.h"
+#include "backend/attach.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "cmd/cmd.h"
@@ -37,15 +37,13 @@ struct model {
 static int fires(void *context, const char *text, u64 *bits, struct err *e)
 {
 	const struct model *m = context;
-	char warning[256] = "";
+	char warning[ATTACH_WARNING];
 	struct reading t = {0};
 	struct backend *b = session_backend(m->s, e);
 	if (!b)
 		return -1;
-	backend_watch(b, m->progress);
-	int bad = backend_connect(b, m->progress, e) || steer_check_model(b, m->s->atlas, warning, sizeof warning, e) ||
-		  reading_make(m->s, b, text, false, &t, e);
-	backend_watch(b, NULL);
+	int bad = attach_model(b, m->s->atlas, m->progress, warning, e) || reading_make(m->s, b, text, false, &t, e);
+	detach_model(b);
 	if (*warning)
 		fprintf(stderr, "featlas search: warning: %s\n", warning);
 	for (size_t i = 0; i < t.n && !bad; i++)

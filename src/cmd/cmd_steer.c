@@ -2,7 +2,7 @@
 /* cmd_steer.c - featlas steer: what the model says with features turned up or down. */
 #include "cmd/cmd.h"
 
-#include "backend/steer.h"
+#include "backend/attach.h"
 #include "base/mem.h"
 #include "session/runs.h"
 
@@ -191,21 +191,20 @@ static bool on_token(void *context, int stream, u32 token, const char *text, siz
 
 /* One run into r, or n seeds into best. */
 static int generate(struct session *s, const struct steer_request *q, struct steer_result *r, struct steer_best *best,
-		    size_t n, struct heat *heat, char *warning, size_t size, struct err *e)
+		    size_t n, struct heat *heat, char warning[ATTACH_WARNING], struct err *e)
 {
 	struct progress p = {0};
 	heat->p = &p;
 	struct backend *b = session_backend(s, e);
 	if (!b)
 		return -1;
-	backend_watch(b, &p);
 	struct cmd_progress *shown = cmd_progress_start(&p);
-	int bad = backend_connect(b, &p, e) || steer_check_model(b, s->atlas, warning, size, e);
+	int bad = attach_model(b, s->atlas, &p, warning, e);
 	progress_start(&p, "generating", "tokens", q->n_tokens * MAX(n, (size_t)1));
 	bad = bad || (n ? steer_best(b, s->atlas, q, n, on_token, heat, best, e)
 			: steer_generate(b, s->atlas, q, on_token, heat, r, e));
 	cmd_progress_stop(shown);
-	backend_watch(b, NULL);
+	detach_model(b);
 	return bad ? -1 : 0;
 }
 
@@ -277,9 +276,9 @@ static int steer(struct session *s, const struct steer_request *q, size_t n, boo
 	struct heat heat = {.s = s, .q = q, .list = {json_array(), json_array()}};
 	struct steer_result r = {.text = {BUF_INIT, BUF_INIT}};
 	struct steer_best *best = xcalloc(n + 1, sizeof *best);
-	char warning[256] = "";
+	char warning[ATTACH_WARNING] = "";
 	int status = -1;
-	if (!generate(s, q, &r, best, n, &heat, warning, sizeof warning, e)) {
+	if (!generate(s, q, &r, best, n, &heat, warning, e)) {
 		if (warning[0])
 			fprintf(stderr, "featlas steer: warning: %s\n", warning);
 		status = n ? show_best(s, q, best, n, warning, json, e) : show_one(s, q, &r, &heat, warning, json, e);

@@ -2,6 +2,7 @@
 /* cmd_sweep.c - featlas sweep: one feature, or several together, at many strengths and seeds. */
 #include "cmd/cmd.h"
 
+#include "backend/attach.h"
 #include "base/mem.h"
 #include "base/outfile.h"
 #include "session/curve.h"
@@ -305,18 +306,16 @@ static void print_plain(struct session *s, const struct sweep *w, const struct d
 
 /* ---- the whole ---- */
 
-static int run(struct session *s, struct sweep *w, char *warning, size_t size, struct err *e)
+static int run(struct session *s, struct sweep *w, char warning[ATTACH_WARNING], struct err *e)
 {
 	struct progress p = {0};
 	struct backend *b = session_backend(s, e);
 	if (!b)
 		return -1;
-	backend_watch(b, &p);
 	struct cmd_progress *shown = cmd_progress_start(&p);
-	int bad = backend_connect(b, &p, e) || steer_check_model(b, s->atlas, warning, size, e) ||
-		  sweep_run(w, s, b, NULL, &p, NULL, NULL, e);
+	int bad = attach_model(b, s->atlas, &p, warning, e) || sweep_run(w, s, b, NULL, &p, NULL, NULL, e);
 	cmd_progress_stop(shown);
-	backend_watch(b, NULL);
+	detach_model(b);
 	return bad ? -1 : 0;
 }
 
@@ -375,14 +374,14 @@ static int open_outputs(const struct cmd_args *a, struct session *s, const struc
 
 int cmd_sweep(const struct cmd_args *a, struct err *e)
 {
-	char warning[256] = "";
+	char warning[ATTACH_WARNING] = "";
 	struct outfile *out = NULL;
 	struct session *s = cmd_open(a, e);
 	if (!s)
 		return -1;
 	struct grid *g = xcalloc(1, sizeof *g);
 	struct sweep *w = parse(a, s, g, e) ? NULL : sweep_new(s, &g->q, e);
-	int status = !w || open_outputs(a, s, w, &out, e) || run(s, w, warning, sizeof warning, e) ? -1 : EXIT_OK;
+	int status = !w || open_outputs(a, s, w, &out, e) || run(s, w, warning, e) ? -1 : EXIT_OK;
 	if (warning[0])
 		fprintf(stderr, "featlas sweep: warning: %s\n", warning);
 	if (status == EXIT_OK)

@@ -2,7 +2,7 @@
 /* cmd_text.c - featlas text: which features fire on which token of a text. */
 #include "cmd/cmd.h"
 
-#include "backend/steer.h"
+#include "backend/attach.h"
 #include "base/mem.h"
 #include "session/reading.h"
 
@@ -28,17 +28,15 @@ static void release(struct job *j)
 static int connect_and_read(struct session *s, const char *text, bool chat, struct job *j, struct err *e)
 {
 	struct progress p = {0};
-	char warning[256];
+	char warning[ATTACH_WARNING];
 	struct backend *b = session_backend(s, e);
 	if (!b)
 		return -1;
-	backend_watch(b, &p);
 	struct cmd_progress *shown = cmd_progress_start(&p);
-	int bad = backend_connect(b, &p, e) || steer_check_model(b, s->atlas, warning, sizeof warning, e) ||
-		  reading_make(s, b, text, chat, &j->t, e) ||
+	int bad = attach_model(b, s->atlas, &p, warning, e) || reading_make(s, b, text, chat, &j->t, e) ||
 		  (!s->atlas->vocab && backend_vocab(b, &j->blob, &j->offsets, &j->special, &j->n_vocab, e));
 	cmd_progress_stop(shown);
-	backend_watch(b, NULL);
+	detach_model(b);
 	if (!bad && warning[0])
 		fprintf(stderr, "featlas text: warning: %s\n", warning);
 	return bad ? -1 : 0;

@@ -2,7 +2,7 @@
 /* near_vector.c - directions that features are compared with. */
 #include "cmd/near_vector.h"
 
-#include "backend/steer.h"
+#include "backend/attach.h"
 #include "base/mem.h"
 #include "core/rows.h"
 #include "core/vec.h"
@@ -108,7 +108,7 @@ static f32 *mean_of(struct session *s, struct backend *b, const char *text, bool
 
 f32 *near_text(struct session *s, const char *text, bool chat, struct progress *p, struct err *e)
 {
-	char warning[256];
+	char warning[ATTACH_WARNING];
 	if (dict_info(s->atlas->dict)->d_out != s->atlas->d_model) {
 		err_set(e, ERR_FAILED, "the dictionary does not write to the place it reads");
 		return NULL;
@@ -116,11 +116,8 @@ f32 *near_text(struct session *s, const char *text, bool chat, struct progress *
 	struct backend *b = session_backend(s, e);
 	if (!b)
 		return NULL;
-	backend_watch(b, p);
-	f32 *x = backend_connect(b, p, e) || steer_check_model(b, s->atlas, warning, sizeof warning, e)
-			 ? NULL
-			 : mean_of(s, b, text, chat, e);
-	backend_watch(b, NULL);
+	f32 *x = attach_model(b, s->atlas, p, warning, e) ? NULL : mean_of(s, b, text, chat, e);
+	detach_model(b);
 	if (x && warning[0])
 		fprintf(stderr, "featlas near: warning: %s\n", warning);
 	return x;

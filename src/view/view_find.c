@@ -5,7 +5,7 @@
  */
 #include "view/app_private.h"
 
-#include "backend/steer.h"
+#include "backend/attach.h"
 #include "base/mem.h"
 #include "base/shell.h"
 #include "view/list_act.h"
@@ -32,10 +32,9 @@ struct find_job {
 
 static int run_job(struct find_job *j, struct progress *p)
 {
-	char warning[256] = "";
+	char warning[ATTACH_WARNING]; /* the head of the screen says it */
 	struct concept_place place = {.atlas = j->atlas, .backend = j->backend, .chat = j->chat, .progress = p};
-	if (backend_connect(j->backend, p, &j->e) ||
-	    steer_check_model(j->backend, j->atlas, warning, sizeof warning, &j->e) || concept_read(&j->c, &place, &j->e))
+	if (attach_model(j->backend, j->atlas, p, warning, &j->e) || concept_read(&j->c, &place, &j->e))
 		return -1;
 	return concept_rank(&j->c, j->atlas->n_features, NULL, j->strict ? &on_and_not_on : NULL, FOLDS, RANKED, &j->r,
 			    &j->e);
@@ -47,6 +46,7 @@ static void work(void *context, struct progress *p)
 	j->bad = run_job(j, p);
 	if (j->bad && j->e.code == ERR_NONE)
 		err_set(&j->e, ERR_FAILED, "the backend gave no answer");
+	detach_model(j->backend);
 }
 
 static void done(struct view *v, void *context)

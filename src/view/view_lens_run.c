@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* view_lens_run.c - the layers of a text, and what they say at a token, as a job. */
 #include "view/view_lens.h"
+
+#include "backend/attach.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -69,9 +71,10 @@ static int read_text(struct lens_job *j, const struct live *p)
 
 static int run(struct lens_job *j, struct progress *p)
 {
+	char warning[ATTACH_WARNING]; /* the head of the screen says it */
 	struct live place = {.backend = j->backend, .atlas = j->atlas, .progress = p};
 	const struct lens_rows *rows = j->t->rows.n ? &j->t->rows : &j->rows;
-	if (backend_connect(j->backend, p, &j->err) ||
+	if (attach_model(j->backend, j->atlas, p, warning, &j->err) ||
 	    (j->typed && next_token(j->backend, j->atlas, j->typed, &j->target, &j->err)) ||
 	    (rows == &j->rows && read_text(j, &place)))
 		return -1;
@@ -89,10 +92,9 @@ static void work(void *context, struct progress *p)
 		nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
 	if (progress_cancelled(p))
 		return;
-	backend_watch(j->backend, p);
 	if (run(j, p) && j->err.code == ERR_NONE)
 		err_set(&j->err, ERR_FAILED, "the backend gave no answer");
-	backend_watch(j->backend, NULL);
+	detach_model(j->backend);
 }
 
 static void done(struct view *v, void *context)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* view_steer_best.c - several seeds at once, and the list of what they wrote. */
 #include "view/view_steer.h"
+
+#include "backend/attach.h"
 #include "base/mem.h"
 #include "session/runs.h"
 
@@ -19,7 +21,7 @@ struct best_job {
 	size_t n;
 	struct steer_best best[MOST];
 	struct progress *progress;
-	char warning[256];
+	char warning[ATTACH_WARNING];
 	struct err err;
 };
 
@@ -36,12 +38,11 @@ static void work(void *context, struct progress *p)
 	struct best_job *j = context;
 	struct steer_request q = steer_request(&j->ask);
 	j->progress = p;
-	backend_watch(j->backend, p);
 	progress_start(p, "several seeds", "tokens", 2 * j->n * j->ask.n_tokens);
-	if (!steer_check_model(j->backend, j->atlas, j->warning, sizeof j->warning, &j->err) &&
+	if (!attach_model(j->backend, j->atlas, p, j->warning, &j->err) &&
 	    steer_best(j->backend, j->atlas, &q, j->n, on_token, j, j->best, &j->err) && j->err.code == ERR_NONE)
 		err_set(&j->err, ERR_FAILED, "the backend gave no answer");
-	backend_watch(j->backend, NULL);
+	detach_model(j->backend);
 }
 
 static void chosen(struct view *v, size_t index)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* view_steer_run.c - a run of the live model, baseline and steered, as a job. */
 #include "view/view_steer.h"
+
+#include "backend/attach.h"
 #include "base/mem.h"
 
 #include <math.h>
@@ -18,7 +20,7 @@ struct steer_job {
 	struct progress *progress;
 	bool heat;               /* the dictionary is small enough to read each token */
 	struct timespec start;   /* zero in scripts */
-	char warning[256];
+	char warning[ATTACH_WARNING];
 	struct err err;
 };
 
@@ -70,14 +72,13 @@ static void work(void *context, struct progress *p)
 	struct steer_request q = steer_request(&j->ask);
 	struct steer_result r = {.change_over_norm = NAN};
 	j->progress = p;
-	backend_watch(j->backend, p);
 	progress_start(p, "generating", "tokens", j->ask.n_tokens);
 	if (!app_is_script(j->app))
 		clock_gettime(CLOCK_MONOTONIC, &j->start);
-	if (!steer_check_model(j->backend, j->atlas, j->warning, sizeof j->warning, &j->err) &&
+	if (!attach_model(j->backend, j->atlas, p, j->warning, &j->err) &&
 	    steer_generate(j->backend, j->atlas, &q, on_token, j, &r, &j->err) && j->err.code == ERR_NONE)
 		err_set(&j->err, ERR_FAILED, "the backend gave no answer");
-	backend_watch(j->backend, NULL);
+	detach_model(j->backend);
 	pthread_mutex_lock(&j->live->lock);
 	j->live->change = r.change_over_norm;
 	pthread_mutex_unlock(&j->live->lock);

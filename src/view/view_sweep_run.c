@@ -2,6 +2,7 @@
 /* view_sweep_run.c - a sweep as a job: started, gone on with, kept; a cell as a run of its own. */
 #include "view/view_sweep.h"
 
+#include "backend/attach.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -12,7 +13,7 @@ struct sweep_job {
 	struct session session; /* the atlas alone; no pool, which is another lane's */
 	struct backend *backend;
 	struct sweep_live *live;
-	char warning[256];
+	char warning[ATTACH_WARNING];
 	struct err err;
 };
 
@@ -58,12 +59,11 @@ static bool on_cell(void *context, const struct sweep *from, const struct sweep_
 static void work(void *context, struct progress *p)
 {
 	struct sweep_job *j = context;
-	backend_watch(j->backend, p);
-	if ((steer_check_model(j->backend, j->session.atlas, j->warning, sizeof j->warning, &j->err) ||
+	if ((attach_model(j->backend, j->session.atlas, p, j->warning, &j->err) ||
 	     sweep_run(j->live->work, &j->session, j->backend, NULL, p, on_cell, j, &j->err)) &&
 	    j->err.code == ERR_NONE)
 		err_set(&j->err, ERR_FAILED, "the backend gave no answer");
-	backend_watch(j->backend, NULL);
+	detach_model(j->backend);
 }
 
 static void keep(struct view *v, const struct sweep *w)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* view_text_effects.c - what the features of a range do to the next token: the job, and its target. */
 #include "view/view_text.h"
+
+#include "backend/attach.h"
 #include "base/mem.h"
 
 #include <math.h>
@@ -74,15 +76,15 @@ static void work(void *context, struct progress *p)
 	struct live place = {.backend = j->backend, .atlas = j->atlas, .progress = p};
 	if (!rested(j, p))
 		return;
-	backend_watch(j->backend, p);
-	int bad = backend_connect(j->backend, p, &j->err);
+	char warning[ATTACH_WARNING]; /* the head of the screen says it */
+	int bad = attach_model(j->backend, j->atlas, p, warning, &j->err);
 	if (!bad && j->typed) {
 		bad = next_token(j->backend, j->atlas, j->typed, &j->found, &j->err);
 		*(j->against ? &j->q.against : &j->q.target) = j->found;
 	}
 	if (!bad && effects_measure(&place, &j->q, &j->x, &j->err) && j->err.code == ERR_NONE)
 		err_set(&j->err, ERR_FAILED, "the backend gave no answer");
-	backend_watch(j->backend, NULL);
+	detach_model(j->backend);
 }
 
 static void done(struct view *v, void *context)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* view_text_run.c - a text through the live model and the dictionary, as a job. */
 #include "view/view_text.h"
-#include "backend/steer.h"
+#include "backend/attach.h"
 #include "base/mem.h"
 #include "session/reading.h"
 
@@ -15,7 +15,7 @@ struct text_job {
 	char *text;
 	bool chat;
 	struct text_result r;
-	char warning[256];
+	char warning[ATTACH_WARNING];
 	struct err err;
 };
 
@@ -40,8 +40,7 @@ static int encode(struct text_job *j, f32 *x)
 static int run_job(struct text_job *j, struct progress *p)
 {
 	struct text_result *r = &j->r;
-	if (backend_connect(j->backend, p, &j->err) ||
-	    steer_check_model(j->backend, j->atlas, j->warning, sizeof j->warning, &j->err))
+	if (attach_model(j->backend, j->atlas, p, j->warning, &j->err))
 		return -1;
 	u32 d = j->atlas->d_model;
 	if (backend_tokenize(j->backend, j->text, j->chat, &r->tokens, &r->flags, &r->n, &j->err))
@@ -66,6 +65,7 @@ static void work(void *context, struct progress *p)
 	struct text_job *j = context;
 	if (run_job(j, p) && j->err.code == ERR_NONE)
 		err_set(&j->err, ERR_FAILED, "the backend gave no answer");
+	detach_model(j->backend);
 }
 
 static void release(void *context)
