@@ -54,7 +54,7 @@ void rpc_poke(struct rpc_stop *s)
 	(void)n; /* full means poked already */
 }
 
-/* PATH for the child, others as they are; the array is the caller's, its strings but the first are not. */
+/* PATH for the child, others as they are but for the key of chat endpoints, which is none of its business; the array is the caller's, its strings but the first are not. */
 static char **child_environ(const char *path)
 {
 	size_t n = 0, m = 0;
@@ -63,7 +63,7 @@ static char **child_environ(const char *path)
 	char **env = xcalloc(n + 2, sizeof *env);
 	env[m++] = xasprintf("PATH=%s", path ? path : getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin");
 	for (size_t i = 0; i < n; i++)
-		if (strncmp(environ[i], "PATH=", 5))
+		if (strncmp(environ[i], "PATH=", 5) && strncmp(environ[i], "FEATLAS_API_KEY=", 16))
 			env[m++] = environ[i];
 	return env;
 }

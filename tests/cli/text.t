@@ -53,4 +53,13 @@ check "an empty text" 0 text ""
 check "a missing module" 2 "$FEATLAS" text "$SAMPLE" x --backend none
 has "is named" "$err" "^featlas text: there is no backend module 'none'"
 check "a missing atlas" 2 "$FEATLAS" text "$tmp/none" x --backend fake
+cat >"$tmp/nosy" <<-END
+	#!/bin/sh
+	env >"$tmp/seen"
+	exec "$BUILD_DIR/src/featlas-fake"
+END
+chmod +x "$tmp/nosy"
+check "a module" 0 env FEATLAS_API_KEY=abcdefgh OTHER_KEY=1 "$FEATLAS" text "$SAMPLE" 'the bridge' --backend "$tmp/nosy"
+ok "has the environment" grep -q '^OTHER_KEY=1$' "$tmp/seen"
+lacks "but no key of an endpoint" "$(cat "$tmp/seen")" abcdefgh
 finish
