@@ -13,7 +13,7 @@
 #define BF16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma")))
 #define INLINE static inline __attribute__((always_inline))
 
-enum { ROWS = 4 }; /* of a block */
+enum { ROWS = 4 /* of a block */, AHEAD = 1024 /* numbers, that memory is asked for while these are worked on */ };
 
 /* ---- what a tile holds ---- */
 
@@ -138,6 +138,7 @@ AVX512 static void wide_scan(const u16 *rows, size_t stride, size_t n, const f32
 			__m512 a = _mm512_setzero_ps(), b = a;
 			for (size_t k = 0; k < stride; k += 32) {
 				__m512i p = _mm512_loadu_si512(w + k);
+				_mm_prefetch((const char *)(w + k + AHEAD), _MM_HINT_T0);
 				a = _mm512_fmadd_ps(even(p), _mm512_loadu_ps(x + k), a);
 				b = _mm512_fmadd_ps(odd(p), _mm512_loadu_ps(x + k + 16), b);
 			}
