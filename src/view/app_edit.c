@@ -268,18 +268,17 @@ static void unmark(struct app *a)
 static void mark_hits(struct app *a)
 {
 	size_t before = app_n_marked(a);
-	for (u32 f = 0; f < a->session->atlas->n_features; f++)
-		if (app_is_hit(a, f))
-			app_mark(a, f, true);
+	const u64 *hits = a->search.result.bits;
+	if (hits)
+		app_mark_all(a, hits);
 	if (before && before == app_n_marked(a)) {
 		unmark(a);
 		return;
 	}
-	if (!a->search.result.bits) {
+	if (!hits) {
 		app_message(a, "nothing is searched for; / does");
 		return;
 	}
-	app_mark_all(a, a->search.result.bits);
 	app_message(a, "%zu features are marked", app_n_marked(a));
 	app_changed(a, CHANGE_MARKS);
 }
