@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MIN_LEVEL = 3, MAX_LEVEL = 12, FINER = 4, FINER_MANY = 2, MANY_DOTS = 100000, EACH_PER_DOT = 12 };
+enum { MIN_LEVEL = 3, MAX_LEVEL = 12, FINER = 4, FINER_MANY = 2, MANY_DOTS = 100000, EACH_PER_DOT = 12, MOST_A_DOT = 24 };
 
 struct map_grid {
 	u32 n, n_all;
@@ -277,15 +277,30 @@ static u64 count_cells(const struct map_grid *g, const struct map_window *v, int
 	return (u64)width * (u64)(s.below - s.above + 1);
 }
 
+static f64 cells_a_dot(const struct map_grid *g, const struct map_window *v, int level)
+{
+	f64 side = (f64)(1 << level);
+	return v->dot_w * side / g->box.w * (v->dot_h * side / g->box.h);
+}
+
+/* Cells of a level in a dot's shorter side. */
+static f64 cells_across(const struct map_grid *g, const struct map_window *v, int level)
+{
+	f64 side = (f64)(1 << level);
+	return fmin(v->dot_w * side / g->box.w, v->dot_h * side / g->box.h);
+}
+
 void map_grid_count(const struct map_grid *g, const struct map_window *v, u32 *count, u64 *work)
 {
 	u64 dots = (u64)v->w * (u64)v->h, points = map_grid_n_in(g, v);
 	f64 finer = dots > MANY_DOTS ? FINER_MANY : FINER;
 	int level = 0;
-	while (level < g->top && (g->box.w / (f64)(1 << level) > v->dot_w / finer ||
-				  g->box.h / (f64)(1 << level) > v->dot_h / finer))
+	while (level < g->top && cells_across(g, v, level) < finer)
 		level++;
-	bool one_by_one = points <= EACH_PER_DOT * dots || level == g->top;
+	/* finer than is seen is slower than a key may be */
+	if (level && cells_a_dot(g, v, level) > MOST_A_DOT && cells_across(g, v, level - 1) >= FINER_MANY)
+		level--;
+	bool one_by_one = points <= EACH_PER_DOT * dots || cells_across(g, v, level) < FINER_MANY;
 	u64 looked = points;
 	if (one_by_one)
 		count_points(g, v, count);
