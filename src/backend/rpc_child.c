@@ -54,7 +54,8 @@ void rpc_poke(struct rpc_stop *s)
 	(void)n; /* full means poked already */
 }
 
-/* PATH for the child, others as they are but for the key of chat endpoints, which is none of its business; the array is the caller's, its strings but the first are not. */
+/* PATH for the child, others as they are but for the key of chat endpoints, which is none of its business.  The
+ * array is the caller's, its strings but the first are not. */
 static char **child_environ(const char *path)
 {
 	size_t n = 0, m = 0;

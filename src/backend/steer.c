@@ -78,22 +78,20 @@ f64 steer_repeated_4grams(const u32 *tokens, size_t n)
 	return (f64)repeated / (f64)(n - 3);
 }
 
-/* |sum of c d| of the adds that touch the reply; NaN where one is not at the atlas' hook, whose norm is the one that is
- * known. */
-static f64 constant_change(const struct steering *s)
+f64 steer_change_over_norm(const struct intervention *list, size_t n, const struct atlas *a)
 {
 	f64 square = 0;
-	for (size_t i = 0; i < s->q->n_specs; i++)
-		if (strcmp(s->set.list[i].hook, s->a->hook))
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(list[i].hook, a->hook))
 			return NAN;
-	for (u32 k = 0; k < s->a->d_model; k++) {
+	for (u32 k = 0; k < a->d_model; k++) {
 		f64 sum = 0;
-		for (size_t i = 0; i < s->q->n_specs; i++)
-			if (s->set.list[i].where != WHERE_PROMPT)
-				sum += (f64)s->set.list[i].amount * (f64)s->set.list[i].direction[k];
+		for (size_t i = 0; i < n; i++)
+			if (list[i].where != WHERE_PROMPT)
+				sum += (f64)list[i].amount * (f64)list[i].direction[k];
 		square += sum * sum;
 	}
-	return sqrt(square);
+	return a->norm_median > 0 ? sqrt(square) / (f64)a->norm_median : NAN;
 }
 
 static void compare(struct steering *s)
@@ -105,8 +103,12 @@ static void compare(struct steering *s)
 	r->first_difference = i == r->n[0] && i == r->n[1] ? -1 : (i64)i;
 	for (int k = 0; k < 2; k++)
 		r->repeated_4grams[k] = steer_repeated_4grams(r->tokens[k], r->n[k]);
-	f64 size = !s->set.varies ? constant_change(s) : s->n_changes ? s->change_sum / (f64)s->n_changes : NAN;
-	r->change_over_norm = s->a->norm_median > 0 ? size / (f64)s->a->norm_median : NAN;
+	if (!s->set.varies)
+		r->change_over_norm = steer_change_over_norm(s->set.list, s->q->n_specs, s->a);
+	else if (s->n_changes && s->a->norm_median > 0)
+		r->change_over_norm = s->change_sum / (f64)s->n_changes / (f64)s->a->norm_median;
+	else
+		r->change_over_norm = NAN;
 }
 
 static int run_both(struct steering *s, struct err *e)

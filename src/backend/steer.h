@@ -101,6 +101,9 @@ struct steer_list {
 	char (*hooks)[64];         /* [n] of the specs that name one, which need not outlive the call */
 	size_t n;
 };
+/* The size of what n adds put on a row of the reply, over the median norm of the atlas' hook; NaN where one is at
+ * another hook or the norm is not known.  O(n d). */
+f64 steer_change_over_norm(const struct intervention *list, size_t n, const struct atlas *a);
 /* The amount of one of them, of a kind and direction [d_model] that stand, from its spec. */
 int steer_list_amount(const struct steer_spec *s, const struct atlas *a, struct intervention *v, struct err *e);
 int steer_list_make(struct backend *b, const struct atlas *a, const struct steer_spec *specs, size_t n,

@@ -29,7 +29,8 @@ void export_init(struct export *x, struct session *s, const char *model, const c
 void export_release(struct export *x);
 /* Makes the folder; one that has anything in it is refused. */
 int export_folder(const char *folder, struct err *e);
-/* Takes away a folder that export_folder took as empty, with all that was written since, so that the command can be run again. */
+/* Takes away a folder that export_folder took as empty, with all that was written since, so that the command can
+ * be run again. */
 void export_undo_folder(const char *folder);
 
 /* One context of a feature, cut out of its text. */

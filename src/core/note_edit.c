@@ -11,11 +11,6 @@
 
 static const char *const kind_words[NOTE_KINDS] = {"label", "rating", "note", "tag", "bookmark", "quiz"};
 
-static int run_sql(struct note *n, const char *text, struct err *e)
-{
-	return db_run(n->db, text) ? note_fail(n, e) : 0;
-}
-
 /* text NULL takes the value away. */
 static int put(struct note *n, int kind, i64 feature, const char *name, const char *text, i64 when, struct err *e)
 {
@@ -65,7 +60,7 @@ static void entry_release(struct entry *l)
 
 static int end_edit(struct note *n, int r, struct err *e)
 {
-	if (!r && !run_sql(n, "COMMIT", e))
+	if (!r && !note_sql(n, "COMMIT", e))
 		return 0;
 	if (db_in_transaction(n->db))
 		db_run(n->db, "ROLLBACK");
@@ -95,7 +90,7 @@ static int change(struct note *n, enum note_kind kind, i64 feature, const char *
 static int edit(struct note *n, enum note_kind kind, i64 feature, const char *name, const char *after, struct err *e)
 {
 	i64 first = 0;
-	if (note_attach_to_write(n, e) || run_sql(n, "BEGIN IMMEDIATE", e))
+	if (note_attach_to_write(n, e) || note_sql(n, "BEGIN IMMEDIATE", e))
 		return -1;
 	return end_edit(n, change(n, kind, feature, name, after, &first, e), e);
 }
@@ -157,7 +152,7 @@ int note_tag(struct note *n, const u32 *features, size_t count, const char *tag,
 	i64 first = 0;
 	int r = 0;
 	char *s = note_clean_tag(tag, e);
-	if (!s || note_attach_to_write(n, e) || run_sql(n, "BEGIN IMMEDIATE", e)) {
+	if (!s || note_attach_to_write(n, e) || note_sql(n, "BEGIN IMMEDIATE", e)) {
 		free(s);
 		return -1;
 	}
@@ -299,7 +294,7 @@ static int move(struct note *n, bool undo, char **said, struct err *e)
 		*said = NULL;
 	if (note_attach(n) && !n->why)
 		return err_set(e, ERR_NOT_FOUND, "there is nothing to %s", undo ? "undo" : "redo");
-	if (note_attach_to_write(n, e) || run_sql(n, "BEGIN IMMEDIATE", e))
+	if (note_attach_to_write(n, e) || note_sql(n, "BEGIN IMMEDIATE", e))
 		return -1;
 	struct entry l, last = {0};
 	i64 with = 0;

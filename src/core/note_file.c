@@ -71,7 +71,7 @@ int note_finish(struct note *n, struct statement *q, struct err *e)
 	return r;
 }
 
-static int run_sql(struct note *n, const char *text, struct err *e)
+int note_sql(struct note *n, const char *text, struct err *e)
 {
 	return db_run(n->db, text) ? note_fail(n, e) : 0;
 }
@@ -126,7 +126,7 @@ static int check_schema(struct note *n, struct err *e)
 static int make_schema(struct note *n, struct err *e)
 {
 	char *about = xasprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", APPLICATION_ID, SCHEMA_VERSION);
-	int r = run_sql(n, schema, e) || run_sql(n, about, e) ? -1 : 0;
+	int r = note_sql(n, schema, e) || note_sql(n, about, e) ? -1 : 0;
 	free(about);
 	if (r)
 		return -1;
@@ -140,14 +140,14 @@ static int make_schema(struct note *n, struct err *e)
 /* Two programs may come here at once: the second finds the first one's tables. */
 static int begin_file(struct note *n, struct err *e)
 {
-	if (place_is_local(n->path) && run_sql(n, "PRAGMA journal_mode = WAL", e))
+	if (place_is_local(n->path) && note_sql(n, "PRAGMA journal_mode = WAL", e))
 		return -1;
-	if (run_sql(n, "BEGIN IMMEDIATE", e))
+	if (note_sql(n, "BEGIN IMMEDIATE", e))
 		return -1;
 	int r = check_schema(n, e);
 	if (r == -2)
 		r = make_schema(n, e);
-	if (run_sql(n, r ? "ROLLBACK" : "COMMIT", r ? NULL : e))
+	if (note_sql(n, r ? "ROLLBACK" : "COMMIT", r ? NULL : e))
 		r = -1;
 	return r;
 }

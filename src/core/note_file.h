@@ -30,6 +30,8 @@ int note_attach_to_write(struct note *n, struct err *e);
  * is at fault.  Always -1. */
 int note_fail(struct note *n, struct err *e);
 
+/* Statements without parameters, that give nothing. */
+int note_sql(struct note *n, const char *text, struct err *e);
 /* Runs a statement that gives nothing; q may be NULL, which is a failure. */
 int note_finish(struct note *n, struct statement *q, struct err *e);
 /* kind, feature and name (unless NULL) as parameters at, at + 1, at + 2. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* query_run.c - which features a query means: a bit set a term, joined word by word. */
+#include "base/bits.h"
 #include "base/mem.h"
 #include "core/judged.h"
 #include "core/map.h"
@@ -26,11 +27,6 @@ struct run {
 static void set_bit(u64 *bits, u32 i)
 {
 	bits[i / 64] |= (u64)1 << (i % 64);
-}
-
-static bool has_bit(const u64 *bits, u32 i)
-{
-	return bits[i / 64] >> (i % 64) & 1;
 }
 
 static int missing(struct run *r, const char *part)
@@ -151,7 +147,7 @@ static bool has_token(const struct numbers *s, u32 feature)
 	int sign = s->q->op == QUERY_PROMOTES ? 1 : -1;
 	size_t n = atlas_logits(s->r->w->atlas, feature, sign, t, MAX_TOKENS);
 	for (size_t i = 0; i < MIN(n, (size_t)MAX_TOKENS); i++)
-		if (t[i].token < s->n_tokens && has_bit(s->tokens, t[i].token))
+		if (t[i].token < s->n_tokens && bits_has(s->tokens, t[i].token))
 			return true;
 	return false;
 }
@@ -328,7 +324,7 @@ static int run_label(struct run *r, const struct query *q, u64 *bits)
 
 static bool is_hidden(const struct query_world *w, u32 feature)
 {
-	return w->hidden && has_bit(w->hidden, feature);
+	return w->hidden && bits_has(w->hidden, feature);
 }
 
 /* Labels from a source (pattern), or by more than the index (none). */
@@ -380,7 +376,7 @@ static int run_state(struct run *r, const struct query *q, u64 *bits)
 	case IS_REJECTED:
 	case IS_MARKED:
 		if (set)
-			memcpy(bits, set, ((size_t)r->n_features + 63) / 64 * sizeof *bits);
+			memcpy(bits, set, bits_words(r->n_features) * sizeof *bits);
 		return 0;
 	case IS_BOOKMARKED:
 		return each_note(r, q, NOTE_BOOKMARK, bits, NULL);

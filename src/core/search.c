@@ -2,6 +2,7 @@
 /* search.c - labels by the chunk: literals find the candidates, the regex decides. */
 #include "core/search.h"
 
+#include "base/bits.h"
 #include "base/mem.h"
 #include "core/regex.h"
 #include "core/search_scan.h"
@@ -172,7 +173,7 @@ static void add_hit(struct scan *s, struct worker *w, u32 feature)
 
 static bool is_wanted(const struct scan *s, u32 feature)
 {
-	return feature < s->n_features && !(s->hidden && s->hidden[feature / 64] >> (feature % 64) & 1);
+	return feature < s->n_features && !(s->hidden && bits_has(s->hidden, feature));
 }
 
 /* from: no match begins before, where the text is plain. */

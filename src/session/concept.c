@@ -2,6 +2,7 @@
 /* concept.c - texts of a concept and others, and the features that tell them apart. */
 #include "session/concept.h"
 
+#include "base/bits.h"
 #include "base/mem.h"
 #include "session/reading.h"
 
@@ -166,7 +167,7 @@ static u64 bar(const struct concept *c, u64 *barred)
 	for (size_t i = 0; i < c->n; i++)
 		for (size_t k = 0; c->text[i].kind == CONCEPT_NOT && k < c->text[i].found.n; k++) {
 			u32 f = c->text[i].found.id[k];
-			n += !(barred[f / 64] >> (f % 64) & 1);
+			n += !bits_has(barred, f);
 			barred[f / 64] |= (u64)1 << (f % 64);
 		}
 	return n;
@@ -177,7 +178,7 @@ static void keep_others(struct find_text *t, const u64 *barred)
 {
 	size_t n = 0;
 	for (size_t k = 0; k < t->n; k++) {
-		if (barred[t->id[k] / 64] >> (t->id[k] % 64) & 1)
+		if (bits_has(barred, t->id[k]))
 			continue;
 		t->id[n] = t->id[k];
 		t->value[n++] = t->value[k];

@@ -2,6 +2,7 @@
 /* session.c - opening an atlas with all that belongs to it, and which label is shown. */
 #include "session/session.h"
 
+#include "base/bits.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 
@@ -84,7 +85,7 @@ static void add_person(void *context, u32 feature, const char *text, i64 when)
 		return;
 	if (!text[0]) {
 		if (!l->hidden)
-			l->hidden = xcalloc((n_features + 63) / 64, sizeof *l->hidden);
+			l->hidden = xcalloc(bits_words(n_features), sizeof *l->hidden);
 		l->hidden[feature / 64] |= (u64)1 << (feature % 64);
 		return;
 	}
@@ -127,7 +128,7 @@ const struct label *session_people(struct session *s, size_t *n, const u64 **hid
 void session_people_copy(struct session *s, struct session_people *out)
 {
 	const struct session_labels *l = people(s);
-	size_t words = ((size_t)s->atlas->n_features + 63) / 64;
+	size_t words = bits_words(s->atlas->n_features);
 	*out = (struct session_people){
 		.n = l->n, .items = xcalloc(l->n + 1, sizeof *out->items), .revision = l->revision};
 	for (size_t i = 0; i < l->n; i++) {
@@ -147,14 +148,14 @@ void session_people_release(struct session_people *p)
 	*p = (struct session_people){0};
 }
 
-static bool has_bit(const u64 *bits, u32 i)
+static bool is_hidden(const struct session_labels *l, u32 feature)
 {
-	return bits && (bits[i / 64] >> (i % 64) & 1);
+	return l->hidden && bits_has(l->hidden, feature);
 }
 
 bool session_is_rejected(struct session *s, u32 feature)
 {
-	return feature < s->atlas->n_features && has_bit(people(s)->hidden, feature);
+	return feature < s->atlas->n_features && is_hidden(people(s), feature);
 }
 
 static int by_feature(const void *a, const void *b)
@@ -194,7 +195,7 @@ static u64 best_base(const struct labels *base, u32 feature, struct label *out)
 bool session_label(struct session *s, u32 feature, struct label *out)
 {
 	const struct session_labels *l = people(s);
-	if (feature >= s->atlas->n_features || has_bit(l->hidden, feature))
+	if (feature >= s->atlas->n_features || is_hidden(l, feature))
 		return false;
 	const struct label *own = of_person(l, feature);
 	if (own)

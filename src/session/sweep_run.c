@@ -111,22 +111,14 @@ static void randomize(struct running *r)
 	}
 }
 
-/* The size of what the adds put on a row of the reply, over the median norm, which is known at the atlas' hook. */
+/* As steer_change_over_norm; of other methods, and of what waits for something, it is not known beforehand. */
 static f64 change(const struct running *r, const struct intervention *list)
 {
-	const struct atlas *a = r->session->atlas;
-	f64 square = 0;
-	for (size_t i = 0; i < r->s->q.n_specs; i++)
-		if (list[i].kind != INTERVENE_ADD || r->s->q.specs[i].condition || strcmp(list[i].hook, a->hook))
+	size_t n = r->s->q.n_specs;
+	for (size_t i = 0; i < n; i++)
+		if (list[i].kind != INTERVENE_ADD || r->s->q.specs[i].condition)
 			return NAN;
-	for (u32 k = 0; k < a->d_model; k++) {
-		f64 sum = 0;
-		for (size_t i = 0; i < r->s->q.n_specs; i++)
-			if (list[i].where != WHERE_PROMPT)
-				sum += (f64)list[i].amount * (f64)list[i].direction[k];
-		square += sum * sum;
-	}
-	return a->norm_median > 0 ? sqrt(square) / (f64)a->norm_median : NAN;
+	return steer_change_over_norm(list, n, r->session->atlas);
 }
 
 static struct intervention *list_of(const struct running *r, enum sweep_kind kind, size_t strength)

@@ -12,7 +12,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MOST = 4096, DEPTH = 40 /* of a search through a file on disk */ };
 
@@ -106,9 +105,7 @@ bool app_reads_end_frame(struct app *a, i64 until)
 	for (i64 left; a->reads.running && (left = until - app_now_ms()) > 0;) {
 		struct pollfd p = {a->wake_read, POLLIN, 0};
 		poll(&p, 1, (int)left);
-		char bytes[64];
-		while (read(a->wake_read, bytes, sizeof bytes) > 0)
-			;
+		app_drain_wake_pipe(a);
 		app_jobs_collect(a);
 	}
 	return !a->reads.running;

@@ -96,7 +96,7 @@ static void take_earlier(struct scan *s, const struct search_state *before)
 	    !search_refines(s->pattern, before->pattern, &before->result, s->atlas->labels) ||
 	    search_result_init(&s->within, n, &e)) /* no memory: all are scanned */
 		return;
-	memcpy(s->within.bits, before->result.bits, ((size_t)n + 63) / 64 * sizeof *s->within.bits);
+	memcpy(s->within.bits, before->result.bits, bits_words(n) * sizeof *s->within.bits);
 }
 
 void app_search_set(struct app *a, const char *text)

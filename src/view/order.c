@@ -33,7 +33,7 @@ struct order_work *order_work_new(const struct atlas *atlas, enum order_by by, b
 				  const u64 *b)
 {
 	struct order_work *w = xcalloc(1, sizeof *w);
-	size_t words = ((size_t)atlas->n_features + 63) / 64;
+	size_t words = bits_words(atlas->n_features);
 	*w = (struct order_work){.atlas = atlas, .by = by, .reverse = reverse, .anchor = UINT32_MAX};
 	if (by == ORDER_RATING)
 		w->ratings = xcalloc(atlas->n_features, 1);
