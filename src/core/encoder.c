@@ -279,11 +279,7 @@ static void narrow(const struct run *r, struct worker *w, size_t row, struct lis
 	}
 	for (u32 i = 0; i < l->n; i++)
 		w->key[i] = key_of(l->c[i].most - 2 * error_of(r, row, l->c[i].id), l->c[i].id);
-	topk_keys(w->key, l->n, k);
-	u64 kth = UINT64_MAX;
-	for (size_t i = 0; i < k; i++)
-		kth = MIN(kth, w->key[i]);
-	*least = fmaxf(*least, value_of(kth));
+	*least = fmaxf(*least, value_of((u64)topk_upper(w->key, l->n, k) << 32));
 	u32 kept = 0;
 	for (u32 i = 0; i < l->n; i++)
 		if (l->c[i].most >= *least)

@@ -111,16 +111,15 @@ void knn_list_narrow(struct knn_list *l, const struct knn_bound *b, f32 *least)
 {
 	if (l->n <= b->k)
 		return;
-	topk_keys(l->key, l->n, b->k);
-	u64 kth = UINT64_MAX;
-	for (size_t i = 0; i < b->k; i++)
-		kth = MIN(kth, l->key[i]);
-	*least = fmaxf(*least, knn_key_score(kth) - 2 * b->slack);
+	f32 kth = knn_key_score((u64)topk_upper(l->key, l->n, b->k) << 32);
+	*least = fmaxf(*least, kth - 2 * b->slack);
 	u64 bound = knn_key(*least, UINT32_MAX);
-	u32 kept = (u32)b->k;
-	for (u32 i = kept; i < l->n; i++)
-		if (l->key[i] >= bound)
-			l->key[kept++] = l->key[i];
+	u32 kept = 0;
+	for (u32 i = 0; i < l->n; i++) {
+		u64 key = l->key[i];
+		l->key[kept] = key;
+		kept += key >= bound;
+	}
 	l->n = kept;
 }
 

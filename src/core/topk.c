@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* topk.c - the k largest positive values of a row. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("O3")
+#endif
 #include "core/topk.h"
 
 #include "base/mem.h"
@@ -8,6 +11,14 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* as in vec.c */
+#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__) && \
+	!defined(__SANITIZE_ADDRESS__)
+#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define CLONES
+#endif
 
 struct topk {
 	size_t max_n;
@@ -65,6 +76,48 @@ void topk_keys(u64 *key, size_t n, size_t k)
 {
 	if (k && k < n)
 		SELECT(u64, key, n, k);
+}
+
+/* Compilers make vectors of these. */
+static inline __attribute__((always_inline)) size_t n_from(const u64 *key, size_t n, u64 from)
+{
+	u64 count = 0;
+	for (size_t i = 0; i < n; i++)
+		count += key[i] >= from;
+	return count;
+}
+
+static inline __attribute__((always_inline)) u64 least_from(const u64 *key, size_t n, u64 from)
+{
+	u64 least = UINT64_MAX;
+	for (size_t i = 0; i < n; i++) {
+		u64 x = key[i] >= from ? key[i] : UINT64_MAX;
+		least = x < least ? x : least;
+	}
+	return least;
+}
+
+/* The interval is halved; where keys differ it soon parts them, without a branch that cannot be foreseen. */
+CLONES u32 topk_upper(const u64 *key, size_t n, size_t k)
+{
+	u64 low = UINT64_MAX, high = 0; /* it is one of low .. high */
+	for (size_t i = 0; i < n; i++) {
+		low = key[i] < low ? key[i] : low;
+		high = key[i] > high ? key[i] : high;
+	}
+	low >>= 32;
+	high >>= 32;
+	while (low < high) {
+		u64 middle = low + (high - low + 1) / 2;
+		size_t count = n_from(key, n, middle << 32);
+		if (count == k)
+			return (u32)(least_from(key, n, middle << 32) >> 32);
+		if (count > k)
+			low = middle;
+		else
+			high = middle - 1;
+	}
+	return (u32)low;
 }
 
 f32 topk_bound(struct topk *t, const f32 *z, size_t n, size_t k)

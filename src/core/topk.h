@@ -23,5 +23,7 @@ f32 topk_bound(struct topk *t, const f32 *z, size_t n, size_t k);
 
 /* The same on keys: moves the k largest of n to the front, in no order. */
 void topk_keys(u64 *key, size_t n, size_t k);
+/* The upper halves alone: the k-th largest of n keys has this one; 0 < k <= n.  Moves nothing. */
+u32 topk_upper(const u64 *key, size_t n, size_t k);
 
 #endif

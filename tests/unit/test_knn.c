@@ -5,6 +5,7 @@
 #include "core/knn.h"
 #include "core/rand.h"
 #include "core/rows.h"
+#include "core/topk.h"
 #include "io/safetensors.h"
 
 #include <math.h>
@@ -331,13 +332,36 @@ static int close_golden(void **state)
 	return 0;
 }
 
+static int falling(const void *a, const void *b)
+{
+	u64 x = *(const u64 *)a, y = *(const u64 *)b;
+	return (x < y) - (x > y);
+}
+
+/* Far apart, alike, and differing in their lower halves only. */
+static void the_kth_of_keys_is_found(void **state)
+{
+	(void)state;
+	u64 key[150], sorted[150];
+	for (size_t n = 1; n <= ARRAY_LEN(key); n += n < 20 ? 1 : 13) {
+		for (int bits = 0; bits <= 64; bits += 8) {
+			for (size_t i = 0; i < n; i++)
+				key[i] = bits ? rand_u64(n, i) >> (64 - bits) << (bits % 16 ? 32 - bits / 2 : 0) : UINT64_MAX;
+			memcpy(sorted, key, sizeof sorted);
+			qsort(sorted, n, sizeof *sorted, falling);
+			for (size_t k = 1; k <= n; k++)
+				assert_int_equal(topk_upper(key, n, k), sorted[k - 1] >> 32);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_graph_is_exact),  cmocka_unit_test(one_query_agrees_with_the_graph),
 		cmocka_unit_test(few_rows_are_padded), cmocka_unit_test(zeros_do_not_crowd_out_the_rest),
 		cmocka_unit_test(it_stops_when_asked), cmocka_unit_test(every_kernel_finds_what_numpy_finds),
-		cmocka_unit_test(a_stopped_graph_goes_on),
+		cmocka_unit_test(a_stopped_graph_goes_on), cmocka_unit_test(the_kth_of_keys_is_found),
 	};
 	return cmocka_run_group_tests(tests, open_golden, close_golden);
 }
