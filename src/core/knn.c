@@ -13,6 +13,7 @@
 #include <string.h>
 
 enum { ROWS_A_TASK = 1024 };
+_Static_assert(ROWS_A_TASK % KERNEL_N == 0, "products are looked at by whole tiles' rows");
 
 u64 knn_key(f32 score, u32 id)
 {
@@ -172,22 +173,29 @@ struct scan {
 	} * part; /* one a thread */
 };
 
+static void take(struct scan *s, struct scan_part *p, const f32 *z, size_t from, size_t i)
+{
+	u32 id = (u32)(from + i);
+	if (id != s->but && !rows_is_empty(s->rows, id) &&
+	    knn_list_add(&p->list, &s->bound, &p->least, knn_key(z[i], id)))
+		p->failed = true;
+}
+
 static void scan_rows(void *context, size_t task, unsigned thread)
 {
 	struct scan *s = context;
 	struct scan_part *p = &s->part[thread];
 	const struct rows *r = s->rows;
 	size_t from = task * ROWS_A_TASK, n = MIN((size_t)ROWS_A_TASK, r->n - from);
-	f32 z[ROWS_A_TASK];
+	f32 z[ROWS_A_TASK], no_column[KERNEL_N];
 	s->kernel->dots(r->kept + from * r->stride, r->stride, n, s->x, 1, z, n);
-	for (size_t i = 0; i < n; i++) {
-		if (!(z[i] >= p->least))
-			continue;
-		u32 id = (u32)(from + i);
-		if (id != s->but && !rows_is_empty(r, id) &&
-		    knn_list_add(&p->list, &s->bound, &p->least, knn_key(z[i], id)))
-			p->failed = true;
-	}
+	for (size_t i = n; i % KERNEL_N; i++)
+		z[i] = NAN; /* is never near */
+	for (size_t j = 0; j < KERNEL_N; j++)
+		no_column[j] = INFINITY;
+	for (size_t i = 0; i < n; i += KERNEL_N)
+		for (u32 hits = s->kernel->near_row(z + i, p->least, no_column); hits; hits &= hits - 1)
+			take(s, p, z, from, i + (size_t)__builtin_ctz(hits));
 }
 
 /* All that may be among the k best, scored anew in f32. */
