@@ -16,6 +16,7 @@
 #include "core/kernel.h"
 #include "core/ranks.h"
 #include "core/rows.h"
+#include "core/topk.h"
 #include "core/vec.h"
 
 #include <math.h>
@@ -27,6 +28,7 @@ enum {
 	STEP = 96,		/* rows of a block are a multiple: of tiles' rows and columns */
 	BLOCK_BYTES = 448 << 10, /* of its packed rows: they stay in a core's cache */
 	MOST_STEPS = 16,
+	LINE = 64,		/* bytes that memory gives at a time */
 	PANELS_A_TASK = 8, /* at most: at a block's end the other threads wait for the last of them */
 };
 
@@ -103,6 +105,23 @@ static void take_row(struct graph *g, struct worker *w, size_t at, size_t column
 	}
 }
 
+/* Memory is asked, while a tile of panel p multiplies, for a share of the next panel; with the first tile, for
+ * where the panel's own lists go on and for the next one's lists. */
+static void ask_ahead(const struct graph *g, size_t p, size_t a)
+{
+	size_t next = MIN(p + 1, g->n_padded / KERNEL_N - 1), bytes = g->rows->stride / 2 * KERNEL_N * sizeof(u32);
+	const u8 *panel = (const u8 *)g->panel + next * bytes;
+	for (size_t i = a * bytes / g->n_block / LINE; i < (a + KERNEL_M) * bytes / g->n_block / LINE; i++)
+		__builtin_prefetch(panel + i * LINE, 0, 2);
+	if (a)
+		return;
+	for (size_t j = 0; j < KERNEL_N; j++) {
+		const struct knn_list *l = &g->list[p * KERNEL_N + j];
+		__builtin_prefetch(l->key + l->n, 1);
+		__builtin_prefetch(&g->list[next * KERNEL_N + j], 1);
+	}
+}
+
 static void compare(void *context, size_t task, unsigned thread)
 {
 	struct graph *g = context;
@@ -114,6 +133,7 @@ static void compare(void *context, size_t task, unsigned thread)
 	for (size_t p = first; p < end; p++) {
 		const u32 *b = g->panel + p * KERNEL_N * stride / 2;
 		for (size_t a = 0; a < g->n_block; a += KERNEL_M) {
+			ask_ahead(g, p, a);
 			kernel_tile(k, stride, g->packed + a * stride * k->a_size, b, w->wide, !a, c);
 			u32 hits = k->near_tile(c, w->least + a, g->least + p * KERNEL_N);
 			for (; hits; hits &= hits - 1) {
@@ -143,7 +163,39 @@ static void add_up(void *context, size_t task, unsigned thread)
 	knn_list_narrow(&g->list[row], &g->bound, &g->least[row]);
 }
 
-/* A row that has met all others: its candidates are scored in f32. */
+/* Candidates [from, end) of a row that lies in w->x are scored in f32; returns the least score. */
+static f32 score(const struct graph *g, const struct worker *w, struct knn_list *l, u32 from, u32 end)
+{
+	const struct rows *r = g->rows;
+	f32 least = INFINITY;
+	for (u32 k = from; k < end; k++) {
+		u32 other = knn_key_id(l->key[k]);
+		const f32 *y = r->exact ? r->exact + other * r->d : w->y;
+		if (r->exact && k + 1 < end)
+			vec_fetch(r->exact + knn_key_id(l->key[k + 1]) * r->d, r->d);
+		if (!r->exact)
+			rows_exact(r, other, w->y);
+		f32 s = vec_dot(w->x, y, r->d);
+		l->key[k] = knn_key(s, other);
+		least = fminf(least, s);
+	}
+	return least;
+}
+
+/* Scores what may be among the best: k that seem to be, and of the others what may come before any of these. */
+static void score_all(const struct graph *g, const struct worker *w, struct knn_list *l)
+{
+	u32 n = (u32)MIN((size_t)l->n, g->bound.k), first = n;
+	topk_keys(l->key, l->n, g->bound.k);
+	f32 least = score(g, w, l, 0, first);
+	for (u32 k = first; k < l->n; k++)
+		if (knn_key_score(l->key[k]) + g->bound.slack >= least)
+			l->key[n++] = l->key[k];
+	score(g, w, l, first, n);
+	l->n = n;
+}
+
+/* A row that has met all others. */
 static void settle(void *context, size_t task, unsigned thread)
 {
 	struct graph *g = context;
@@ -156,15 +208,7 @@ static void settle(void *context, size_t task, unsigned thread)
 	knn_list_narrow(l, &g->bound, &g->least[row]);
 	if (!rows_is_empty(r, (u32)row)) {
 		rows_exact(r, (u32)row, w->x);
-		for (u32 k = 0; k < l->n; k++) {
-			u32 other = knn_key_id(l->key[k]);
-			const f32 *y = r->exact ? r->exact + other * r->d : w->y;
-			if (r->exact && k + 1 < l->n)
-				vec_fetch(r->exact + knn_key_id(l->key[k + 1]) * r->d, r->d);
-			if (!r->exact)
-				rows_exact(r, other, w->y);
-			l->key[k] = knn_key(vec_dot(w->x, y, r->d), other);
-		}
+		score_all(g, w, l);
 		m = knn_take_best(l->key, l->n, g->bound.k, g->state.id + at, g->state.score + at);
 	}
 	for (; m < g->bound.k; m++) {
