@@ -15,6 +15,7 @@ enum {
 	CHUNK = 16384, /* labels */
 	BATCH = 64,    /* candidates */
 	AHEAD = 6,     /* candidates */
+	NEAR = 16,     /* labels */
 	SAMPLES = 32,
 	SAMPLE = 2048, /* bytes */
 	LOOK_UP = 256, /* labels are scanned in the time that it takes to look up a feature */
@@ -204,12 +205,29 @@ static void scan_each(struct scan *s, struct worker *w, u64 from, u64 to)
 	}
 }
 
+/* Of the NEAR labels from first on, how many begin at or before place. */
+static unsigned n_begun(const struct labels_raw *l, u64 first, u64 place)
+{
+	unsigned n = 0;
+#pragma GCC unroll 16
+	for (u64 i = 0; i < NEAR; i++)
+		n += labels_raw_offset(l, first + i) <= place;
+	return n;
+}
+
 /* The last label of [low, high) that begins at or before place; low does.  Labels are of about one
- * length, so that a guess by it is a few off: it costs a cache line or two, not a search's many. */
+ * length, so that a guess by it is a few off: it costs a cache line or two, not a search's many, and the few
+ * are counted, as nobody foresees how many they are. */
 static u64 label_of(const struct labels_raw *l, u64 low, u64 high, u64 place, f32 labels_per_byte)
 {
 	f32 guess = (f32)(place - labels_raw_offset(l, low)) * labels_per_byte;
 	u64 at = low + MIN((u64)guess, high - 1 - low), step = 1;
+	u64 first = MAX(at, low + NEAR / 2) - NEAR / 2;
+	if (high - first >= NEAR) {
+		unsigned n = n_begun(l, first, place);
+		if (n && n < NEAR)
+			return first + n - 1;
+	}
 	if (labels_raw_offset(l, at) <= place) {
 		for (low = at; low + step < high && labels_raw_offset(l, low + step) <= place; step *= 2)
 			low += step;
@@ -259,8 +277,6 @@ static size_t find_candidates(struct scan *s, struct worker *w, struct cursor *c
 	size_t n = 0;
 	for (size_t i = 0; i < n_places; i++) {
 		struct scan_hit h = w->places[i];
-		if (i + AHEAD < n_places)
-			fetch_offsets(s, c, h.at, w->places[i + AHEAD].at);
 		if (h.at < c->decided)
 			continue;
 		u64 label = label_of(&s->base, c->label, c->to, h.at, c->labels_per_byte);
@@ -268,6 +284,8 @@ static size_t find_candidates(struct scan *s, struct worker *w, struct cursor *c
 		k.start = labels_raw_offset(&s->base, label);
 		k.end = labels_raw_offset(&s->base, label + 1);
 		c->label = label;
+		if (i + AHEAD < n_places)
+			fetch_offsets(s, c, h.at, w->places[i + AHEAD].at);
 		/* not in the label: damaged offsets, or a literal that runs into the next one */
 		if (h.at < k.start || h.at >= k.end || (k.sure && h.at + h.n > k.end))
 			continue;
