@@ -13,7 +13,8 @@
 #define BF16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma")))
 #define INLINE static inline __attribute__((always_inline))
 
-enum { ROWS = 4 /* of a block */, AHEAD = 1024 /* numbers, that memory is asked for while these are worked on */ };
+/* AHEAD: numbers, that memory is asked for while these are worked on */
+enum { ROWS = 4 /* of a block */, AHEAD = 1024, AHEAD_ROUND = 2048 };
 
 /* ---- what a tile holds ---- */
 
@@ -290,6 +291,8 @@ BF16 static void round_scan(const u16 *rows, size_t stride, size_t n, const u16 
 			__m512 a = _mm512_setzero_ps(), b = a;
 			size_t k = 0;
 			for (; k + 64 <= stride; k += 64) {
+				_mm_prefetch((const char *)(w + k + AHEAD_ROUND), _MM_HINT_T1);
+				_mm_prefetch((const char *)(w + k + AHEAD_ROUND + 32), _MM_HINT_T1);
 				a = _mm512_dpbf16_ps(a, (__m512bh)_mm512_loadu_si512(w + k),
 						     (__m512bh)_mm512_loadu_si512(x + k));
 				b = _mm512_dpbf16_ps(b, (__m512bh)_mm512_loadu_si512(w + k + 32),
