@@ -130,7 +130,7 @@ int engine_generate(struct engine *g, struct module_request *r, const struct run
 		live[i].token = runs[i].tokens[runs[i].n_tokens - 1];
 		live[i].position = (u32)runs[i].n_tokens - 1;
 		live[i].on = true;
-		live[i].touched = engine_first_touched(&p, i) + 1 < runs[i].n_tokens;
+		live[i].touched = engine_first_touched(&p, i) < runs[i].n_tokens - 1;
 	}
 	lm_clear(g->lm);
 	int rc = generate(&p, live, r, o, e);

@@ -471,6 +471,23 @@ static u32 *long_text(size_t n)
 	return t;
 }
 
+/* Three times the prompt would not fit. */
+static void runs_share_a_prompt_that_nothing_changes(void **state)
+{
+	(void)state;
+	struct generate_options o = {.n_tokens = 4, .top_k = 80, .top_p = 0.97f};
+	size_t n = g->info->n_ctx / 3 + 1;
+	u32 *t = long_text(n);
+	struct run runs[3] = {prompt_run(t, n, NULL), prompt_run(t, n, NULL), prompt_run(t, n, NULL)};
+	struct module_request q = request();
+	struct err e = {0};
+	assert_int_equal(engine_generate(g, &q, runs, 3, &o, &e), 0);
+	assert_int_equal(q.n[0], q.n[2]);
+	assert_memory_equal(q.tokens[0], q.tokens[2], q.n[0] * sizeof(u32));
+	forget(&q);
+	free(t);
+}
+
 static void states_are_those_of_a_full_pass(void **state)
 {
 	(void)state;
@@ -944,6 +961,7 @@ int main(void)
 		cmocka_unit_test(the_part_along_is_what_was_asked),
 		cmocka_unit_test(runs_side_by_side_are_their_solo_runs),
 		cmocka_unit_test(sampling_depends_on_the_seed_only),
+		cmocka_unit_test(runs_share_a_prompt_that_nothing_changes),
 		cmocka_unit_test(states_are_those_of_a_full_pass),
 		cmocka_unit_test(long_texts_have_all_their_rows),
 		cmocka_unit_test(a_stopped_pass_leaves_nothing_behind),
