@@ -292,7 +292,7 @@ static void add_ruler(const struct sweep *w, const struct dose *d, struct buf *o
 
 static void print_plain(struct session *s, const struct sweep *w, const struct dose *d, bool ascii)
 {
-	static const enum dose_measure drawn[] = {DOSE_ACT, DOSE_EXCESS, DOSE_REPEATS};
+	static const enum dose_measure drawn[] = {DOSE_ACT, DOSE_GAIN, DOSE_EXCESS, DOSE_REPEATS};
 	struct buf out = BUF_INIT;
 	add_head(s, w, &out);
 	add_table(w, d, &out);

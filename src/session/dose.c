@@ -156,19 +156,31 @@ static f64 spearman(struct pair *p, size_t n)
 	return n >= 2 && xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : NAN;
 }
 
+/* The share of steps within the working range at which the median grows. */
+static f64 rising(const struct dose *d, enum dose_measure m)
+{
+	size_t up = 0;
+	for (size_t i = 0; i < d->n_working; i++) {
+		const struct dose_point *at = &d->point[d->onset + i];
+		if (isnan(at->mid[m]))
+			return NAN;
+		up += i && at->mid[m] > at[-1].mid[m];
+	}
+	return d->n_working >= 2 ? (f64)up / (f64)(d->n_working - 1) : NAN;
+}
+
 static void judge_order(struct dose *d, const struct sweep *s, enum sweep_kind kind, f64 *work)
 {
-	size_t n_each = s->q.n_prompts * s->q.n_seeds, n = 0, up = 0;
+	size_t n_each = s->q.n_prompts * s->q.n_seeds, n = 0;
 	struct pair *p = xcalloc(d->n_working * n_each + 1, sizeof *p);
 	for (size_t i = 0; i < d->n_working; i++) {
 		const struct dose_point *at = &d->point[d->onset + i];
 		p[i] = (struct pair){(f64)at->strength, at->mid[DOSE_ACT]};
-		up += i && at->mid[DOSE_ACT] > at[-1].mid[DOSE_ACT];
 	}
-	if (d->n_working >= 2) {
-		d->rising = (f64)up / (f64)(d->n_working - 1);
+	d->rising = rising(d, DOSE_ACT);
+	d->rising_gain = rising(d, DOSE_GAIN);
+	if (d->n_working >= 2)
 		d->rho = spearman(p, d->n_working);
-	}
 	for (size_t i = 0; i < d->n_working; i++) {
 		size_t of = gather(s, kind, d->onset + i, DOSE_ACT, work);
 		for (size_t k = 0; k < of; k++)
@@ -183,7 +195,7 @@ void dose_init(struct dose *d, const struct sweep *s, enum sweep_kind kind)
 {
 	f64 *work = xcalloc(s->q.n_prompts * s->q.n_seeds + 1, sizeof *work);
 	*d = (struct dose){.n = s->q.n_strengths, .onset = SIZE_MAX, .collapse = SIZE_MAX, .collapse_low = SIZE_MAX,
-			   .spread = NAN, .rising = NAN, .rho = NAN, .rho_cells = NAN,
+			   .spread = NAN, .rising = NAN, .rising_gain = NAN, .rho = NAN, .rho_cells = NAN,
 			   .neutral = steer_is_factor(s->q.specs[0].method) ? 1 : 0};
 	d->point = xcalloc(d->n, sizeof *d->point);
 	for (size_t i = 0; i < d->n; i++)

@@ -11,6 +11,8 @@
  *   onset     min {s > s0 : A(t) > Q for all t of the grid with s <= t < collapse}
  *   working range: the strengths of the grid from onset up to, not with, collapse
  *   rising    the share of neighbouring strengths in it of which the stronger has the greater A
+ *   rising_gain  the same of the median gain, which has less noise: all strengths are asked about the same
+ *             tokens.  NaN where no words are listed
  *   rho       Spearman's rank correlation of s and A(s) in it; rho_cells that of s and the
  *             activation of each text in it; ties get their mean rank
  * Quartiles and medians are linear between the two nearest values.  All of it is as fine as the grid.
@@ -38,7 +40,7 @@ struct dose {
 	f64 neutral, spread;
 	size_t onset, collapse, collapse_low; /* numbers of points; SIZE_MAX: not on the grid */
 	size_t n_working;
-	f64 rising, rho, rho_cells; /* NaN with fewer than two points */
+	f64 rising, rising_gain, rho, rho_cells; /* NaN with fewer than two points */
 };
 
 /* Of the steered or the random cells, finished or not. */

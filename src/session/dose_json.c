@@ -72,6 +72,7 @@ static void set_range(json_t *j, const struct dose *d)
 			    json_pack("[o,o]", json_f32(d->point[d->onset].strength),
 				      json_f32(d->point[d->onset + d->n_working - 1].strength)));
 	json_object_set_new(j, "rising", number(d->rising));
+	json_object_set_new(j, "rising_gain", number(d->rising_gain));
 	json_object_set_new(j, "rank_correlation", number(d->rho));
 	json_object_set_new(j, "rank_correlation_texts", number(d->rho_cells));
 }
@@ -187,6 +188,8 @@ void dose_add_verdict(const struct sweep *s, const struct dose *d, struct buf *o
 	if (d->n_working < 2)
 		return;
 	buf_addf(out, ", activation rises in %.0f of %zu steps", d->rising * (f64)(d->n_working - 1), d->n_working - 1);
+	if (!isnan(d->rising_gain))
+		buf_addf(out, ", the words' log-probability in %.0f", d->rising_gain * (f64)(d->n_working - 1));
 	if (!isnan(d->rho_cells))
 		buf_addf(out, ", rank correlation %.2f (of all texts %.2f)", d->rho, d->rho_cells);
 }

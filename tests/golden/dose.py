@@ -5,6 +5,7 @@ import statistics
 STRENGTHS = [-2, -1, 0, 0.5, 1, 1.5, 2, 2.5, 3]
 ACT = [0, 0, 0, 0.6, 0.1, 0.8, 1.6, 1.3, 2.0]
 EXCESS = [2.0, 0.4, 0, 0.1, 0.2, 0.4, 0.9, 1.2, 1.6]
+GAIN = [-2, -1, 0, 1.0, 1.9, 2.7, 3.4, 4.0, 4.5]
 PAIRS = [(p, k) for p in range(2) for k in range(5)]
 
 
@@ -38,6 +39,9 @@ work = range(onset, collapse)
 mid = [statistics.median(acts[t]) for t in work]
 print("onset", STRENGTHS[onset], "collapse", STRENGTHS[collapse], "rising",
       sum(b > a for a, b in zip(mid, mid[1:])) / (len(mid) - 1))
+gain = [[GAIN[t] + (p * 5 + k * 7 + t * 3) % 9 / 20 for p, k in PAIRS] for t in range(9)]
+gained = [statistics.median(gain[t]) for t in work]
+print("rising gain", sum(b > a for a, b in zip(gained, gained[1:])) / (len(gained) - 1))
 print("rho", statistics.correlation(ranks([STRENGTHS[t] for t in work]), ranks(mid)))
 x = [STRENGTHS[t] for t in work for _ in PAIRS]
 y = [v for t in work for v in acts[t]]

@@ -413,12 +413,25 @@ static void doses_are_what_their_definitions_say(void **state)
 	assert_int_equal(d.collapse_low, 0);
 	assert_int_equal(d.n_working, 3);
 	assert_true(near_to(d.rising, 0.5) && near_to(d.rho, 0.5) && near_to(d.rho_cells, 0.5579960310449316));
+	assert_true(isnan(d.rising_gain));
 	assert_true(near_to(d.point[3].mid[DOSE_HITS], 0.4));
 	assert_true(isnan(d.point[3].mid[DOSE_GAIN]));
 	struct buf words = BUF_INIT;
 	dose_add_verdict(s, &d, &words);
 	assert_string_equal(words.s, "effect begins at 1.5x, falls apart at 3x and at -2x; works from 1.5x to 2.5x, "
 			    "activation rises in 1 of 2 steps, rank correlation 0.50 (of all texts 0.56)");
+	dose_release(&d);
+	static const f64 gain[] = {-2, -1, 0, 1.0, 1.9, 2.7, 3.4, 4.0, 4.5};
+	for (size_t i = 0; i < s->n_cells; i++) {
+		struct sweep_cell *c = &s->cells[i];
+		if (c->kind == SWEEP_STEERED)
+			c->gain = gain[c->strength] + (f64)((c->prompt * 5 + c->seed * 7 + c->strength * 3) % 9) / 20;
+	}
+	dose_init(&d, s, SWEEP_STEERED);
+	assert_true(near_to(d.rising_gain, 1) && near_to(d.rising, 0.5));
+	buf_clear(&words);
+	dose_add_verdict(s, &d, &words);
+	assert_non_null(strstr(words.s, "in 1 of 2 steps, the words' log-probability in 2, rank correlation 0.50"));
 	buf_release(&words);
 	dose_release(&d);
 	/* repetition alone is a collapse; before it nothing is left of the range */
