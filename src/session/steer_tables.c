@@ -267,11 +267,11 @@ void steer_tables_add_trial(struct steer_tables *t, const struct suite_concept *
 	t->trials[t->n_trials++].concept = xstrdup(c->name);
 }
 
-void steer_tables_forget_trials(struct steer_tables *t, const struct suite_concept *c)
+void steer_tables_forget_trials(struct steer_tables *t, const struct suite_concept *c, u32 round)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < t->n_trials; i++) {
-		if (strcmp(t->trials[i].concept, c->name))
+		if (t->trials[i].round < round || strcmp(t->trials[i].concept, c->name))
 			t->trials[n++] = t->trials[i];
 		else
 			free(t->trials[i].concept);

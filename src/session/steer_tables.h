@@ -58,11 +58,12 @@ void steer_tables_free(struct steer_tables *t); /* NULL is fine */
 const struct steer_choice *steer_tables_choice(const struct steer_tables *t, const struct suite_concept *c);
 /* The figure of the present choice, or NULL. */
 const struct steer_figure *steer_tables_figure(const struct steer_tables *t, const struct suite_concept *c);
-/* These put a row in place of the concept's (trials: add it; forget drops the concept's), and write nothing. */
+/* These put a row in place of the concept's (trials: add it; forget drops the concept's
+ * of a round and later ones), and write nothing. */
 void steer_tables_set_choice(struct steer_tables *t, const struct suite_concept *c, const struct steer_choice *x);
 void steer_tables_set_figure(struct steer_tables *t, const struct suite_concept *c, const struct steer_figure *x);
 void steer_tables_add_trial(struct steer_tables *t, const struct suite_concept *c, const struct steer_trial *x);
-void steer_tables_forget_trials(struct steer_tables *t, const struct suite_concept *c);
+void steer_tables_forget_trials(struct steer_tables *t, const struct suite_concept *c, u32 round);
 int steer_tables_write_choices(const struct steer_tables *t, struct err *e); /* trials too */
 int steer_tables_write_figures(const struct steer_tables *t, struct err *e);
 

@@ -11,18 +11,18 @@
 #include <string.h>
 
 enum {
-	N_SCREENED = 2, SCREEN_SEEDS = 5, N_STRENGTHS = 5, N_FIRST = 1, N_MORE = 2, N_JUDGED = 3,
-	N_SECOND = 3, N_FINAL = 4, /* that go on to the next round */
-	BY_KNOWING = 3, BY_WRITING = 4,
+	N_SCREENED = 2, SCREEN_SEEDS = 5, N_STRENGTHS = 5, SECOND_SEEDS = 6, N_FIRST = 1, N_MORE = 2, N_JUDGED = 3,
+	N_SECOND = 2, N_FINAL = 3, /* that go on to the next round */
+	BY_KNOWING = 3, BY_WRITING = 4, FIRST_JUDGED = 21,
 };
 #define LEAST_WORDS 0.3 /* listed words a text, without a hit in the first round */
 
 static const f32 screened[N_SCREENED] = {1.5f, 2.0f};
-static const f32 strengths[N_STRENGTHS] = {1.25f, 1.5f, 1.75f, 2.0f, 2.25f};
+static const f32 strengths[N_STRENGTHS] = {1.0f, 1.25f, 1.5f, 1.75f, 2.0f};
 static const char *const choosing[N_FIRST + N_MORE] = {"What did you do last weekend?", "Tell me a story.",
 						       "Describe your day."};
-static const char *const judged[N_JUDGED] = {"What is on your mind today?", "Write a few lines about something you like.",
-					     "Tell me about the place where you grew up."};
+static const char *const judged[N_JUDGED] = {"What would you like to talk about?", "Write a short letter to a friend.",
+					     "Tell me about something that happened recently."};
 
 /* ---- candidates ---- */
 
@@ -113,6 +113,7 @@ struct ask {
 	size_t n_prompts;
 	u64 first_seed;
 	size_t n_seeds;
+	u32 n_tokens;
 	bool random;
 	enum intervention_where where;
 };
@@ -141,13 +142,32 @@ static struct sweep *run(struct suite_steer *c, const struct suite_concept *conc
 					.chat = !c->plain,
 					.where = a->where,
 					.temperature = SUITE_TEMPERATURE,
-					.n_tokens = SUITE_TOKENS};
+					.n_tokens = a->n_tokens};
 	struct sweep *s = sweep_new(c->s, &q, e);
 	if (s && sweep_run(s, c->s, c->b, like, c->progress, NULL, NULL, e)) {
 		sweep_free(s);
 		return NULL;
 	}
 	return s;
+}
+
+/* round 0: judged */
+static void tell_text(struct suite_steer *c, const struct suite_concept *concept, const struct sweep *s,
+		      const struct sweep_cell *cell, u32 round)
+{
+	static const char *const kinds[] = {"baseline", "steered", "random"};
+	if (!c->text)
+		return;
+	json_t *o = json_pack("{s:s, s:I, s:f, s:s, s:s, s:I, s:I, s:f, s:f, s:b}", "concept", concept->name, "feature",
+			      (json_int_t)s->q.specs[0].feature, "strength", (f64)s->q.strengths[cell->strength], "kind", kinds[cell->kind],
+			      "prompt", s->q.prompts[cell->prompt], "seed", (json_int_t)s->q.seeds[cell->seed], "words",
+			      (json_int_t)cell->words, "repeated_4grams", cell->repeats, "excess", cell->excess, "hit",
+			      cell->hit);
+	if (round)
+		json_object_set_new(o, "round", json_integer((json_int_t)round));
+	json_object_set_new(o, "text", json_text(cell->text.s, cell->text.n));
+	c->text(c->context, o);
+	json_decref(o);
 }
 
 static bool has_maximum(const struct suite_steer *c, u32 feature)
@@ -178,7 +198,7 @@ static struct steer_trial summarise(const struct sweep *s, u32 feature, size_t s
 
 struct tried {
 	struct steer_trial t; /* the second round, then the third with it */
-	f64 value;            /* hits, and half the neighbouring strengths' mean: ten texts are few */
+	f64 value;            /* hits, and half the neighbouring strengths' mean: six texts are few */
 };
 
 static int by_value(const void *a, const void *b)
@@ -236,6 +256,9 @@ static int try_feature(struct suite_steer *c, const struct suite_concept *concep
 		out[k] = summarise(s, a->feature, k, round);
 		steer_tables_add_trial(c->tables, concept, &out[k]);
 	}
+	for (size_t i = 0; i < s->n_cells; i++)
+		if (s->cells[i].kind == SWEEP_STEERED)
+			tell_text(c, concept, s, &s->cells[i], round);
 	keep_like(like, s);
 	return 0;
 }
@@ -253,28 +276,51 @@ static int by_promise(const void *a, const void *b)
 	return (x->words < y->words) - (x->words > y->words);
 }
 
+static void take_up(struct screening *list, size_t *n, const struct steer_trial *t)
+{
+	size_t i = 0;
+	while (i < *n && list[i].feature != t->feature)
+		i++;
+	if (i == *n)
+		list[(*n)++] = (struct screening){.feature = t->feature};
+	list[i].hits += t->hits;
+	list[i].words += t->words / N_SCREENED;
+}
+
+/* What stands in the table of a concept's first round, made or kept. */
+static void read_screening(const struct suite_steer *c, const struct suite_concept *concept, struct screening *list,
+			   size_t *n, u32 *n_texts)
+{
+	*n = *n_texts = 0;
+	for (size_t i = 0; i < c->tables->n_trials; i++) {
+		const struct steer_trial *t = &c->tables->trials[i];
+		if (t->round != 1 || strcmp(t->concept, concept->name))
+			continue;
+		*n_texts += t->texts;
+		if (*n < SUITE_CANDIDATES || t->feature == list[*n - 1].feature)
+			take_up(list, n, t);
+	}
+}
+
 /* Fills the features that go on, at most N_SECOND. */
 static int screen(struct suite_steer *c, const struct suite_concept *concept, const struct suite_result *r,
 		  struct likes *likes, u32 *out, size_t *n_out, u32 *n_texts, struct err *e)
 {
 	u32 candidates[SUITE_CANDIDATES];
 	struct screening list[SUITE_CANDIDATES];
-	size_t n = suite_candidates(c->s, concept, r, candidates), m = 0;
+	size_t n = 0, m;
+	read_screening(c, concept, list, &m, n_texts);
+	if (!m)
+		n = suite_candidates(c->s, concept, r, candidates);
 	for (size_t i = 0; i < n; i++) {
-		const struct ask a = {candidates[i], screened, N_SCREENED, choosing, N_FIRST, 1, SCREEN_SEEDS, false, WHERE_BOTH};
+		const struct ask a = {candidates[i], screened, N_SCREENED, choosing, N_FIRST, 1, SCREEN_SEEDS,
+				      SUITE_SCREEN_TOKENS, false, WHERE_BOTH};
 		struct steer_trial t[N_SCREENED];
-		if (!has_maximum(c, candidates[i]))
-			continue;
-		if (try_feature(c, concept, &a, 1, &likes->screen, t, e))
+		if (has_maximum(c, candidates[i]) && try_feature(c, concept, &a, 1, &likes->screen, t, e))
 			return -1;
-		list[m] = (struct screening){.feature = candidates[i]};
-		for (size_t k = 0; k < N_SCREENED; k++) {
-			list[m].hits += t[k].hits;
-			list[m].words += t[k].words / N_SCREENED;
-			*n_texts += t[k].texts;
-		}
-		m++;
 	}
+	if (n)
+		read_screening(c, concept, list, &m, n_texts);
 	qsort(list, m, sizeof *list, by_promise);
 	for (size_t i = 0; i < MIN(m, (size_t)N_SECOND); i++)
 		if (list[i].hits || list[i].words >= LEAST_WORDS)
@@ -285,7 +331,8 @@ static int screen(struct suite_steer *c, const struct suite_concept *concept, co
 static int second_round(struct suite_steer *c, const struct suite_concept *concept, u32 feature, struct likes *likes,
 			struct tried *out, struct err *e)
 {
-	const struct ask a = {feature, strengths, N_STRENGTHS, choosing, N_FIRST, 1, SUITE_SEEDS, false, WHERE_BOTH};
+	const struct ask a = {feature, strengths, N_STRENGTHS, choosing, N_FIRST, 1, SECOND_SEEDS,
+			      SUITE_TOKENS, false, WHERE_BOTH};
 	struct steer_trial t[N_STRENGTHS];
 	if (try_feature(c, concept, &a, 2, &likes->first, t, e))
 		return -1;
@@ -299,7 +346,8 @@ static int third_round(struct suite_steer *c, const struct suite_concept *concep
 		       struct err *e)
 {
 	const f32 strength = (f32)x->t.strength;
-	const struct ask a = {x->t.feature, &strength, 1, choosing + N_FIRST, N_MORE, 1, SUITE_SEEDS, false, WHERE_BOTH};
+	const struct ask a = {x->t.feature, &strength, 1, choosing + N_FIRST, N_MORE, 1, SUITE_SEEDS,
+			      SUITE_TOKENS, false, WHERE_BOTH};
 	struct steer_trial more, *t = &x->t;
 	if (try_feature(c, concept, &a, 3, &likes->more, &more, e))
 		return -1;
@@ -316,7 +364,7 @@ static int choose_one(struct suite_steer *c, size_t i, struct likes *likes, stru
 	struct tried tried[N_SECOND * N_STRENGTHS];
 	u32 second[N_SECOND];
 	size_t n = 0, m = 0, finalists = 0;
-	steer_tables_forget_trials(c->tables, concept);
+	steer_tables_forget_trials(c->tables, concept, 2);
 	if (screen(c, concept, &c->results[i], likes, second, &n, &x.texts, e))
 		return -1;
 	for (; m < n; m++)
@@ -367,22 +415,6 @@ int suite_steer_choose(struct suite_steer *c, struct err *e)
 
 /* ---- judging ---- */
 
-static void tell_text(struct suite_steer *c, const struct suite_concept *concept, const struct sweep *s,
-		      const struct sweep_cell *cell)
-{
-	static const char *const kinds[] = {"baseline", "steered", "random"};
-	if (!c->text)
-		return;
-	json_t *o = json_pack("{s:s, s:I, s:f, s:s, s:s, s:I, s:I, s:f, s:f, s:b}", "concept", concept->name, "feature",
-			      (json_int_t)s->q.specs[0].feature, "strength", (f64)s->q.strengths[0], "kind", kinds[cell->kind],
-			      "prompt", s->q.prompts[cell->prompt], "seed", (json_int_t)s->q.seeds[cell->seed], "words",
-			      (json_int_t)cell->words, "repeated_4grams", cell->repeats, "excess", cell->excess, "hit",
-			      cell->hit);
-	json_object_set_new(o, "text", json_text(cell->text.s, cell->text.n));
-	c->text(c->context, o);
-	json_decref(o);
-}
-
 static void count_kind(const struct sweep *s, enum sweep_kind kind, struct steer_figure *f, u32 *hits)
 {
 	for (size_t k = 0; k < s->q.n_seeds; k++) {
@@ -403,7 +435,7 @@ static int judge_one(struct suite_steer *c, const struct suite_concept *concept,
 		     struct likes *likes, struct err *e)
 {
 	const f32 strength = (f32)x->strength;
-	const struct ask a = {x->feature, &strength, 1, judged, N_JUDGED, SUITE_SEEDS + 1, SUITE_SEEDS, true,
+	const struct ask a = {x->feature, &strength, 1, judged, N_JUDGED, FIRST_JUDGED, SUITE_SEEDS, SUITE_TOKENS, true,
 			      (enum intervention_where)x->where};
 	if (x->feature >= c->s->atlas->n_features)
 		return err_set(e, ERR_DAMAGED, "the choice for '%s' is feature %u, and the atlas has %u", concept->name,
@@ -417,7 +449,7 @@ static int judge_one(struct suite_steer *c, const struct suite_concept *concept,
 	count_kind(s, SWEEP_BASELINE, &f, &f.baseline);
 	count_kind(s, SWEEP_RANDOM, &f, &f.random);
 	for (size_t i = 0; i < s->n_cells; i++)
-		tell_text(c, concept, s, &s->cells[i]);
+		tell_text(c, concept, s, &s->cells[i], 0);
 	keep_like(&likes->judged, s);
 	steer_tables_set_figure(c->tables, concept, &f);
 	if (steer_tables_write_figures(c->tables, e))

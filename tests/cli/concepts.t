@@ -106,8 +106,8 @@ has "is said" "$out" '"read":"plain","value":"mean","folds":5'
 has "with all about a concept" "$out" '"name":"rivers","title":"Rivers and streams","positive":5,"negative":5,"held_out":\{"auroc":1\.0,"folds":5,"feature":1,"times":5\},"dense_probe":[01]\.[0-9]+,"languages":\{"fr":\{"auroc":1\.0,"positive":1,"negative":1\}\}'
 
 check "features are chosen" 0 concepts --choose --steering "$tmp"
-has "and told" "$err" '^rivers: chosen #[0-9]+ at [0-9.]+x, [0-9]+ hits of 30 texts'
-has "in a table" "$(cat "$tmp/choices.tsv")" "^rivers$tab[0-9]+$tab[0-9.]+${tab}both${tab}30$tab[0-9]+$tab[0-9a-f]{16}$"
+has "and told" "$err" '^rivers: chosen #[0-9]+ at [0-9.]+x, [0-9]+ hits of 26 texts'
+has "in a table" "$(cat "$tmp/choices.tsv")" "^rivers$tab[0-9]+$tab[0-9.]+${tab}both${tab}26$tab[0-9]+$tab[0-9a-f]{16}$"
 has "of a dictionary" "$(cat "$tmp/choices.tsv")" '^# dictionary [0-9a-f]{64}$'
 has "with all that was tried" "$(cat "$tmp/trials.tsv")" "^rivers${tab}1${tab}1.5${tab}1${tab}5$tab"
 cp "$tmp/choices.tsv" "$tmp/before.tsv"
@@ -119,6 +119,13 @@ check "what is missing is chosen again" 0 concepts --choose --steering "$tmp"
 has "only that" "$err" '^rivers: '
 lacks "not the other" "$err" '^money: '
 is "and comes out the same" "$(sort "$tmp/choices.tsv")" "$(sort "$tmp/before.tsv")"
+
+mkdir "$tmp/again"
+grep -v '^rivers' "$tmp/before.tsv" >"$tmp/again/choices.tsv"
+awk -F "$tab" '$1 != "rivers" || ($4 == 1 && $2 == 1)' "$tmp/trials.tsv" >"$tmp/again/trials.tsv"
+check "a first round that was made" 0 concepts --choose --steering "$tmp/again"
+is "is not made again" "$(awk -F "$tab" '$1 == "rivers" && $4 == 1' "$tmp/again/trials.tsv" | wc -l | tr -d ' ')" 2
+is "and says who goes on" "$(awk -F "$tab" '$1 == "rivers" { print $2 }' "$tmp/again/trials.tsv" | sort -u)" 1
 
 check "the choices are judged" 0 concepts --judge --steering "$tmp" --transcript "$tmp/texts.jsonl" --json
 has "and told" "$err" '^rivers: #[0-9]+ at [0-9.]+x hit [0-9]+ of 10 seeds, [0-9]+ of 30 texts; baseline [0-9]+, random [0-9]+'
