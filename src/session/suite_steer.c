@@ -15,6 +15,7 @@ enum {
 	N_SECOND = 2, N_FINAL = 3, /* that go on to the next round */
 	BY_KNOWING = 3, BY_WRITING = 4, FIRST_JUDGED = 21,
 };
+#define ENOUGH 0.9 /* of the texts: no other is tried */
 #define LEAST_WORDS 0.3 /* listed words a text, without a hit in the first round */
 
 static const f32 screened[N_SCREENED] = {1.5f, 2.0f};
@@ -367,16 +368,24 @@ static int choose_one(struct suite_steer *c, size_t i, struct likes *likes, stru
 	steer_tables_forget_trials(c->tables, concept, 2);
 	if (screen(c, concept, &c->results[i], likes, second, &n, &x.texts, e))
 		return -1;
-	for (; m < n; m++)
+	for (bool enough = false; m < n && !enough; m++) {
 		if (second_round(c, concept, second[m], likes, tried + m * N_STRENGTHS, e))
 			return -1;
+		for (int k = 0; k < N_STRENGTHS; k++)
+			enough |= tried[m * N_STRENGTHS + k].t.hits + 1 >= SECOND_SEEDS;
+	}
 	m *= N_STRENGTHS;
 	for (size_t k = 0; k < m; k++)
 		x.texts += tried[k].t.texts;
 	qsort(tried, m, sizeof *tried, by_value);
-	while (finalists < MIN(m, (size_t)N_FINAL) && tried[finalists].t.hits)
-		if (third_round(c, concept, &tried[finalists++], likes, e))
+	for (bool enough = false; finalists < MIN(m, (size_t)N_FINAL) && tried[finalists].t.hits && !enough; finalists++) {
+		struct steer_trial *t = &tried[finalists].t;
+		if (finalists && t->hits < 2)
+			break;
+		if (third_round(c, concept, &tried[finalists], likes, e))
 			return -1;
+		enough = (f64)t->hits >= ENOUGH * t->texts;
+	}
 	qsort(tried, finalists, sizeof *tried, by_hits);
 	if (finalists)
 		x = (struct steer_choice){.feature = tried[0].t.feature, .strength = tried[0].t.strength, .where = WHERE_BOTH,
