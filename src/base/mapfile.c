@@ -17,8 +17,6 @@ enum { MAX_MAPS = 256 };
 struct mapfile {
 	char *path;
 	struct span span;
-	dev_t dev;
-	ino_t ino;
 };
 
 /* What the signal handler may look at: slots are claimed once and never moved. */
@@ -50,7 +48,7 @@ struct mapfile *mapfile_open(const char *path, struct err *e)
 	}
 	close(fd);
 	struct mapfile *m = xmalloc(sizeof *m);
-	*m = (struct mapfile){xstrdup(path), {p, (size_t)st.st_size}, st.st_dev, st.st_ino};
+	*m = (struct mapfile){xstrdup(path), {p, (size_t)st.st_size}};
 	for (int i = 0; i < MAX_MAPS; i++) {
 		struct mapfile *none = NULL;
 		if (atomic_compare_exchange_strong(&open_maps[i], &none, m))
@@ -82,22 +80,6 @@ struct span mapfile_span(const struct mapfile *m)
 const char *mapfile_path(const struct mapfile *m)
 {
 	return m->path;
-}
-
-bool mapfile_changed(const struct mapfile *m)
-{
-	struct stat st;
-	return stat(m->path, &st) || st.st_dev != m->dev || st.st_ino != m->ino ||
-	       (u64)st.st_size != (u64)m->span.n;
-}
-
-void mapfile_want(const struct mapfile *m, size_t offset, size_t n)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE), start = offset / page * page;
-	if (offset >= m->span.n)
-		return;
-	n = MIN(n, m->span.n - offset) + (offset - start);
-	(void)madvise((void *)(uintptr_t)(m->span.p + start), n, MADV_WILLNEED);
 }
 
 static void say(const char *s)

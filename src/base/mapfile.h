@@ -15,10 +15,6 @@ struct mapfile *mapfile_open(const char *path, struct err *e); /* an empty file 
 void mapfile_free(struct mapfile *m);                          /* NULL is fine */
 struct span mapfile_span(const struct mapfile *m);
 const char *mapfile_path(const struct mapfile *m);
-/* True if the file at the path is no longer the one that was mapped (identity or size). */
-bool mapfile_changed(const struct mapfile *m);
-/* Ask the kernel to read these bytes soon: for rows read at random. */
-void mapfile_want(const struct mapfile *m, size_t offset, size_t n);
 
 /* Installs a SIGBUS handler that calls restore (async-signal-safe, may be NULL), prints
  * "featlas: 'PATH' was truncated while it was open" and exits with 3. */

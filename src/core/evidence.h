@@ -93,7 +93,6 @@ struct evidence_words;
 struct evidence_words *evidence_words_of_label(const char *label, size_t n);
 struct evidence_words *evidence_words_of_topic(const struct atlas *a, u32 feature); /* the topic words */
 void evidence_words_free(struct evidence_words *w); /* NULL is fine */
-size_t evidence_words_count(const struct evidence_words *w);
 /* Whether one of them stands in the text, in another ending too ("bridges", "crossing"), where marked is given
  * on marked bytes. */
 bool evidence_words_match(const struct evidence_words *w, const struct buf *text, const struct buf *marked);

@@ -117,11 +117,6 @@ void evidence_words_free(struct evidence_words *w)
 	free(w);
 }
 
-size_t evidence_words_count(const struct evidence_words *w)
-{
-	return w->n;
-}
-
 static bool is_marked(const struct buf *marked, size_t from, size_t end)
 {
 	return !marked || memchr(marked->s + from, 1, end - from);

@@ -98,11 +98,6 @@ void step_free(struct step *s)
 	free(s);
 }
 
-const struct step_shape *step_shape(const struct step *s)
-{
-	return &s->shape;
-}
-
 struct step_params *step_params(struct step *s)
 {
 	return &s->param;

@@ -73,7 +73,6 @@ struct step;
 
 struct step *step_new(const struct step_shape *shape, struct pool *pool /* borrowed */, struct err *e);
 void step_free(struct step *s); /* NULL is fine */
-const struct step_shape *step_shape(const struct step *s);
 struct step_params *step_params(struct step *s);
 struct step_params *step_grad(struct step *s);
 struct step_params *step_moment(struct step *s, int which /* 1 or 2 */);

@@ -48,11 +48,6 @@ static void begin(void)
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-bool http_is_built(void)
-{
-	return true;
-}
-
 struct http *http_new(struct err *e)
 {
 	pthread_once(&once, begin);
@@ -152,11 +147,6 @@ int http_post(struct http *h, const struct http_post *p, struct http_answer *a, 
 }
 
 #else
-
-bool http_is_built(void)
-{
-	return false;
-}
 
 struct http *http_new(struct err *e)
 {

@@ -17,7 +17,6 @@ struct http;
 /* NULL and ERR_UNAVAILABLE where featlas was built without libcurl. */
 struct http *http_new(struct err *e);
 void http_free(struct http *h); /* NULL is fine */
-bool http_is_built(void);
 
 struct http_post {
 	const char *url;

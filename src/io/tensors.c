@@ -175,15 +175,6 @@ enum tensors_kind tensors_kind(const struct tensors *s)
 	return s->kind;
 }
 
-const char *tensors_kind_name(enum tensors_kind kind)
-{
-	static const char *const names[] = {[TENSORS_SAFETENSORS] = "safetensors",
-					    [TENSORS_SHARDS] = "sharded safetensors",
-					    [TENSORS_NPZ] = "npz",
-					    [TENSORS_TORCH] = "torch"};
-	return names[kind];
-}
-
 const char *tensors_path(const struct tensors *s)
 {
 	return s->path;

@@ -29,7 +29,6 @@ struct tensors;
 struct tensors *tensors_open(const char *path, struct err *e);
 void tensors_free(struct tensors *s); /* NULL is fine */
 enum tensors_kind tensors_kind(const struct tensors *s);
-const char *tensors_kind_name(enum tensors_kind kind); /* "safetensors", "npz", ... */
 const char *tensors_path(const struct tensors *s);
 size_t tensors_count(const struct tensors *s);
 /* What the header says: name, dtype, shape, in the file's order.  data is empty for what is not in place

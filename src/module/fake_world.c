@@ -252,14 +252,6 @@ size_t fake_world_tokenize(const char *text, size_t n, bool special, u32 *out, s
 	return count;
 }
 
-void fake_world_add_text(struct buf *out, const u32 *tokens, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		struct span s = fake_world_token(tokens[i]);
-		buf_add(out, s.p, s.n);
-	}
-}
-
 static void copy(f32 *out, const f32 *from)
 {
 	if (from)

@@ -39,7 +39,6 @@ const char *fake_world_topic_name(int topic); /* "bridges" */
 /* Greedy longest match; every text can be written, in bytes if need be.  special: the texts of
  * special tokens become them.  Returns the number of tokens; fills at most cap. */
 size_t fake_world_tokenize(const char *text, size_t n, bool special, u32 *out, size_t cap);
-void fake_world_add_text(struct buf *out, const u32 *tokens, size_t n);
 
 /* Unit directions, f32 [48]: topics are orthogonal to each other. */
 void fake_world_topic_direction(int topic, f32 *out);

@@ -51,17 +51,6 @@ const struct cell *grid_at(const struct grid *g, int x, int y)
 	return x < 0 || y < 0 || x >= g->w || y >= g->h ? &blank : at(g, x, y);
 }
 
-void grid_copy(struct grid *to, const struct grid *from)
-{
-	if (to->w != from->w || to->h != from->h)
-		grid_resize(to, from->w, from->h);
-	memcpy(to->cells, from->cells, (size_t)from->w * (size_t)from->h * sizeof *to->cells);
-	to->ascii = from->ascii;
-	to->cursor_x = from->cursor_x;
-	to->cursor_y = from->cursor_y;
-	to->cursor_shown = from->cursor_shown;
-}
-
 struct rect grid_rect(struct grid *g)
 {
 	return (struct rect){g, 0, 0, g->w, g->h};

@@ -41,7 +41,6 @@ void grid_release(struct grid *g);
 void grid_resize(struct grid *g, int w, int h); /* blanks */
 void grid_clear(struct grid *g);                /* spaces, STYLE_NORMAL, no cursor */
 const struct cell *grid_at(const struct grid *g, int x, int y);
-void grid_copy(struct grid *to, const struct grid *from);
 
 /* A part of a grid; drawing is relative to it and clipped to it. */
 struct rect {
