@@ -225,7 +225,7 @@ static u64 label_of(const struct labels_raw *l, u64 low, u64 high, u64 place, f3
 	u64 first = MAX(at, low + NEAR / 2) - NEAR / 2;
 	if (high - first >= NEAR) {
 		unsigned n = n_begun(l, first, place);
-		if (n && n < NEAR)
+		if (n && n < NEAR && labels_raw_offset(l, first + n - 1) <= place) /* not so where damaged */
 			return first + n - 1;
 	}
 	if (labels_raw_offset(l, at) <= place) {

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "core/regex.h"
 #include "core/search.h"
+#include "io/safetensors.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <math.h>
@@ -259,6 +260,63 @@ static void any_number_of_threads_finds_the_same(void **state)
 	free(wanted);
 	search_pattern_free(p);
 	labels_free(l);
+}
+
+enum { DAMAGED = 300 };
+
+/* Labels that all hold "bridge"; one of them claims to begin where the first does. */
+static struct labels *damaged_labels(u32 at)
+{
+	static u64 offset[DAMAGED + 1];
+	static u32 feature[DAMAGED];
+	static u16 source[DAMAGED];
+	static f32 score[DAMAGED];
+	char folder[] = "/tmp/featlas-search-XXXXXX", path[64];
+	struct err e = {0};
+	struct buf b = BUF_INIT;
+	for (u32 i = 0; i < DAMAGED; i++) {
+		feature[i] = i;
+		buf_addf(&b, "%.*sbridge", (int)(i * 5 % 7), "xxxxxxx");
+		offset[i + 1] = b.n;
+	}
+	offset[at] = 0;
+	struct tensor_out out[] = {
+		{"bytes", DTYPE_U8, 1, {b.n}, b.s},            {"offset", DTYPE_U64, 1, {DAMAGED + 1}, offset},
+		{"feature", DTYPE_U32, 1, {DAMAGED}, feature}, {"source", DTYPE_U16, 1, {DAMAGED}, source},
+		{"score", DTYPE_F32, 1, {DAMAGED}, score},
+	};
+	const char *meta[] = {"uuid", "u", "build_id", "b", "sources", "[{\"name\":\"s\",\"kind\":\"machine\"}]", NULL};
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof path, "%s/labels.safetensors", folder);
+	assert_int_equal(safetensors_write_file(path, out, ARRAY_LEN(out), meta, &e), 0);
+	struct labels *l = labels_open(path, DAMAGED, &e);
+	if (!l)
+		fail_msg("%s", e.msg);
+	unlink(path);
+	rmdir(folder);
+	buf_release(&b);
+	return l;
+}
+
+/* Of the other labels at most one: where the search for a place asked the one that lies. */
+static void a_damaged_offset_hides_hardly_any_other_label(void **state)
+{
+	(void)state;
+	struct search_pattern *p = compiled("bridge", SEARCH_EXACT);
+	for (u32 at = 1; at < DAMAGED; at++) {
+		struct labels *l = damaged_labels(at);
+		struct search_result r = {0};
+		struct err e = {0};
+		u32 lost = 0;
+		assert_int_equal(search_labels(p, NULL, l, NULL, 0, NULL, DAMAGED, &r, NULL, &e), 0);
+		for (u32 f = 0; f < DAMAGED; f++)
+			lost += f + 1 != at && f != at && !(r.bits[f / 64] >> (f % 64) & 1);
+		if (lost > 1)
+			fail_msg("the offset of label %u hides %u others", at, lost);
+		search_result_release(&r);
+		labels_free(l);
+	}
+	search_pattern_free(p);
 }
 
 static void catastrophes_give_up_and_are_counted(void **state)
@@ -618,6 +676,7 @@ int main(void)
 		cmocka_unit_test(hostile_bytes_are_matched_as_replacements),
 		cmocka_unit_test(peoples_labels_are_searched_and_rejected_ones_are_not),
 		cmocka_unit_test(any_number_of_threads_finds_the_same),
+		cmocka_unit_test(a_damaged_offset_hides_hardly_any_other_label),
 		cmocka_unit_test(catastrophes_give_up_and_are_counted),
 		cmocka_unit_test(a_search_stops_when_asked),
 		cmocka_unit_test(asking_whether_to_stop_changes_nothing),
