@@ -282,24 +282,26 @@ static void take_up(struct screening *list, size_t *n, const struct steer_trial 
 	size_t i = 0;
 	while (i < *n && list[i].feature != t->feature)
 		i++;
+	if (i == SUITE_CANDIDATES)
+		return;
 	if (i == *n)
 		list[(*n)++] = (struct screening){.feature = t->feature};
 	list[i].hits += t->hits;
 	list[i].words += t->words / N_SCREENED;
 }
 
-/* What stands in the table of a concept's first round, made or kept. */
+/* What stands in the table of a concept's first round, made or kept, at most SUITE_CANDIDATES features. */
 static void read_screening(const struct suite_steer *c, const struct suite_concept *concept, struct screening *list,
 			   size_t *n, u32 *n_texts)
 {
 	*n = *n_texts = 0;
 	for (size_t i = 0; i < c->tables->n_trials; i++) {
 		const struct steer_trial *t = &c->tables->trials[i];
-		if (t->round != 1 || strcmp(t->concept, concept->name))
+		/* the store may be another since */
+		if (t->round != 1 || strcmp(t->concept, concept->name) || !has_maximum(c, t->feature))
 			continue;
 		*n_texts += t->texts;
-		if (*n < SUITE_CANDIDATES || t->feature == list[*n - 1].feature)
-			take_up(list, n, t);
+		take_up(list, n, t);
 	}
 }
 

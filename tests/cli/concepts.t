@@ -123,9 +123,11 @@ is "and comes out the same" "$(sort "$tmp/choices.tsv")" "$(sort "$tmp/before.ts
 mkdir "$tmp/again"
 grep -v '^rivers' "$tmp/before.tsv" >"$tmp/again/choices.tsv"
 awk -F "$tab" '$1 != "rivers" || ($4 == 1 && $2 == 1)' "$tmp/trials.tsv" >"$tmp/again/trials.tsv"
+printf 'rivers\t512\t2\t1\t20\t20\t9\t0.1\n' >>"$tmp/again/trials.tsv"
 check "a first round that was made" 0 concepts --choose --steering "$tmp/again"
-is "is not made again" "$(awk -F "$tab" '$1 == "rivers" && $4 == 1' "$tmp/again/trials.tsv" | wc -l | tr -d ' ')" 2
-is "and says who goes on" "$(awk -F "$tab" '$1 == "rivers" { print $2 }' "$tmp/again/trials.tsv" | sort -u)" 1
+is "is not made again" "$(awk -F "$tab" '$1 == "rivers" && $4 == 1' "$tmp/again/trials.tsv" | wc -l | tr -d ' ')" 3
+is "and says who goes on, if there is such a feature" \
+	"$(awk -F "$tab" '$1 == "rivers" && $4 > 1 { print $2 }' "$tmp/again/trials.tsv" | sort -u)" 1
 
 check "the choices are judged" 0 concepts --judge --steering "$tmp" --transcript "$tmp/texts.jsonl" --json
 has "and told" "$err" '^rivers: #[0-9]+ at [0-9.]+x hit [0-9]+ of 10 seeds, [0-9]+ of 30 texts; baseline [0-9]+, random [0-9]+'
