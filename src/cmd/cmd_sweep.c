@@ -290,6 +290,14 @@ static void add_ruler(const struct sweep *w, const struct dose *d, struct buf *o
 	curve_release(&c);
 }
 
+static bool is_measured(const struct dose *d, enum dose_measure m)
+{
+	bool is = false;
+	for (size_t i = 0; i < d->n; i++)
+		is |= !isnan(d->point[i].mid[m]);
+	return is;
+}
+
 static void print_plain(struct session *s, const struct sweep *w, const struct dose *d, bool ascii)
 {
 	static const enum dose_measure drawn[] = {DOSE_ACT, DOSE_GAIN, DOSE_EXCESS, DOSE_REPEATS};
@@ -297,7 +305,8 @@ static void print_plain(struct session *s, const struct sweep *w, const struct d
 	add_head(s, w, &out);
 	add_table(w, d, &out);
 	for (size_t i = 0; i < ARRAY_LEN(drawn) && d->n > 1; i++)
-		add_curve(d, drawn[i], ascii, &out);
+		if (is_measured(d, drawn[i]))
+			add_curve(d, drawn[i], ascii, &out);
 	if (d->n > 1)
 		add_ruler(w, d, &out);
 	cmd_flush(&out);

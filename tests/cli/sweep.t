@@ -22,6 +22,10 @@ check "--ascii" 0 sweep --feature 1 --strengths 0..3 --seeds 2 -n 10 --ascii
 lacks "has no braille" "$out" '[^ -~]'
 has "but a curve" "$out" '\*-'
 
+check "no words" 0 sweep --feature 26:5 --strengths 0,5 --seeds 1 -n 4
+lacks "have no curve" "$out" 'the listed words gain'
+has "the others do" "$out" 'repeated 4-grams'
+
 check "--json" 0 sweep --feature 1 --strengths 0,2 --seeds 11-12 --prompt a --prompt "b c" -n 12 --json --watch 3 --random \
 	--words river,boat
 is "is one line" "$(printf '%s\n' "$out" | wc -l | tr -d ' ')" 1
