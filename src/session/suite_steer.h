@@ -7,7 +7,7 @@
  * replies; the two with most hits, then most listed words, go on if they have any to speak of.  Round 2: these at
  * five strengths from 1 to 2, six seeds, whole replies; the second only where the first hits in less than five.
  * Round 3: the three best of feature and strength after two more prompts, ten seeds, until one hits in nine of ten
- * texts; the one with most hits in rounds 2 and 3 is chosen.
+ * texts, all but the first with two hits or more; the one with most hits in rounds 2 and 3 is chosen.
  * Judging, on seeds 21 to 30 and three other prompts: the choice, the unsteered model, and a random
  * direction of the same norm.  (Seeds 11 to 20 judged an earlier choice, made on half as long replies.)
  * Both go on where they stopped: what stands in the tables is not done again, a concept's first round
