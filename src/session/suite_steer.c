@@ -305,16 +305,30 @@ static void read_screening(const struct suite_steer *c, const struct suite_conce
 	}
 }
 
-/* Fills the features that go on, at most N_SECOND. */
+/* The features that go on, at most N_SECOND; orders the list. */
+static size_t go_on(struct screening *list, size_t n, u32 *out)
+{
+	size_t n_out = 0;
+	qsort(list, n, sizeof *list, by_promise);
+	for (size_t i = 0; i < MIN(n, (size_t)N_SECOND); i++)
+		if (list[i].hits || list[i].words >= LEAST_WORDS)
+			out[n_out++] = list[i].feature;
+	return n_out;
+}
+
+/* A first round of which nothing goes on is made again: its words may be others now. */
 static int screen(struct suite_steer *c, const struct suite_concept *concept, const struct suite_result *r,
 		  struct likes *likes, u32 *out, size_t *n_out, u32 *n_texts, struct err *e)
 {
 	u32 candidates[SUITE_CANDIDATES];
 	struct screening list[SUITE_CANDIDATES];
-	size_t n = 0, m;
+	size_t n, m;
 	read_screening(c, concept, list, &m, n_texts);
-	if (!m)
-		n = suite_candidates(c->s, concept, r, candidates);
+	*n_out = go_on(list, m, out);
+	if (*n_out)
+		return 0;
+	steer_tables_forget_trials(c->tables, concept, 1);
+	n = suite_candidates(c->s, concept, r, candidates);
 	for (size_t i = 0; i < n; i++) {
 		const struct ask a = {candidates[i], screened, N_SCREENED, choosing, N_FIRST, 1, SCREEN_SEEDS,
 				      SUITE_SCREEN_TOKENS, false, WHERE_BOTH};
@@ -322,12 +336,8 @@ static int screen(struct suite_steer *c, const struct suite_concept *concept, co
 		if (has_maximum(c, candidates[i]) && try_feature(c, concept, &a, 1, &likes->screen, t, e))
 			return -1;
 	}
-	if (n)
-		read_screening(c, concept, list, &m, n_texts);
-	qsort(list, m, sizeof *list, by_promise);
-	for (size_t i = 0; i < MIN(m, (size_t)N_SECOND); i++)
-		if (list[i].hits || list[i].words >= LEAST_WORDS)
-			out[(*n_out)++] = list[i].feature;
+	read_screening(c, concept, list, &m, n_texts);
+	*n_out = go_on(list, m, out);
 	return 0;
 }
 

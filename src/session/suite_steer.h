@@ -11,7 +11,7 @@
  * Judging, on seeds 21 to 30 and three other prompts: the choice, the unsteered model, and a random
  * direction of the same norm.  (Seeds 11 to 20 judged an earlier choice, made on half as long replies.)
  * Both go on where they stopped: what stands in the tables is not done again, a concept's first round
- * neither when its list of words has changed since.
+ * neither when its list of words has changed since, unless nothing of it goes on.
  */
 #ifndef FEATLAS_SUITE_STEER_H
 #define FEATLAS_SUITE_STEER_H

@@ -129,6 +129,12 @@ is "is not made again" "$(awk -F "$tab" '$1 == "rivers" && $4 == 1' "$tmp/again/
 is "and says who goes on, if there is such a feature" \
 	"$(awk -F "$tab" '$1 == "rivers" && $4 > 1 { print $2 }' "$tmp/again/trials.tsv" | sort -u)" 1
 
+grep -v '^rivers' "$tmp/before.tsv" >"$tmp/again/choices.tsv"
+awk -F "$tab" -v OFS="$tab" '$1 == "rivers" { $6 = 0; $7 = 0 } { print }' "$tmp/trials.tsv" >"$tmp/again/trials.tsv"
+check "a first round of which nothing goes on" 0 concepts --choose --steering "$tmp/again"
+is "is made again" "$(sort "$tmp/again/trials.tsv")" "$(sort "$tmp/trials.tsv")"
+is "and chosen from" "$(sort "$tmp/again/choices.tsv")" "$(sort "$tmp/before.tsv")"
+
 check "the choices are judged" 0 concepts --judge --steering "$tmp" --transcript "$tmp/texts.jsonl" --json
 has "and told" "$err" '^rivers: #[0-9]+ at [0-9.]+x hit [0-9]+ of 10 seeds, [0-9]+ of 30 texts; baseline [0-9]+, random [0-9]+'
 has "in the report" "$out" '"seeds":10,"seeds_hit":[0-9]+,"texts":30,"texts_hit":[0-9]+,"baseline_hit":[0-9]+,"random_hit":[0-9]+,"nats_above":'
