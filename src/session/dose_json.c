@@ -189,7 +189,7 @@ void dose_add_verdict(const struct sweep *s, const struct dose *d, struct buf *o
 		return;
 	buf_addf(out, ", activation rises in %.0f of %zu steps", d->rising * (f64)(d->n_working - 1), d->n_working - 1);
 	if (!isnan(d->rising_gain))
-		buf_addf(out, ", the words' log-probability in %.0f", d->rising_gain * (f64)(d->n_working - 1));
+		buf_addf(out, ", gain in %.0f", d->rising_gain * (f64)(d->n_working - 1));
 	if (!isnan(d->rho_cells))
 		buf_addf(out, ", rank correlation %.2f (of all texts %.2f)", d->rho, d->rho_cells);
 }

@@ -11,7 +11,7 @@ has "the measures" "$out" '^ strength  change activation +max +excess +repeats +
 has "the baseline" "$out" '^ baseline +0\.00 '
 has "nothing done is nothing" "$out" '^ +0x +0\.00 .* 0\.00 +0\.00 +[0-9.]+ +[0-9]+ %$'
 has "onset is marked" "$out" '^ +[0-9.]+x .* \|$'
-has "and said" "$out" '^effect begins at [0-9.]+x, does not fall apart; works from [0-9.]+x to 3x, activation rises in [0-9] of [0-9] steps, the words. log-probability in [0-9], rank correlation [0-9.]+ \(of all texts [0-9.]+\)$'
+has "and said" "$out" '^effect begins at [0-9.]+x, does not fall apart; works from [0-9.]+x to 3x, activation rises in [0-9] of [0-9] steps, gain in [0-9], rank correlation [0-9.]+ \(of all texts [0-9.]+\)$'
 has "the curve, in braille" "$out" '⠒⠒|⠤⠤|⠉⠉'
 has "its measures" "$out" '^ +nats a token above the baseline, unsteered$'
 has "strengths below it" "$out" '^ +-1x .* 3x$'

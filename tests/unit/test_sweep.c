@@ -431,7 +431,7 @@ static void doses_are_what_their_definitions_say(void **state)
 	assert_true(near_to(d.rising_gain, 1) && near_to(d.rising, 0.5));
 	buf_clear(&words);
 	dose_add_verdict(s, &d, &words);
-	assert_non_null(strstr(words.s, "in 1 of 2 steps, the words' log-probability in 2, rank correlation 0.50"));
+	assert_non_null(strstr(words.s, "in 1 of 2 steps, gain in 2, rank correlation 0.50"));
 	buf_release(&words);
 	dose_release(&d);
 	/* repetition alone is a collapse; before it nothing is left of the range */
