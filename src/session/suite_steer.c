@@ -207,7 +207,9 @@ static int by_value(const void *a, const void *b)
 	const struct tried *x = a, *y = b;
 	if (x->value != y->value)
 		return x->value < y->value ? 1 : -1;
-	return (x->t.excess > y->t.excess) - (x->t.excess < y->t.excess);
+	if (x->t.excess < y->t.excess || x->t.excess > y->t.excess)
+		return x->t.excess > y->t.excess ? 1 : -1;
+	return (x->t.strength > y->t.strength) - (x->t.strength < y->t.strength);
 }
 
 /* Hits decide, then how well the text still reads. */
@@ -216,7 +218,9 @@ static int by_hits(const void *a, const void *b)
 	const struct tried *x = a, *y = b;
 	if (x->t.hits != y->t.hits)
 		return x->t.hits < y->t.hits ? 1 : -1;
-	return (x->t.excess > y->t.excess) - (x->t.excess < y->t.excess);
+	if (x->t.excess < y->t.excess || x->t.excess > y->t.excess)
+		return x->t.excess > y->t.excess ? 1 : -1;
+	return (x->t.strength > y->t.strength) - (x->t.strength < y->t.strength);
 }
 
 static void value_strengths(struct tried *x)
@@ -265,7 +269,7 @@ static int try_feature(struct suite_steer *c, const struct suite_concept *concep
 }
 
 struct screening {
-	u32 feature, hits;
+	u32 feature, place, hits;
 	f64 words;
 };
 
@@ -274,7 +278,9 @@ static int by_promise(const void *a, const void *b)
 	const struct screening *x = a, *y = b;
 	if (x->hits != y->hits)
 		return x->hits < y->hits ? 1 : -1;
-	return (x->words < y->words) - (x->words > y->words);
+	if (x->words < y->words || x->words > y->words)
+		return x->words < y->words ? 1 : -1;
+	return (x->place > y->place) - (x->place < y->place);
 }
 
 static void take_up(struct screening *list, size_t *n, const struct steer_trial *t)
@@ -285,7 +291,7 @@ static void take_up(struct screening *list, size_t *n, const struct steer_trial 
 	if (i == SUITE_CANDIDATES)
 		return;
 	if (i == *n)
-		list[(*n)++] = (struct screening){.feature = t->feature};
+		list[(*n)++] = (struct screening){.feature = t->feature, .place = (u32)i};
 	list[i].hits += t->hits;
 	list[i].words += t->words / N_SCREENED;
 }
