@@ -13,6 +13,7 @@ src/core/blas.h \
 src/core/check.c \
 src/core/check.h \
 src/core/coherence.c \
+src/core/clones.h \
 src/core/coherence.h \
 src/core/cooc.c \
 src/core/cooc.h \

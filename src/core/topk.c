@@ -6,19 +6,12 @@
 #include "core/topk.h"
 
 #include "base/mem.h"
+#include "core/clones.h"
 #include "core/vec.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* as in vec.c */
-#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__) && \
-	!defined(__SANITIZE_ADDRESS__)
-#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define CLONES
-#endif
 
 struct topk {
 	size_t max_n;

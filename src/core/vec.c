@@ -5,16 +5,10 @@
 #endif
 #include "core/vec.h"
 
+#include "core/clones.h"
+
 #include <math.h>
 #include <string.h>
-
-/* the choice at start is glibc's ifunc, which runs before a sanitizer is ready */
-#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__) && \
-	!defined(__SANITIZE_ADDRESS__)
-#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define CLONES
-#endif
 
 typedef f32 v16 __attribute__((vector_size(64), aligned(4), may_alias));
 #define AT(p) (*(const v16 *)(p))
