@@ -202,14 +202,19 @@ struct tried {
 	f64 value;            /* hits, and half the neighbouring strengths' mean: six texts are few */
 };
 
+static int by_excess(const struct tried *x, const struct tried *y)
+{
+	if (x->t.excess < y->t.excess || x->t.excess > y->t.excess)
+		return x->t.excess > y->t.excess ? 1 : -1;
+	return (x->t.strength > y->t.strength) - (x->t.strength < y->t.strength);
+}
+
 static int by_value(const void *a, const void *b)
 {
 	const struct tried *x = a, *y = b;
 	if (x->value != y->value)
 		return x->value < y->value ? 1 : -1;
-	if (x->t.excess < y->t.excess || x->t.excess > y->t.excess)
-		return x->t.excess > y->t.excess ? 1 : -1;
-	return (x->t.strength > y->t.strength) - (x->t.strength < y->t.strength);
+	return by_excess(x, y);
 }
 
 /* Hits decide, then how well the text still reads. */
@@ -218,9 +223,7 @@ static int by_hits(const void *a, const void *b)
 	const struct tried *x = a, *y = b;
 	if (x->t.hits != y->t.hits)
 		return x->t.hits < y->t.hits ? 1 : -1;
-	if (x->t.excess < y->t.excess || x->t.excess > y->t.excess)
-		return x->t.excess > y->t.excess ? 1 : -1;
-	return (x->t.strength > y->t.strength) - (x->t.strength < y->t.strength);
+	return by_excess(x, y);
 }
 
 static void value_strengths(struct tried *x)
