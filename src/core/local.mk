@@ -12,8 +12,8 @@ src/core/blas.c \
 src/core/blas.h \
 src/core/check.c \
 src/core/check.h \
-src/core/coherence.c \
 src/core/clones.h \
+src/core/coherence.c \
 src/core/coherence.h \
 src/core/cooc.c \
 src/core/cooc.h \
