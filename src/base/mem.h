@@ -21,6 +21,8 @@ char *xasprintf(const char *fmt, ...) FORMAT_PRINTF(1, 2);
 /* n zeroed items of a size, 64-byte aligned, for arrays of any size; NULL and *e ("cannot
  * allocate N MiB for what") when there is no memory.  Free with free(). */
 void *mem_try(size_t n, size_t size, const char *what, struct err *e);
+/* The same with any values in it. */
+void *mem_try_raw(size_t n, size_t size, const char *what, struct err *e);
 
 /* Called once, before the program aborts for want of memory.  Must not allocate. */
 void mem_on_exhaustion(void (*hook)(void));
