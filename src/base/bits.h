@@ -19,6 +19,28 @@ static inline bool bits_has(const u64 *bits, u64 i)
 	return bits[i / 64] >> (i % 64) & 1;
 }
 
+/* How many of [0, n) are in the set. */
+static inline u64 bits_count(const u64 *bits, u64 n)
+{
+	u64 count = 0;
+	for (u64 i = 0; i < n / 64; i++)
+		count += (u64)__builtin_popcountll(bits[i]);
+	if (n % 64)
+		count += (u64)__builtin_popcountll(bits[n / 64] & (((u64)1 << (n % 64)) - 1));
+	return count;
+}
+
+/* Adds all of [from, to). */
+static inline void bits_add(u64 *bits, u64 from, u64 to)
+{
+	for (; from < to && from % 64; from++)
+		bits[from / 64] |= (u64)1 << (from % 64);
+	for (; from + 64 <= to; from += 64)
+		bits[from / 64] = UINT64_MAX;
+	for (; from < to; from++)
+		bits[from / 64] |= (u64)1 << (from % 64);
+}
+
 /* The first of [from, n) that is in the set, or n. */
 static inline u64 bits_next(const u64 *bits, u64 n, u64 from)
 {

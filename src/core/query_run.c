@@ -111,8 +111,6 @@ static f64 number_of(const struct numbers *s, u32 feature)
 	struct store_stats stats;
 	struct atlas_scores scores;
 	switch (s->q->op) {
-	case QUERY_ID:
-		return feature;
 	case QUERY_DENSITY:
 		store_stats(a->store, feature, &stats);
 		return (f64)stats.density;
@@ -205,6 +203,16 @@ static int run_range(struct run *r, const struct query *q, u64 *bits)
 	failed = failed || scan_numbers(r, &s) ? -1 : 0;
 	free(values);
 	return failed;
+}
+
+static void run_id(const struct run *r, const struct query *q, u64 *bits)
+{
+	f64 from = q->low_open ? floor(q->low) + 1 : ceil(q->low);
+	f64 to = q->high_open ? ceil(q->high) : floor(q->high) + 1;
+	from = fmax(from, 0);
+	to = fmin(to, r->n_features);
+	if (from < to)
+		bits_add(bits, (u64)from, (u64)to);
 }
 
 /* A token is matched without the blank it may begin with. */
@@ -413,6 +421,9 @@ static int run_term(struct run *r, const struct query *q, u64 *bits)
 		return run_near(r, q, bits);
 	case QUERY_IS:
 		return run_state(r, q, bits);
+	case QUERY_ID:
+		run_id(r, q, bits);
+		return 0;
 	default:
 		return run_range(r, q, bits);
 	}
@@ -470,8 +481,7 @@ int query_run(const struct query *q, const struct query_world *w, struct search_
 		return -1;
 	search_result_release(out);
 	out->bits = bits;
-	for (size_t i = 0; i < r.n_words; i++)
-		out->n_hits += (u64)__builtin_popcountll(bits[i]);
+	out->n_hits = bits_count(bits, r.n_features);
 	out->n_gave_up = r.n_gave_up;
 	out->complete = true;
 	return 0;

@@ -325,6 +325,22 @@ static void bits_are_found_by_words(void **state)
 		}
 }
 
+static void bits_are_counted_and_added_by_words(void **state)
+{
+	(void)state;
+	for (u64 n = 0; n <= 256; n += 16)
+		for (u64 from = 0; from <= n; from += 5)
+			for (u64 to = from; to <= n; to += 7) {
+				u64 bits[5] = {[4] = UINT64_MAX}; /* behind the end */
+				if (n % 64)
+					bits[n / 64] = UINT64_MAX << (n % 64);
+				bits_add(bits, from, to);
+				assert_int_equal(bits_count(bits, n), to - from);
+				for (u64 i = 0; i < n; i++)
+					assert_int_equal(bits_has(bits, i), i >= from && i < to);
+			}
+}
+
 /* What has left the memory is seen to be missing, and comes when it is asked for. */
 static void pages_come_when_they_are_asked_for(void **state)
 {
@@ -362,7 +378,8 @@ static void pages_come_when_they_are_asked_for(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(bits_are_found_by_words), cmocka_unit_test(pages_come_when_they_are_asked_for),
+		cmocka_unit_test(bits_are_found_by_words), cmocka_unit_test(bits_are_counted_and_added_by_words),
+		cmocka_unit_test(pages_come_when_they_are_asked_for),
 		cmocka_unit_test(errors_keep_code_and_wrap), cmocka_unit_test(buffers_grow_and_cut),
 		cmocka_unit_test(broken_utf8_becomes_replacements), cmocka_unit_test(unsafe_text_is_made_visible),
 		cmocka_unit_test(halves_round_to_even), cmocka_unit_test(the_pool_runs_each_task_once),
