@@ -209,6 +209,18 @@ bool job_done(const struct job *j)
 	return atomic_load(&j->done);
 }
 
+bool job_try_join(struct job *j)
+{
+#ifdef __linux__
+	if (!j->inline_run && pthread_tryjoin_np(j->thread, NULL))
+		return false;
+	free(j);
+#else
+	job_join(j);
+#endif
+	return true;
+}
+
 void job_join(struct job *j)
 {
 	if (!j)

@@ -4,6 +4,7 @@
 
 #include "view/app_private.h"
 
+#include "base/bits.h"
 #include "base/mapfile.h"
 #include "base/mem.h"
 #include "base/outfile.h"
@@ -248,6 +249,8 @@ static void release(struct app *a)
 {
 	app_jobs_end(a, NULL);
 	app_free_views(a);
+	app_jobs_end(a, NULL); /* what views have discarded */
+	app_jobs_release(a);
 	app_prompt_close(a);
 	app_menu_close(a);
 	app_reads_release(a);
@@ -293,8 +296,8 @@ static int start(struct app *a, const struct app_options *o, struct err *e)
 		return -1;
 	pool_stay_behind(a->session->pool);
 	a->grid.ascii = a->ascii;
-	size_t words = (a->session->atlas->n_features + (size_t)63) / 64;
-	a->marks = xcalloc(words, sizeof *a->marks);
+	if (!(a->marks = mem_try(bits_words(a->session->atlas->n_features), sizeof *a->marks, "the selection", e)))
+		return -1;
 	a->random = a->script_mode ? 1 : (u64)time(NULL) * 2654435761u;
 	app_push(a, &view_features, NULL);
 	if (!a->n_stack)

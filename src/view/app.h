@@ -81,6 +81,8 @@ u64 app_job(struct view *v, const struct app_job *job, void *context);
  * runs is cancelled too. */
 void app_job_cancel(struct view *v);
 bool app_job_runs(const struct view *v);
+/* free(), beside the screen where it takes longer than a thread does. */
+void app_discard(struct app *a, void *block, size_t bytes);
 /* The progress of the view's newest job that is not over, or NULL; for drawing. */
 const struct progress *app_job_progress(const struct view *v);
 /* Any thread: something to show has changed; the top view's tick follows soon (5 a second). */
@@ -148,6 +150,7 @@ void app_mark(struct app *a, u32 feature, bool on);
 size_t app_n_marked(struct app *a);
 /* The selection in the order of ids: owned. */
 u32 *app_marked(struct app *a, size_t *n);
+u64 *app_copy_marks(struct app *a); /* the same as a set of bits, owned */
 
 /* ---- options (view/settings.def) ---- */
 const char *app_setting(const struct app *a, enum setting which);

@@ -125,11 +125,34 @@ u64 app_own_job(struct app *a, const struct app_job *job, void (*done)(struct ap
 	return add(a, NULL, job, done, context);
 }
 
+/* To wait for a thread of low priority, until it has a processor to end on, is not for the screen's. */
+static void leave(struct app *a, struct job *job)
+{
+	a->leaving = xreallocarray(a->leaving, a->n_leaving + 1, sizeof *a->leaving);
+	a->leaving[a->n_leaving++] = job;
+}
+
+static void join_left(struct app *a)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < a->n_leaving; i++)
+		if (!job_try_join(a->leaving[i]))
+			a->leaving[n++] = a->leaving[i];
+	a->n_leaving = n;
+}
+
+void app_jobs_release(struct app *a)
+{
+	for (size_t i = 0; i < a->n_leaving; i++)
+		job_join(a->leaving[i]);
+	free(a->leaving);
+}
+
 static void finish(struct app *a, struct job_item *j)
 {
 	end_record(a, j);
 	if (j->job) {
-		job_join(j->job);
+		leave(a, j->job);
 		a->lane_busy[j->spec.lane] = false;
 	}
 	if (!j->dropped && !progress_cancelled(&j->progress)) {
@@ -146,6 +169,7 @@ static void finish(struct app *a, struct job_item *j)
 
 void app_jobs_collect(struct app *a)
 {
+	join_left(a);
 	/* done may start jobs and close views: begin anew after each */
 	for (struct job_item **at = &a->jobs; *at;) {
 		struct job_item *j = *at;
@@ -214,6 +238,31 @@ void app_jobs_end(struct app *a, struct view *v)
 		while (read(a->wake_read, bytes, sizeof bytes) > 0)
 			;
 	}
+}
+
+static void free_block(void *context, struct progress *p)
+{
+	void **block = context;
+	(void)p;
+	free(*block);
+	*block = NULL;
+}
+
+static void free_discarded(void *context) /* what was cancelled still has its block */
+{
+	free_block(context, NULL);
+	free(context);
+}
+
+void app_discard(struct app *a, void *block, size_t bytes)
+{
+	if (!block || bytes < 1 << 20) {
+		free(block);
+		return;
+	}
+	void **holder = xmalloc(sizeof *holder);
+	*holder = block;
+	add(a, NULL, &(struct app_job){.lane = LANE_FREE, .work = free_block, .release = free_discarded}, NULL, holder);
 }
 
 bool app_job_runs(const struct view *v)

@@ -115,6 +115,8 @@ struct app {
 	} menu;
 
 	struct job_item *jobs;
+	struct job **leaving;    /* [n_leaving] their work is over, their threads are not yet */
+	size_t n_leaving;
 	bool lane_busy[N_LANES];
 	struct job_record records[MAX_RECORDS];
 	size_t n_records;
@@ -210,6 +212,7 @@ const char *app_job_waits_for(const struct view *v);
 /* What runs that cannot be had again for nothing, or NULL. */
 const char *app_jobs_matter(const struct app *a);
 void app_jobs_end(struct app *a, struct view *v); /* cancels and waits; NULL: all */
+void app_jobs_release(struct app *a);             /* after the last */
 const struct progress *app_record_progress(const struct app *a, const struct job_record *r); /* NULL: over */
 void app_record_stop(struct app *a, const struct job_record *r);
 bool app_record_show(struct app *a, const struct job_record *r); /* its screen, if that is still open */

@@ -311,6 +311,12 @@ size_t app_n_marked(struct app *a)
 	return a->n_marks;
 }
 
+u64 *app_copy_marks(struct app *a)
+{
+	size_t bytes = bits_words(a->session->atlas->n_features) * sizeof *a->marks;
+	return memcpy(xmalloc(bytes), a->marks, bytes);
+}
+
 u32 *app_marked(struct app *a, size_t *n)
 {
 	u64 n_features = a->session->atlas->n_features;

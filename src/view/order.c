@@ -34,9 +34,9 @@ struct order_work *order_work_new(const struct atlas *atlas, enum order_by by, b
 {
 	struct order_work *w = xcalloc(1, sizeof *w);
 	size_t words = bits_words(atlas->n_features);
-	*w = (struct order_work){.atlas = atlas, .by = by, .reverse = reverse, .anchor = UINT32_MAX};
+	*w = (struct order_work){.atlas = atlas, .made = {.by = by, .reverse = reverse}};
 	if (by == ORDER_RATING)
-		w->ratings = xcalloc(atlas->n_features, 1);
+		w->made.ratings = xcalloc(atlas->n_features, 1);
 	if (!a && !b)
 		return w;
 	w->keep = xcalloc(words, sizeof *w->keep);
@@ -49,8 +49,8 @@ void order_work_free(void *work)
 {
 	struct order_work *w = work;
 	free(w->keep);
-	free(w->ratings);
-	free(w->order);
+	free(w->made.ratings);
+	free(w->made.ids);
 	free(w);
 }
 
@@ -67,34 +67,66 @@ static f32 best_score(const struct labels *l, u32 f)
 	return best;
 }
 
-static f32 key_of(const struct order_work *w, u32 f)
+static f32 number_of(const struct order *o, const struct atlas *atlas, u32 f)
 {
 	struct store_stats st = {NAN, NAN, NAN, 0};
 	struct atlas_scores sc;
-	switch (w->by) {
+	switch (o->by) {
 	case ORDER_DENSITY: case ORDER_MAX:
-		if (w->atlas->store)
-			store_stats(w->atlas->store, f, &st);
-		return w->by == ORDER_MAX ? st.max : st.density;
+		if (atlas->store)
+			store_stats(atlas->store, f, &st);
+		return o->by == ORDER_MAX ? st.max : st.density;
 	case ORDER_DETECTS: case ORDER_WRITES: case ORDER_OUTPUT:
-		atlas_scores(w->atlas, f, &sc);
-		return w->by == ORDER_DETECTS ? sc.input : w->by == ORDER_WRITES ? sc.topic : sc.output;
-	case ORDER_RATING: return w->ratings[f];
-	case ORDER_UNCERTAIN: return -best_score(w->atlas->labels, f);
+		atlas_scores(atlas, f, &sc);
+		return o->by == ORDER_DETECTS ? sc.input : o->by == ORDER_WRITES ? sc.topic : sc.output;
+	case ORDER_RATING: return o->ratings[f];
+	case ORDER_UNCERTAIN: return -best_score(atlas->labels, f);
 	default: return 0;
 	}
 }
 
 /* Larger numbers get smaller keys; what is absent the largest. */
-static u32 sort_key(f32 x)
+static u32 key_of(const struct order *o, const struct atlas *atlas, u32 f)
 {
 	u32 bits;
+	f32 x = o->by == ORDER_ID ? 0 : number_of(o, atlas, f);
 	if (isnan(x))
 		return ABSENT;
 	x += 0.0f; /* one zero */
 	memcpy(&bits, &x, sizeof bits);
 	return bits >> 31 ? bits : 0x7fffffffu - bits;
 }
+
+/* ---- where a feature is ---- */
+
+static bool before(const struct order *o, struct item x, struct item y)
+{
+	bool absent = x.key == ABSENT, turned = o->reverse && !absent;
+	if (absent != (y.key == ABSENT))
+		return !absent;
+	if (x.key != y.key)
+		return (x.key < y.key) != turned;
+	return x.id != y.id && (x.id < y.id) != turned;
+}
+
+bool order_row(const struct order *o, const struct atlas *atlas, u32 feature, u64 *row)
+{
+	if (feature >= atlas->n_features)
+		return false;
+	struct item wanted = {key_of(o, atlas, feature), feature};
+	u32 from = 0, to = o->n;
+	while (from < to) {
+		u32 mid = from + (to - from) / 2;
+		if (before(o, (struct item){key_of(o, atlas, o->ids[mid]), o->ids[mid]}, wanted))
+			from = mid + 1;
+		else
+			to = mid;
+	}
+	*row = from;
+	return from < o->n && o->ids[from] == feature;
+}
+
+/* ---- making it ---- */
 
 static bool goes_on(struct progress *p, u32 i)
 {
@@ -128,38 +160,43 @@ static void turn(struct item *list, u32 n)
 
 static u32 collect(const struct order_work *w, struct item *list, struct progress *p)
 {
-	u32 total = w->atlas->n_features, n = 0;
-	for (u32 f = 0; f < total && goes_on(p, f); f++)
-		if (!w->keep || bits_has(w->keep, f))
-			list[n++] = (struct item){w->by == ORDER_ID ? 0 : sort_key(key_of(w, f)), f};
+	u64 total = w->atlas->n_features;
+	u32 n = 0;
+	for (u64 f = 0; f < total && goes_on(p, n); f++) {
+		if (w->keep && (f = bits_next(w->keep, total, f)) == total)
+			break;
+		list[n++] = (struct item){key_of(&w->made, w->atlas, (u32)f), (u32)f};
+	}
 	return n;
 }
 
 void order_run(void *work, struct progress *p)
 {
 	struct order_work *w = work;
-	u32 total = w->atlas->n_features;
-	size_t room = MAX(total, 1);
-	struct item *list = mem_try(room, sizeof *list, "a sorted list", &w->e);
-	struct item *other = list ? mem_try(room, sizeof *other, "a sorted list", &w->e) : NULL;
+	u64 rows = w->keep ? bits_count(w->keep, w->atlas->n_features) : w->atlas->n_features;
+	struct item *list = mem_try_raw(rows, sizeof *list, "a sorted list", &w->e);
+	struct item *other = list ? mem_try_raw(rows, sizeof *other, "a sorted list", &w->e) : NULL;
 	w->failed = !other;
 	u32 n = w->failed ? 0 : collect(w, list, p);
-	for (int shift = 0; n && w->by != ORDER_ID && shift < 32 && !progress_cancelled(p); shift += DIGIT) {
+	for (int shift = 0; n && w->made.by != ORDER_ID && shift < 32 && !progress_cancelled(p); shift += DIGIT) {
 		sort_digit(list, other, n, shift, p);
 		struct item *swap = list;
 		list = other;
 		other = swap;
 	}
 	free(other);
-	if (w->reverse)
+	if (w->made.reverse && !progress_cancelled(p))
 		turn(list, n);
-	if (!w->failed)
-		w->failed = !(w->order = mem_try(room, sizeof *w->order, "a sorted list", &w->e));
-	for (u32 i = 0; !w->failed && i < n && goes_on(p, i); i++) {
-		w->order[i] = list[i].id;
-		if (list[i].id == w->anchor)
-			w->anchor_row = i;
-	}
-	w->n = n;
+	u32 *ids = w->failed ? NULL : mem_try_raw(rows, sizeof *ids, "a sorted list", &w->e);
+	w->failed = !ids;
+	for (u32 i = 0; ids && i < n && goes_on(p, i); i++)
+		ids[i] = list[i].id;
 	free(list);
+	if (progress_cancelled(p)) { /* nobody takes it: given back here, beside the screen */
+		free(ids);
+		ids = NULL;
+		n = 0;
+	}
+	w->made.ids = ids;
+	w->made.n = n;
 }

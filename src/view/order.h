@@ -15,15 +15,21 @@ struct order_word {
 };
 extern const struct order_word order_words[N_ORDERS];
 
-struct order_work {
-	const struct atlas *atlas; /* borrowed */
+struct order {
 	enum order_by by;
 	bool reverse;
-	u64 *keep;      /* a bit a feature, or NULL: all; owned */
-	u8 *ratings;    /* [n_features] for ORDER_RATING, filled by the caller; owned */
-	u32 *order;     /* out: [n] ids; owned until taken */
+	u8 *ratings;    /* [n_features] for ORDER_RATING, else NULL; owned */
+	u32 *ids;       /* [n], owned */
 	u32 n;
-	u32 anchor, anchor_row; /* a feature to look for meanwhile, or UINT32_MAX; out: where it is, else 0 */
+};
+
+/* Where a feature is in it; false: nowhere.  O(log n) numbers of the atlas are read. */
+bool order_row(const struct order *o, const struct atlas *atlas, u32 feature, u64 *row);
+
+struct order_work {
+	const struct atlas *atlas; /* borrowed */
+	u64 *keep;          /* a bit a feature, or NULL: all; owned */
+	struct order made;  /* ratings are filled by the caller; out: ids, n; owned until taken */
 	int failed;
 	struct err e;
 };

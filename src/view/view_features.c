@@ -27,7 +27,7 @@ const struct atlas *features_atlas(struct view *v)
 
 u32 features_at(const struct features *s, u64 row)
 {
-	return s->order ? s->order[row] : (u32)row;
+	return s->order.ids ? s->order.ids[row] : (u32)row;
 }
 
 bool features_current(struct view *v, u32 *feature)
@@ -41,54 +41,55 @@ bool features_current(struct view *v, u32 *feature)
 
 /* ---- the order ---- */
 
-static bool find_row(const struct features *s, u32 feature, u64 *row)
+static bool find_row(struct view *v, u32 feature, u64 *row)
 {
-	if (!s->order) {
-		*row = feature < s->n ? feature : 0;
-		return feature < s->n;
-	}
-	*row = s->list.at;
-	if (s->list.at < s->n && s->order[s->list.at] == feature)
-		return true;
-	for (u64 i = 0; i < s->n; i++)
-		if (s->order[i] == feature) {
-			*row = i;
-			return true;
-		}
-	return false;
+	struct features *s = view_state(v);
+	if (s->order.ids)
+		return order_row(&s->order, features_atlas(v), feature, row);
+	*row = feature;
+	return feature < s->n;
 }
 
 /* ---- jobs that read the order: it stays until the last of them has ended ---- */
 
-static void retire(struct features *s, u32 *order)
+static void discard(struct view *v, struct order *o)
 {
+	app_discard(v->app, o->ids, o->n * sizeof *o->ids);
+	app_discard(v->app, o->ratings, features_atlas(v)->n_features);
+}
+
+static void retire(struct view *v, struct order *o)
+{
+	struct features *s = view_state(v);
 	if (!s->n_readers) {
-		free(order);
+		discard(v, o);
 		return;
 	}
 	s->retired = xreallocarray(s->retired, s->n_retired + 1, sizeof *s->retired);
-	s->retired[s->n_retired++] = order;
+	s->retired[s->n_retired++] = *o;
 }
 
-static void end_reading(struct features *s)
+static void end_reading(struct view *v)
 {
+	struct features *s = view_state(v);
 	if (--s->n_readers)
 		return;
 	while (s->n_retired)
-		free(s->retired[--s->n_retired]);
+		discard(v, &s->retired[--s->n_retired]);
 }
 
-/* row: where the anchor is. */
-static void take_order(struct view *v, u32 *order, u32 n, u64 row)
+/* order: of n rows, the list's from now on. */
+static void take_order(struct view *v, const struct order *order, u32 n)
 {
 	struct features *s = view_state(v);
-	retire(s, s->order);
-	s->order = order;
+	u64 row = 0;
+	retire(v, &s->order);
+	s->order = *order;
 	s->n = n;
 	s->ordered = true;
 	list_resize(&s->list, n, s->list.h);
 	s->list.top = 0;
-	list_go(&s->list, row);
+	list_go(&s->list, find_row(v, s->anchor, &row) ? row : 0);
 }
 
 static void order_done(struct view *v, void *context)
@@ -98,13 +99,8 @@ static void order_done(struct view *v, void *context)
 		app_error(v->app, &w->e);
 		return;
 	}
-	struct features *s = view_state(v);
-	u64 row = w->anchor_row;
-	u32 wanted = w->anchor;
-	take_order(v, w->order, w->n, row);
-	w->order = NULL;
-	if (s->anchor != wanted && find_row(s, s->anchor, &row)) /* one moved on meanwhile */
-		list_go(&s->list, row);
+	take_order(v, &w->made, w->made.n);
+	w->made = (struct order){0};
 }
 
 static void add_rating(void *context, u32 feature, const char *name, const char *text, i64 when)
@@ -113,7 +109,7 @@ static void add_rating(void *context, u32 feature, const char *name, const char 
 	(void)name;
 	(void)when;
 	if (feature < w->atlas->n_features)
-		w->ratings[feature] = (u8)(text[0] - '0');
+		w->made.ratings[feature] = (u8)(text[0] - '0');
 }
 
 static void make_order(struct view *v)
@@ -123,12 +119,11 @@ static void make_order(struct view *v)
 	const u64 *hits = s->hits_only ? app_hits(v->app) : NULL;
 	app_job_cancel(v);
 	if (s->by == ORDER_ID && !s->reverse && !hits && !s->query_bits) {
-		take_order(v, NULL, a->n_features, s->anchor < a->n_features ? s->anchor : 0);
+		take_order(v, &(struct order){0}, a->n_features);
 		return;
 	}
 	struct order_work *w = order_work_new(a, s->by, s->reverse, hits, s->query_bits);
-	w->anchor = s->anchor;
-	if (w->ratings)
+	if (w->made.ratings)
 		note_each(app_session(v->app)->note, NOTE_RATING, add_rating, w, NULL);
 	struct app_job job = {.lane = LANE_FREE, .what = "sorting", .work = order_run, .done = order_done,
 			      .release = order_work_free};
@@ -157,7 +152,7 @@ static int open(struct view *v, const struct target *t, struct err *e)
 static void close(struct view *v)
 {
 	struct features *s = view_state(v);
-	free(s->order);
+	discard(v, &s->order);
 	free(s->retired);
 	free(s->query);
 	free(s->query_bits);
@@ -222,17 +217,6 @@ static void query_release(void *context)
 	free(w);
 }
 
-static u64 *copy_marks(struct view *v)
-{
-	size_t n;
-	u32 *list = app_marked(v->app, &n);
-	u64 *bits = xcalloc((features_atlas(v)->n_features + (size_t)63) / 64, sizeof *bits);
-	for (size_t i = 0; i < n; i++)
-		bits[list[i] / 64] |= (u64)1 << (list[i] % 64);
-	free(list);
-	return bits;
-}
-
 static bool commit_query(struct view *v, const char *text, void *context)
 {
 	struct features *s = view_state(v);
@@ -260,7 +244,7 @@ static bool commit_query(struct view *v, const char *text, void *context)
 	w->folder = xstrdup(session->atlas->notes);
 	w->uuid = xstrdup(session->atlas->uuid);
 	w->world =
-		(struct query_world){.atlas = session->atlas, .pool = session->pool, .marked = copy_marks(v)};
+		(struct query_world){.atlas = session->atlas, .pool = session->pool, .marked = app_copy_marks(v->app)};
 	session_people_copy(session, &w->people);
 	w->world.people = w->people.items;
 	w->world.n_people = w->people.n;
@@ -338,7 +322,7 @@ void features_restore(struct view *v, const char *verb, const char *words)
 {
 	struct features *s = view_state(v);
 	int by, reverse;
-	u64 row;
+	u64 row = 0;
 	if (!strcmp(verb, "query")) {
 		commit_query(v, words, NULL);
 	} else if (!strcmp(verb, "sort") && sscanf(words, "%d %d", &by, &reverse) == 2 && by >= 0 && by < N_ORDERS) {
@@ -347,7 +331,7 @@ void features_restore(struct view *v, const char *verb, const char *words)
 		make_order(v);
 	} else if (!strcmp(verb, "at")) {
 		s->anchor = (u32)strtoul(words, NULL, 10);
-		if (s->ordered && find_row(s, s->anchor, &row))
+		if (s->ordered && find_row(v, s->anchor, &row))
 			list_go(&s->list, row);
 	}
 }
@@ -399,7 +383,7 @@ static void columns_menu(struct view *v)
 /* ---- a range of rows, of millions beside the screen ---- */
 
 struct range {
-	struct features *list; /* of a job that reads its order, else NULL */
+	struct view *list; /* of a job that reads its order, else NULL */
 	const u32 *order; /* or NULL: all, by id */
 	u64 from, to;     /* rows, both ends in it */
 	u64 *bits;        /* of features; owned */
@@ -429,12 +413,13 @@ static void range_free(void *context)
 	free(k);
 }
 
-static bool find_range(const struct features *s, u64 *from)
+static bool find_range(struct view *v, u64 *from)
 {
+	const struct features *s = view_state(v);
 	if (s->range_from == NO_FEATURE)
 		return false;
 	*from = s->range_row;
-	return (*from < s->n && features_at(s, *from) == s->range_from) || find_row(s, s->range_from, from);
+	return (*from < s->n && features_at(s, *from) == s->range_from) || find_row(v, s->range_from, from);
 }
 
 static void mark_range(struct view *v)
@@ -444,7 +429,7 @@ static void mark_range(struct view *v)
 	u32 here;
 	if (!features_current(v, &here))
 		return;
-	if (!find_range(s, &from)) {
+	if (!find_range(v, &from)) {
 		s->range_from = here;
 		s->range_row = s->list.at;
 		app_message(v->app, "a range from #%u: move, then v again", here);
@@ -452,7 +437,7 @@ static void mark_range(struct view *v)
 	}
 	s->range_from = NO_FEATURE;
 	struct range *k = xcalloc(1, sizeof *k);
-	*k = (struct range){NULL, s->order, MIN(from, s->list.at), MAX(from, s->list.at), NULL};
+	*k = (struct range){NULL, s->order.ids, MIN(from, s->list.at), MAX(from, s->list.at), NULL};
 	k->bits = xcalloc(bits_words(features_atlas(v)->n_features), sizeof *k->bits);
 	if (k->to - k->from < AT_ONCE) {
 		range_work(k, NULL);
@@ -460,8 +445,9 @@ static void mark_range(struct view *v)
 		range_free(k);
 		return;
 	}
-	k->list = s;
+	k->list = v;
 	s->n_readers++;
+	app_message(v->app, "marking %llu features", (unsigned long long)(k->to - k->from + 1));
 	app_job(v, &(struct app_job){.lane = LANE_FREE, .what = "marking", .work = range_work,
 				     .done = range_done, .release = range_free}, k);
 }
@@ -469,7 +455,7 @@ static void mark_range(struct view *v)
 /* ---- the next hit: in an order of millions it may be far ---- */
 
 struct seek {
-	struct features *list; /* whose order it is */
+	struct view *list; /* whose order it is */
 	const u32 *order;
 	const u64 *bits;
 	u64 *own_bits;    /* what bits are, if they are owned */
@@ -532,11 +518,12 @@ static void next_hit(struct view *v, int direction)
 		app_message(v->app, hits ? "no label matches" : "nothing is searched for; / does");
 		return;
 	}
-	if (!s->order) {
+	if (!s->order.ids) {
 		go_hit(v, bits_step(hits, s->n, s->list.at, direction));
 		return;
 	}
-	struct seek k = {.list = s, .order = s->order, .bits = hits, .n = s->n, .at = s->list.at, .direction = direction};
+	struct seek k = {.list = v, .order = s->order.ids, .bits = hits, .n = s->n, .at = s->list.at,
+			 .direction = direction};
 	if (seek(&k, AT_ONCE, NULL)) {
 		go_hit(v, k.row);
 		return;
@@ -599,8 +586,8 @@ static enum act_result act(struct view *v, enum action a, int count)
 static bool step(struct view *v, u32 from, int delta, u32 *to)
 {
 	struct features *s = view_state(v);
-	u64 row;
-	if (!find_row(s, from, &row))
+	u64 row = 0;
+	if (!find_row(v, from, &row))
 		return false;
 	i64 next = (i64)row + delta;
 	if (next < 0 || next >= (i64)s->n)

@@ -9,12 +9,12 @@
 
 struct features {
 	struct list list;
-	u32 *order;          /* [n] ids, or NULL: all, by id */
-	u32 n;
+	struct order order;  /* of rows; ids NULL: all, by id */
+	u32 n;               /* rows */
 	enum order_by by;
 	bool reverse, hits_only, ordered;
 	size_t n_readers, n_retired; /* jobs that read an order; orders that are kept for them */
-	u32 **retired;
+	struct order *retired;
 	u64 range_row;       /* where range_from was then */
 	u32 anchor;          /* the feature one chose last */
 	u32 range_from;      /* where v was pressed, or NO_FEATURE */

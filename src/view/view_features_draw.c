@@ -207,7 +207,7 @@ static void draw_top_line(struct view *v, struct rect r)
 	struct features *s = view_state(v);
 	struct buf left = BUF_INIT, right = BUF_INIT;
 	add_search_words(v, &left);
-	if (s->order && s->n != features_atlas(v)->n_features)
+	if (s->order.ids && s->n != features_atlas(v)->n_features)
 		buf_addf(&right, "%u of %u", s->n, features_atlas(v)->n_features);
 	else if (app_hits(v->app))
 		buf_addf(&right, "%llu hits in %u", (unsigned long long)app_n_hits(v->app), s->n);

@@ -126,11 +126,11 @@ static void find_decided(struct queue_work *w)
 	const struct session_people *p = &w->people;
 	struct order_work *o = w->order;
 	u64 *decided = xcalloc(bits_words(o->atlas->n_features) + 1, sizeof *decided);
-	w->state = xcalloc(o->n + (size_t)1, 1);
+	w->state = xcalloc(o->made.n + (size_t)1, 1);
 	for (size_t i = 0; i < p->n; i++)
 		decided[p->items[i].feature / 64] |= (u64)1 << (p->items[i].feature % 64);
-	for (u32 i = 0; i < o->n; i++) {
-		u32 f = o->order[i];
+	for (u32 i = 0; i < o->made.n; i++) {
+		u32 f = o->made.ids[i];
 		bool is = bits_has(decided, f) || (p->hidden && bits_has(p->hidden, f));
 		w->state[i] = is ? TRIAGE_DECIDED : TRIAGE_OPEN;
 		w->n_decided += is;
@@ -148,6 +148,13 @@ static void queue_run(void *context, struct progress *p)
 		find_decided(w);
 }
 
+static void free_queue(struct view *v)
+{
+	struct triage *s = view_state(v);
+	app_discard(v->app, s->queue, s->n * sizeof *s->queue);
+	app_discard(v->app, s->state, s->n);
+}
+
 static void queue_done(struct view *v, void *context)
 {
 	struct queue_work *w = context;
@@ -160,12 +167,11 @@ static void queue_done(struct view *v, void *context)
 		s->bits = w->order->keep;
 		w->order->keep = NULL;
 	}
-	free(s->queue);
-	free(s->state);
-	s->queue = w->order->order;
-	s->n = w->order->n;
+	free_queue(v);
+	s->queue = w->order->made.ids;
+	s->n = w->order->made.n;
 	s->state = w->state;
-	w->order->order = NULL;
+	w->order->made.ids = NULL;
 	w->state = NULL;
 	s->n_decided = s->n_before = w->n_decided;
 	s->at = 0;
@@ -241,8 +247,7 @@ static void close(struct view *v)
 {
 	struct triage *s = view_state(v);
 	triage_forget(s);
-	free(s->queue);
-	free(s->state);
+	free_queue(v);
 	free(s->bits);
 	free(s->what);
 }

@@ -46,6 +46,11 @@ check_PROGRAMS += tests/unit/test_atlas
 TESTS += tests/unit/test_atlas
 tests_unit_test_atlas_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_order
+TESTS += tests/unit/test_order
+tests_unit_test_order_SOURCES = tests/unit/test_order.c src/view/order.c
+tests_unit_test_order_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_note
 TESTS += tests/unit/test_note
 tests_unit_test_note_LDADD = $(CORE_LIBS) $(CMOCKA_LIBS)
