@@ -44,6 +44,9 @@ const char *app_no_way(struct app *a, enum action action);
 /* The page of a feature. */
 void app_push_feature(struct app *a, u32 feature);
 void app_back(struct app *a);
+/* From a feature to the next (delta 1) or the one before (-1) in the nearest list at or below the top, whose
+ * cursor follows; false at its end, with a message. */
+bool app_step(struct app *a, u32 from, int delta, u32 *to);
 /* The feature that the top view points at, else the one last looked at; false if none yet. */
 bool app_current_feature(struct app *a, u32 *feature);
 void app_size(const struct app *a, int *w, int *h);
@@ -147,6 +150,7 @@ const char *app_search_text(struct app *a);
 
 bool app_is_marked(struct app *a, u32 feature);
 void app_mark(struct app *a, u32 feature, bool on);
+void app_mark_all(struct app *a, const u64 *bits); /* adds a set */
 size_t app_n_marked(struct app *a);
 /* The selection in the order of ids: owned. */
 u32 *app_marked(struct app *a, size_t *n);

@@ -80,16 +80,8 @@ static void step(struct app *a, int delta)
 		app_message(a, "no feature is under the cursor");
 		return;
 	}
-	for (size_t i = a->at + 1; i-- > 0;) {
-		struct view *v = a->stack[i];
-		if (!v->class->step)
-			continue;
-		if (v->class->step(v, from, delta, &to))
-			app_show_feature(a, to);
-		else
-			app_message(a, "this is the %s of the list", delta > 0 ? "end" : "beginning");
-		return;
-	}
+	if (app_step(a, from, delta, &to))
+		app_show_feature(a, to);
 }
 
 static u64 next_random(struct app *a)

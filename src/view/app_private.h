@@ -236,7 +236,6 @@ void app_search_prompt(struct app *a);
 void app_search_set(struct app *a, const char *text); /* "" clears */
 void app_next_hit(struct app *a, int direction);
 void app_search_release(struct search_state *s);
-void app_mark_all(struct app *a, const u64 *bits); /* adds a set to the selection */
 
 /* app_edit.c: true if the action was one of its */
 bool app_edit_act(struct app *a, enum action action, int count);

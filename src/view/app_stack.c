@@ -79,6 +79,20 @@ void app_push(struct app *a, const struct view_class *c, const struct target *t)
 	forget_typed(a);
 }
 
+bool app_step(struct app *a, u32 from, int delta, u32 *to)
+{
+	for (size_t i = a->at + 1; i-- > 0;) {
+		struct view *v = a->stack[i];
+		if (!v->class->step)
+			continue;
+		if (v->class->step(v, from, delta, to))
+			return true;
+		app_message(a, "this is the %s of the list", delta > 0 ? "end" : "beginning");
+		return false;
+	}
+	return false;
+}
+
 void app_push_feature(struct app *a, u32 feature)
 {
 	u32 from;

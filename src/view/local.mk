@@ -38,6 +38,8 @@ src/view/view_feature_draw.c \
 src/view/view_features.c \
 src/view/view_features.h \
 src/view/view_features_draw.c \
+src/view/view_features_order.c \
+src/view/view_features_query.c \
 src/view/view_find.c \
 src/view/view_find.h \
 src/view/view_find_draw.c \

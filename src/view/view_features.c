@@ -2,23 +2,17 @@
 /* view_features.c - the list of features: millions of rows, sorted, filtered, previewed.
  *
  * No row is held: while nothing is sorted or filtered row i is feature i, else `order` holds
- * ids.  A new order is made by a job; the old one stays in sight until it is done.
+ * ids.
  */
-#include "view/list_act.h"
-#include "view/app_private.h"
 #include "view/view_features.h"
 
-#include "base/bits.h"
-#include "base/mem.h"
 #include "base/shell.h"
-#include "core/query.h"
 #include "ui/key.h"
+#include "view/list_act.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { AT_ONCE = 1 << 20 /* rows that are looked through while a key waits */ };
 
 const struct atlas *features_atlas(struct view *v)
 {
@@ -39,97 +33,6 @@ bool features_current(struct view *v, u32 *feature)
 	return true;
 }
 
-/* ---- the order ---- */
-
-static bool find_row(struct view *v, u32 feature, u64 *row)
-{
-	struct features *s = view_state(v);
-	if (s->order.ids)
-		return order_row(&s->order, features_atlas(v), feature, row);
-	*row = feature;
-	return feature < s->n;
-}
-
-/* ---- jobs that read the order: it stays until the last of them has ended ---- */
-
-static void discard(struct view *v, struct order *o)
-{
-	app_discard(v->app, o->ids, o->n * sizeof *o->ids);
-	app_discard(v->app, o->ratings, features_atlas(v)->n_features);
-}
-
-static void retire(struct view *v, struct order *o)
-{
-	struct features *s = view_state(v);
-	if (!s->n_readers) {
-		discard(v, o);
-		return;
-	}
-	s->retired = xreallocarray(s->retired, s->n_retired + 1, sizeof *s->retired);
-	s->retired[s->n_retired++] = *o;
-}
-
-static void end_reading(struct view *v)
-{
-	struct features *s = view_state(v);
-	if (--s->n_readers)
-		return;
-	while (s->n_retired)
-		discard(v, &s->retired[--s->n_retired]);
-}
-
-/* order: of n rows, the list's from now on. */
-static void take_order(struct view *v, const struct order *order, u32 n)
-{
-	struct features *s = view_state(v);
-	u64 row = 0;
-	retire(v, &s->order);
-	s->order = *order;
-	s->n = n;
-	s->ordered = true;
-	list_resize(&s->list, n, s->list.h);
-	s->list.top = 0;
-	list_go(&s->list, find_row(v, s->anchor, &row) ? row : 0);
-}
-
-static void order_done(struct view *v, void *context)
-{
-	struct order_work *w = context;
-	if (w->failed) {
-		app_error(v->app, &w->e);
-		return;
-	}
-	take_order(v, &w->made, w->made.n);
-	w->made = (struct order){0};
-}
-
-static void add_rating(void *context, u32 feature, const char *name, const char *text, i64 when)
-{
-	struct order_work *w = context;
-	(void)name;
-	(void)when;
-	if (feature < w->atlas->n_features)
-		w->made.ratings[feature] = (u8)(text[0] - '0');
-}
-
-static void make_order(struct view *v)
-{
-	struct features *s = view_state(v);
-	const struct atlas *a = features_atlas(v);
-	const u64 *hits = s->hits_only ? app_hits(v->app) : NULL;
-	app_job_cancel(v);
-	if (s->by == ORDER_ID && !s->reverse && !hits && !s->query_bits) {
-		take_order(v, &(struct order){0}, a->n_features);
-		return;
-	}
-	struct order_work *w = order_work_new(a, s->by, s->reverse, hits, s->query_bits);
-	if (w->made.ratings)
-		note_each(app_session(v->app)->note, NOTE_RATING, add_rating, w, NULL);
-	struct app_job job = {.lane = LANE_FREE, .what = "sorting", .work = order_run, .done = order_done,
-			      .release = order_work_free};
-	app_job(v, &job, w);
-}
-
 static int open(struct view *v, const struct target *t, struct err *e)
 {
 	struct features *s = view_state(v);
@@ -145,15 +48,14 @@ static int open(struct view *v, const struct target *t, struct err *e)
 		s->by = (enum order_by)(first - 1);
 	else if (!atlas_missing(features_atlas(v), "scores"))
 		s->by = ORDER_WRITES;
-	make_order(v);
+	features_make_order(v);
 	return 0;
 }
 
 static void close(struct view *v)
 {
 	struct features *s = view_state(v);
-	discard(v, &s->order);
-	free(s->retired);
+	features_release_order(v);
 	free(s->query);
 	free(s->query_bits);
 }
@@ -162,122 +64,7 @@ static void changed(struct view *v, enum view_change what)
 {
 	struct features *s = view_state(v);
 	if (what == CHANGE_HITS && s->hits_only)
-		make_order(v);
-}
-
-/* ---- the query line ---- */
-
-struct query_work {
-	struct query *query;
-	char *text, *folder, *uuid;
-	struct query_world world;
-	struct session_people people; /* copies: the worker reads while the person may edit */
-	struct search_result result;
-	int failed;
-	struct err e;
-};
-
-static void query_work_run(void *context, struct progress *p)
-{
-	struct query_work *w = context;
-	/* a handle of its own: the database's belongs to the other thread */
-	w->world.note = note_open(w->folder, w->uuid, NULL);
-	w->failed = query_run(w->query, &w->world, &w->result, p, &w->e);
-	note_free(w->world.note);
-}
-
-static void query_done(struct view *v, void *context)
-{
-	struct query_work *w = context;
-	struct features *s = view_state(v);
-	if (w->failed) {
-		app_error(v->app, &w->e);
-		return;
-	}
-	free(s->query);
-	free(s->query_bits);
-	s->query = w->text;
-	s->query_bits = w->result.bits;
-	s->query_hits = w->result.n_hits;
-	w->text = NULL;
-	w->result = (struct search_result){0};
-	make_order(v);
-}
-
-static void query_release(void *context)
-{
-	struct query_work *w = context;
-	query_free(w->query);
-	search_result_release(&w->result);
-	free((void *)(uintptr_t)w->world.marked);
-	session_people_release(&w->people);
-	free(w->text);
-	free(w->folder);
-	free(w->uuid);
-	free(w);
-}
-
-static bool commit_query(struct view *v, const char *text, void *context)
-{
-	struct features *s = view_state(v);
-	struct session *session = app_session(v->app);
-	struct err e = {0};
-	size_t column = 0;
-	(void)context;
-	if (!text[0]) {
-		free(s->query);
-		free(s->query_bits);
-		s->query = NULL;
-		s->query_bits = NULL;
-		make_order(v);
-		return true;
-	}
-	struct query *q = query_parse(text, SEARCH_SMART, &column, &e);
-	if (!q) {
-		const char *what = strstr(e.msg, ": "); /* the caret says where */
-		app_prompt_fault(v->app, column, !strncmp(e.msg, "query, column", 13) && what ? what + 2 : e.msg);
-		return false;
-	}
-	struct query_work *w = xcalloc(1, sizeof *w);
-	w->query = q;
-	w->text = xstrdup(text);
-	w->folder = xstrdup(session->atlas->notes);
-	w->uuid = xstrdup(session->atlas->uuid);
-	w->world =
-		(struct query_world){.atlas = session->atlas, .pool = session->pool, .marked = app_copy_marks(v->app)};
-	session_people_copy(session, &w->people);
-	w->world.people = w->people.items;
-	w->world.n_people = w->people.n;
-	w->world.hidden = w->people.hidden;
-	struct app_job job = {.lane = LANE_POOL, .what = "query", .work = query_work_run, .done = query_done,
-			      .release = query_release};
-	app_job_cancel(v);
-	app_job(v, &job, w);
-	return true;
-}
-
-static void complete_query(struct view *v, const char *word, struct buf *out, void *context)
-{
-	(void)v;
-	(void)context;
-	bool state = !strncmp(word, "is:", 3);
-	for (size_t i = 0; !state && query_keys[i].name; i++)
-		if (!strncmp(query_keys[i].name, word, strlen(word)))
-			buf_addf(out, "%s:\t%s  %s\n", query_keys[i].name, query_keys[i].value, query_keys[i].help);
-	for (size_t i = 0; state && query_states[i]; i++)
-		if (!strncmp(query_states[i], word + 3, strlen(word + 3)))
-			buf_addf(out, "is:%s\n", query_states[i]);
-}
-
-static void ask_query(struct view *v)
-{
-	struct features *s = view_state(v);
-	struct app_prompt p = {.label = "& ",
-			       .initial = s->query,
-			       .history = "query",
-			       .commit = commit_query,
-			       .complete = complete_query};
-	app_prompt(v, &p);
+		features_make_order(v);
 }
 
 /* ---- actions ---- */
@@ -294,7 +81,7 @@ static void sort_chosen(struct view *v, size_t i)
 	s->by = (enum order_by)i;
 	s->reverse = false;
 	s->anchor = NO_FEATURE;
-	make_order(v);
+	features_make_order(v);
 }
 
 static void sort_menu(struct view *v)
@@ -324,14 +111,14 @@ void features_restore(struct view *v, const char *verb, const char *words)
 	int by, reverse;
 	u64 row = 0;
 	if (!strcmp(verb, "query")) {
-		commit_query(v, words, NULL);
+		features_set_query(v, words);
 	} else if (!strcmp(verb, "sort") && sscanf(words, "%d %d", &by, &reverse) == 2 && by >= 0 && by < N_ORDERS) {
 		s->by = (enum order_by)by;
 		s->reverse = reverse != 0;
-		make_order(v);
+		features_make_order(v);
 	} else if (!strcmp(verb, "at")) {
 		s->anchor = (u32)strtoul(words, NULL, 10);
-		if (s->ordered && find_row(v, s->anchor, &row))
+		if (s->ordered && features_find(v, s->anchor, &row))
 			list_go(&s->list, row);
 	}
 }
@@ -380,167 +167,6 @@ static void columns_menu(struct view *v)
 	app_menu_at(v, s->column);
 }
 
-/* ---- a range of rows, of millions beside the screen ---- */
-
-struct range {
-	struct view *list; /* of a job that reads its order, else NULL */
-	const u32 *order; /* or NULL: all, by id */
-	u64 from, to;     /* rows, both ends in it */
-	u64 *bits;        /* of features; owned */
-};
-
-static void range_work(void *context, struct progress *p)
-{
-	struct range *k = context;
-	for (u64 i = k->from; i <= k->to && (i % 65536 || !progress_cancelled(p)); i++) {
-		u64 f = k->order ? k->order[i] : i;
-		k->bits[f / 64] |= (u64)1 << (f % 64);
-	}
-}
-
-static void range_done(struct view *v, void *context)
-{
-	app_mark_all(v->app, ((struct range *)context)->bits);
-	app_message(v->app, "%zu features are marked", app_n_marked(v->app));
-}
-
-static void range_free(void *context)
-{
-	struct range *k = context;
-	if (k->list)
-		end_reading(k->list);
-	free(k->bits);
-	free(k);
-}
-
-static bool find_range(struct view *v, u64 *from)
-{
-	const struct features *s = view_state(v);
-	if (s->range_from == NO_FEATURE)
-		return false;
-	*from = s->range_row;
-	return (*from < s->n && features_at(s, *from) == s->range_from) || find_row(v, s->range_from, from);
-}
-
-static void mark_range(struct view *v)
-{
-	struct features *s = view_state(v);
-	u64 from;
-	u32 here;
-	if (!features_current(v, &here))
-		return;
-	if (!find_range(v, &from)) {
-		s->range_from = here;
-		s->range_row = s->list.at;
-		app_message(v->app, "a range from #%u: move, then v again", here);
-		return;
-	}
-	s->range_from = NO_FEATURE;
-	struct range *k = xcalloc(1, sizeof *k);
-	*k = (struct range){NULL, s->order.ids, MIN(from, s->list.at), MAX(from, s->list.at), NULL};
-	k->bits = xcalloc(bits_words(features_atlas(v)->n_features), sizeof *k->bits);
-	if (k->to - k->from < AT_ONCE) {
-		range_work(k, NULL);
-		range_done(v, k);
-		range_free(k);
-		return;
-	}
-	k->list = v;
-	s->n_readers++;
-	app_message(v->app, "marking %llu features", (unsigned long long)(k->to - k->from + 1));
-	app_job(v, &(struct app_job){.lane = LANE_FREE, .what = "marking", .work = range_work,
-				     .done = range_done, .release = range_free}, k);
-}
-
-/* ---- the next hit: in an order of millions it may be far ---- */
-
-struct seek {
-	struct view *list; /* whose order it is */
-	const u32 *order;
-	const u64 *bits;
-	u64 *own_bits;    /* what bits are, if they are owned */
-	u64 n, at;
-	int direction;
-	u64 row;          /* out; n: none */
-};
-
-/* Looks at up to `most` rows; true if it found one or has seen all. */
-static bool seek(struct seek *k, u64 most, struct progress *p)
-{
-	u64 row = k->at;
-	k->row = k->n;
-	for (u64 i = 1; i <= MIN(most, k->n); i++) {
-		row = k->direction > 0 ? row + 1 < k->n ? row + 1 : 0 : row ? row - 1 : k->n - 1;
-		if (bits_has(k->bits, k->order[row])) {
-			k->row = row;
-			return true;
-		}
-		if (p && i % 65536 == 0 && progress_cancelled(p))
-			return true;
-	}
-	return most >= k->n;
-}
-
-static void seek_work(void *context, struct progress *p)
-{
-	seek(context, UINT64_MAX, p);
-}
-
-static void go_hit(struct view *v, u64 row)
-{
-	struct features *s = view_state(v);
-	if (row < s->list.n) {
-		list_go(&s->list, row);
-		features_current(v, &s->anchor);
-	} else {
-		app_message(v->app, "no hit is in this list");
-	}
-}
-
-static void seek_done(struct view *v, void *context)
-{
-	go_hit(v, ((struct seek *)context)->row);
-}
-
-static void seek_free(void *context)
-{
-	struct seek *k = context;
-	end_reading(k->list);
-	free(k->own_bits);
-	free(k);
-}
-
-static void next_hit(struct view *v, int direction)
-{
-	struct features *s = view_state(v);
-	const u64 *hits = app_hits(v->app);
-	if (!hits || !s->list.n) {
-		app_message(v->app, hits ? "no label matches" : "nothing is searched for; / does");
-		return;
-	}
-	if (!s->order.ids) {
-		go_hit(v, bits_step(hits, s->n, s->list.at, direction));
-		return;
-	}
-	struct seek k = {.list = v, .order = s->order.ids, .bits = hits, .n = s->n, .at = s->list.at,
-			 .direction = direction};
-	if (seek(&k, AT_ONCE, NULL)) {
-		go_hit(v, k.row);
-		return;
-	}
-	if (app_job_runs(v)) {
-		app_message(v->app, "the list is still being looked through");
-		return;
-	}
-	size_t bytes = bits_words(features_atlas(v)->n_features) * sizeof *k.own_bits;
-	struct seek *beside = xmalloc(sizeof *beside);
-	k.bits = k.own_bits = memcpy(xmalloc(bytes), hits, bytes);
-	*beside = k;
-	s->n_readers++;
-	app_job(v, &(struct app_job){.lane = LANE_FREE, .what = "looking for the next hit", .work = seek_work,
-				     .done = seek_done, .release = seek_free}, beside);
-}
-
 static void mark(struct view *v)
 {
 	struct features *s = view_state(v);
@@ -565,18 +191,18 @@ static enum act_result act(struct view *v, enum action a, int count)
 			app_push_feature(v->app, f);
 		break;
 	case ACT_MARK: mark(v); chose(v); break;
-	case ACT_RANGE: mark_range(v); break;
-	case ACT_NEXT_HIT: next_hit(v, 1); break;
-	case ACT_PREVIOUS_HIT: next_hit(v, -1); break;
+	case ACT_RANGE: features_mark_range(v); break;
+	case ACT_NEXT_HIT: features_next_hit(v, 1); break;
+	case ACT_PREVIOUS_HIT: features_next_hit(v, -1); break;
 	case ACT_SORT: sort_menu(v); break;
 	case ACT_REVERSE:
 		s->reverse = !s->reverse;
 		s->anchor = NO_FEATURE;
-		make_order(v);
+		features_make_order(v);
 		break;
-	case ACT_VIEW_HITS: s->hits_only = !s->hits_only; make_order(v); break;
-	case ACT_QUERY: ask_query(v); break;
-	case ACT_REFRESH: make_order(v); break;
+	case ACT_VIEW_HITS: s->hits_only = !s->hits_only; features_make_order(v); break;
+	case ACT_QUERY: features_ask_query(v); break;
+	case ACT_REFRESH: features_make_order(v); break;
 	case ACT_VIEW_COLUMNS: columns_menu(v); break;
 	default: return VIEW_IGNORED;
 	}
@@ -587,7 +213,7 @@ static bool step(struct view *v, u32 from, int delta, u32 *to)
 {
 	struct features *s = view_state(v);
 	u64 row = 0;
-	if (!find_row(v, from, &row))
+	if (!features_find(v, from, &row))
 		return false;
 	i64 next = (i64)row + delta;
 	if (next < 0 || next >= (i64)s->n)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* view_features.h - the state of the list of features, shared by its files only. */
+/* view_features.h - the state of the list of features, shared by its files. */
 #ifndef FEATLAS_VIEW_FEATURES_H
 #define FEATLAS_VIEW_FEATURES_H
 
@@ -30,11 +30,24 @@ struct features {
 const struct atlas *features_atlas(struct view *v);
 u32 features_at(const struct features *s, u64 row);
 bool features_current(struct view *v, u32 *feature);
-void features_draw(struct view *v, struct rect r);
 /* Where the list stands, as lines of a verb and its words; and back.  "query X" is a query as typed;
  * verbs that are not known are passed over. */
 void features_save(struct view *v, struct buf *out);
 void features_restore(struct view *v, const char *verb, const char *words);
+
+/* view_features_order.c */
+void features_make_order(struct view *v); /* anew, by what s says; cancels the view's jobs */
+void features_release_order(struct view *v);
+bool features_find(struct view *v, u32 feature, u64 *row); /* false: it is not in the list */
+void features_mark_range(struct view *v); /* v: the one end, then the other */
+void features_next_hit(struct view *v, int direction);
+
+/* view_features_query.c */
+void features_ask_query(struct view *v);
+void features_set_query(struct view *v, const char *text); /* as if it had been typed */
+
+/* view_features_draw.c */
+void features_draw(struct view *v, struct rect r);
 /* Column i of the table: its word in the configuration, or NULL behind the last. */
 const char *features_column(size_t i);
 int features_check_columns(const char *words, struct err *e);

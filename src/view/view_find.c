@@ -3,13 +3,12 @@
  *
  * What is typed is read by a job, and the ranking follows; texts that have been read are kept.
  */
-#include "view/app_private.h"
+#include "view/view_find.h"
 
 #include "backend/attach.h"
 #include "base/mem.h"
 #include "base/shell.h"
 #include "view/list_act.h"
-#include "view/view_find.h"
 
 #include <math.h>
 #include <stdlib.h>

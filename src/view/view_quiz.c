@@ -3,7 +3,7 @@
  *
  * The answers are in the database before the next key is read; only then is the truth shown.
  */
-#include "view/app_private.h"
+#include "view/app.h"
 
 #include "base/mem.h"
 #include "session/quiz.h"
@@ -39,7 +39,6 @@ static int ask(struct view *v, u32 feature, bool fuzzing, u64 seed, struct err *
 	memset(s->answer, EVIDENCE_NO, sizeof s->answer);
 	s->list = (struct list){.h = s->list.h};
 	list_resize(&s->list, q->n, s->list.h);
-	v->app->dirty = true;
 	return 0;
 }
 
@@ -224,18 +223,9 @@ static void answer(struct view *v)
 static void step(struct view *v, int delta)
 {
 	struct quiz_view *s = view_state(v);
-	struct app *a = v->app;
 	u32 to;
-	for (size_t i = a->at; i-- > 0;) {
-		struct view *list = a->stack[i];
-		if (!list->class->step)
-			continue;
-		if (list->class->step(list, s->q->feature, delta, &to))
-			again(v, to, s->q->ask.fuzzing, 1);
-		else
-			app_message(a, "this is the %s of the list", delta > 0 ? "end" : "beginning");
-		return;
-	}
+	if (app_step(v->app, s->q->feature, delta, &to))
+		again(v, to, s->q->ask.fuzzing, 1);
 }
 
 static enum act_result act(struct view *v, enum action a, int count)

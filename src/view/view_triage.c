@@ -51,7 +51,6 @@ static void go(struct view *v, u32 at)
 	struct triage *s = view_state(v);
 	s->at = at;
 	triage_load(v, s->queue[at]);
-	v->app->dirty = true;
 }
 
 static bool is_decided(struct view *v, u32 feature)
