@@ -10,6 +10,9 @@
 
 #define AVX2 __attribute__((target("avx2,fma")))
 
+/* Numbers, that memory is asked for while these are worked on. */
+enum { AHEAD = 1024 };
+
 AVX2 static inline __m256 even(__m256i pairs)
 {
 	return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
@@ -59,8 +62,31 @@ AVX2 static inline __attribute__((always_inline)) void block(const u16 *w0, cons
 	}
 }
 
+/* One vector: rows from end to end, as memory likes to be read. */
+AVX2 static void scan(const u16 *rows, size_t stride, size_t n, const f32 *x, f32 *c)
+{
+	for (size_t i = 0; i < n; i++) {
+		const u16 *w = rows + i * stride;
+		__m256 s[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};
+		for (size_t k = 0; k < stride; k += 32) {
+			__m256i p0 = _mm256_loadu_si256((const void *)(w + k));
+			__m256i p1 = _mm256_loadu_si256((const void *)(w + k + 16));
+			_mm_prefetch((const char *)(w + k + AHEAD), _MM_HINT_T0);
+			s[0] = _mm256_fmadd_ps(even(p0), _mm256_loadu_ps(x + k), s[0]);
+			s[1] = _mm256_fmadd_ps(even(p1), _mm256_loadu_ps(x + k + 8), s[1]);
+			s[2] = _mm256_fmadd_ps(odd(p0), _mm256_loadu_ps(x + k + 16), s[2]);
+			s[3] = _mm256_fmadd_ps(odd(p1), _mm256_loadu_ps(x + k + 24), s[3]);
+		}
+		c[i] = sum(_mm256_add_ps(_mm256_add_ps(s[0], s[1]), _mm256_add_ps(s[2], s[3])));
+	}
+}
+
 AVX2 static void dots(const u16 *rows, size_t stride, size_t n, const void *x, size_t n_x, f32 *c, size_t ldc)
 {
+	if (n_x == 1) {
+		scan(rows, stride, n, x, c);
+		return;
+	}
 	for (size_t i = 0; i < n; i += 2) {
 		const u16 *w0 = rows + i * stride;
 		bool both = i + 1 < n;
