@@ -16,7 +16,7 @@ int cmd_undo(const struct cmd_args *a, struct err *e)
 	if (!s)
 		return -1;
 	bool redo = arg_flag(a, "redo");
-	if (!(redo ? note_redo(s->note, &said, e) : note_undo(s->note, &said, e))) {
+	if (!(redo ? note_redo(s->note, &said, NULL, e) : note_undo(s->note, &said, NULL, e))) {
 		struct buf line = BUF_INIT;
 		cmd_add_text(&line, said, strlen(said));
 		puts(line.s);

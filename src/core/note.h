@@ -66,10 +66,10 @@ int note_verify(struct note *n, u32 n_features, void (*say)(void *, const char *
 u64 note_revision(struct note *n);
 
 /* Takes back the newest edit that is not undone, with those made at once with it; *said (or NULL) is an owned sentence ("took
- * back the label of #12").  ERR_NOT_FOUND when there is nothing.  A new edit forgets what
+ * back the label of #12"), *feature (or NULL) whose it was, UINT32_MAX if of several.  ERR_NOT_FOUND when there is nothing.  A new edit forgets what
  * could be redone; the log keeps it. */
-int note_undo(struct note *n, char **said, struct err *e);
-int note_redo(struct note *n, char **said, struct err *e);
+int note_undo(struct note *n, char **said, u32 *feature, struct err *e);
+int note_redo(struct note *n, char **said, u32 *feature, struct err *e);
 
 /* Steering runs by hash of their parameters; outside undo, the latest kept. */
 int note_keep_run(struct note *n, const char *hash, const char *json, struct err *e);

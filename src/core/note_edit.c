@@ -288,8 +288,10 @@ static int move_one(struct note *n, bool undo, i64 *with, struct entry *l, struc
 		       : 0;
 }
 
-static int move(struct note *n, bool undo, char **said, struct err *e)
+static int move(struct note *n, bool undo, char **said, u32 *feature, struct err *e)
 {
+	if (feature)
+		*feature = UINT32_MAX;
 	if (said)
 		*said = NULL;
 	if (note_attach(n) && !n->why)
@@ -309,16 +311,18 @@ static int move(struct note *n, bool undo, char **said, struct err *e)
 	r = end_edit(n, r < 0 ? -1 : 0, e);
 	if (!r && said)
 		*said = sentence(undo, &last, count);
+	if (!r && feature && count == 1)
+		*feature = (u32)last.feature;
 	entry_release(&last);
 	return r;
 }
 
-int note_undo(struct note *n, char **said, struct err *e)
+int note_undo(struct note *n, char **said, u32 *feature, struct err *e)
 {
-	return move(n, true, said, e);
+	return move(n, true, said, feature, e);
 }
 
-int note_redo(struct note *n, char **said, struct err *e)
+int note_redo(struct note *n, char **said, u32 *feature, struct err *e)
 {
-	return move(n, false, said, e);
+	return move(n, false, said, feature, e);
 }

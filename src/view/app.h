@@ -49,6 +49,7 @@ void app_back(struct app *a);
 bool app_step(struct app *a, u32 from, int delta, u32 *to);
 /* The feature that the top view points at, else the one last looked at; false if none yet. */
 bool app_current_feature(struct app *a, u32 *feature);
+struct view *app_list(struct app *a); /* the list of features, which is below all others */
 void app_size(const struct app *a, int *w, int *h);
 
 /* ---- words to the person ---- */
@@ -57,6 +58,9 @@ void app_message(struct app *a, const char *fmt, ...) FORMAT_PRINTF(2, 3);
 void app_error(struct app *a, const struct err *e); /* the same, in the colour of errors */
 /* After an edit that note has made: shows "WHAT   u undo" and tells all views. */
 void app_undo_note(struct app *a, const char *fmt, ...) FORMAT_PRINTF(2, 3);
+/* Takes the newest edit back, or makes it again, and says so: whose it was, NO_FEATURE if of several or none. */
+u32 app_undo(struct app *a, bool redo);
+void app_rate(struct app *a, u32 key); /* the feature under the cursor, by a digit */
 /* Lines in a pop-up: j and k read on where there are more than it can hold, any other key closes it. */
 void app_popup(struct app *a, const char *title, const char *lines);
 
@@ -119,6 +123,7 @@ struct app_prompt {
 };
 /* A line editor in the message line.  The view stays visible and is redrawn as it changes. */
 void app_prompt(struct view *v, const struct app_prompt *p);
+void app_prompt_set(struct app *a, const char *text); /* what stands in it */
 /* A caret under byte `at` of the prompt's text with a sentence: what is wrong there. */
 void app_prompt_fault(struct app *a, size_t at, const char *sentence);
 /* A number between limits as the prompt's text; of any other text it says what is wrong, and is false. */
@@ -170,6 +175,7 @@ void app_copy(struct app *a, const char *text); /* to the clipboard, where that 
 char *app_edit_text(struct app *a, const char *text);
 /* Saves the text under a fresh name in the working directory, and says so. */
 bool app_save(struct app *a, const char *stem, const char *extension, const struct buf *text);
+i64 app_now_ms(void); /* of a clock that nobody sets */
 bool app_is_ascii(struct app *a);
 bool app_is_script(struct app *a); /* no clock-dependent drawing then */
 /* Words for a key of an action in the top view's context ("gs"), or "" if unbound. */

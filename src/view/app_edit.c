@@ -164,7 +164,7 @@ static void ask_tag(struct app *a)
 	app_prompt(app_top(a), &p);
 }
 
-static void rate(struct app *a, u32 key)
+void app_rate(struct app *a, u32 key)
 {
 	u32 f;
 	struct err e = {0};
@@ -216,7 +216,7 @@ static void go_bookmark(struct app *a, u32 key)
 void app_edit_pending(struct app *a, u32 key)
 {
 	if (a->pending == PENDING_RATE)
-		rate(a, key);
+		app_rate(a, key);
 	else if (a->pending == PENDING_BOOKMARK)
 		set_bookmark(a, key);
 	else if (a->pending == PENDING_GO_BOOKMARK)
@@ -231,19 +231,21 @@ static void wait_for(struct app *a, enum pending what, const char *words)
 	a->pending = what;
 }
 
-static void undo(struct app *a, bool redo)
+u32 app_undo(struct app *a, bool redo)
 {
 	char *said = NULL;
+	u32 feature = NO_FEATURE;
 	struct err e = {0};
 	if (no_edits(a))
-		return;
-	if ((redo ? note_redo : note_undo)(a->session->note, &said, &e))
+		return NO_FEATURE;
+	if ((redo ? note_redo : note_undo)(a->session->note, &said, &feature, &e))
 		app_error(a, &e);
 	else
 		app_message(a, redo ? "%s   u undo" : "%s   ^R makes it again",
 			    said ? said : redo ? "made it again" : "took it back");
 	free(said);
 	app_changed(a, CHANGE_EDIT);
+	return feature;
 }
 
 /* ---- marks ---- */
@@ -297,8 +299,8 @@ bool app_edit_act(struct app *a, enum action action, int count)
 	case ACT_GO_BOOKMARK:
 		wait_for(a, PENDING_GO_BOOKMARK, "go to bookmark: a letter, or ' for where you were");
 		break;
-	case ACT_UNDO: undo(a, false); break;
-	case ACT_REDO: undo(a, true); break;
+	case ACT_UNDO: app_undo(a, false); break;
+	case ACT_REDO: app_undo(a, true); break;
 	case ACT_MARK: mark_one(a); break;
 	case ACT_MARK_HITS: mark_hits(a); break;
 	default: return false;

@@ -313,7 +313,7 @@ static void bookmark_chosen(struct view *v, size_t i)
 	} else if (i - m.n < m.n_tags) {
 		char *query = xasprintf("tag:%s", m.tag[i - m.n]);
 		a->at = 0;
-		features_restore(a->stack[0], "query", query);
+		features_restore(app_list(a), "query", query);
 		free(query);
 	}
 	release_bookmarks(&m);

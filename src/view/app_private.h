@@ -151,7 +151,6 @@ struct app {
 	char words[32], why[160]; /* of app_key_words, of app_why_not */
 };
 
-i64 app_now_ms(void);
 struct view *app_top(struct app *a);
 void app_changed(struct app *a, enum view_change what);
 /* Runs an action on the top view, else the app's own meaning of it. */

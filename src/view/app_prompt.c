@@ -63,6 +63,11 @@ void app_prompt_fault(struct app *a, size_t at, const char *sentence)
 	a->prompt.fault = xstrdup(sentence);
 }
 
+void app_prompt_set(struct app *a, const char *text)
+{
+	prompt_set(&a->prompt.p, text);
+}
+
 bool app_prompt_number(struct app *a, const char *text, f64 least, f64 most, f64 *out)
 {
 	char *end;

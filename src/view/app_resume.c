@@ -42,7 +42,7 @@ void app_resume_save(struct app *a)
 	buf_adds(&b, "# where the last session on this atlas ended; see featlas --resume\n");
 	if (a->search.text)
 		buf_addf(&b, "search %s\n", a->search.text);
-	features_save(a->stack[0], &b);
+	features_save(app_list(a), &b);
 	for (size_t i = 1; i <= a->at; i++) {
 		struct view *v = a->stack[i];
 		if (screen_named(v->class->name) && v->class->current && v->class->current(v, &f))
@@ -72,7 +72,7 @@ static int take(void *context, const char *const *words, size_t n, struct err *e
 	} else if (!strcmp(words[0], "search")) {
 		app_search_set(a, rest);
 	} else {
-		features_restore(a->stack[0], words[0], rest);
+		features_restore(app_list(a), words[0], rest);
 	}
 	free(rest);
 	return 0;

@@ -79,6 +79,11 @@ void app_push(struct app *a, const struct view_class *c, const struct target *t)
 	forget_typed(a);
 }
 
+struct view *app_list(struct app *a)
+{
+	return a->stack[0];
+}
+
 bool app_step(struct app *a, u32 from, int delta, u32 *to)
 {
 	for (size_t i = a->at + 1; i-- > 0;) {

@@ -5,13 +5,13 @@
  * that is shown (accept), an empty one (reject), another.  The queue itself is only an order; what
  * is decided is asked of the database, so that undo, here or elsewhere, is seen.
  */
-#include "view/app_private.h"
+#include "view/view_triage.h"
 
 #include "base/bits.h"
 #include "base/mem.h"
+#include "view/app.h"
 #include "view/list_act.h"
 #include "view/view_features.h"
-#include "view/view_triage.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -208,7 +208,7 @@ static void choose(struct view *v, const struct target *t)
 	struct app *a = v->app;
 	struct buf what = BUF_INIT;
 	size_t words = bits_words(session_of(v)->atlas->n_features);
-	const struct features *list = view_state(a->stack[0]);
+	const struct features *list = view_state(app_list(a));
 	const u64 *hits = list->hits_only ? app_hits(a) : NULL;
 	if (t->n_ids || list->query_bits || hits)
 		s->bits = xcalloc(words, sizeof *s->bits);
@@ -299,7 +299,7 @@ static void next_word(struct view *v, const char *word, struct buf *out, void *c
 	(void)context;
 	if (!s->n_words)
 		return;
-	prompt_set(&v->app->prompt.p, s->words[s->word]);
+	app_prompt_set(v->app, s->words[s->word]);
 	s->word = (s->word + 1) % s->n_words;
 }
 
@@ -349,26 +349,14 @@ static u32 place_of(const struct triage *s, u32 f)
 }
 
 /* After undo and redo the eye goes where something changed. */
-static void undo(struct view *v, enum action a)
+static void undo(struct view *v, bool redo)
 {
 	struct triage *s = view_state(v);
-	unsigned f;
-	app_edit_act(v->app, a, 0);
-	const char *id = strchr(v->app->message.s, '#');
-	if (!id || sscanf(id, "#%u", &f) != 1)
-		return;
-	u32 i = place_of(s, f);
+	u32 f = app_undo(v->app, redo), i = f == NO_FEATURE ? s->n : place_of(s, f);
 	if (i < s->n) {
 		look_again(v, i);
 		go(v, i);
 	}
-}
-
-static void rate(struct view *v, u32 key)
-{
-	v->app->pending = PENDING_RATE;
-	app_edit_pending(v->app, key);
-	v->app->pending = PENDING_NONE;
 }
 
 static bool key(struct view *v, u32 k)
@@ -376,7 +364,7 @@ static bool key(struct view *v, u32 k)
 	struct triage *s = view_state(v);
 	if (k < '1' || k > '5' || !s->n || note_read_only(session_of(v)->note))
 		return false;
-	rate(v, k);
+	app_rate(v->app, k);
 	return true;
 }
 
@@ -429,7 +417,7 @@ static enum act_result act(struct view *v, enum action a, int count)
 	case ACT_MARK: defer(v); break;
 	case ACT_NEXT_FEATURE: move(v, n); break;
 	case ACT_PREVIOUS_FEATURE: move(v, -n); break;
-	case ACT_UNDO: case ACT_REDO: undo(v, a); break;
+	case ACT_UNDO: case ACT_REDO: undo(v, a == ACT_REDO); break;
 	case ACT_OPEN: app_push_feature(v->app, s->queue[s->at]); break;
 	case ACT_SORT: order_menu(v); break;
 	case ACT_REVERSE:
@@ -482,11 +470,18 @@ static void changed(struct view *v, enum view_change what)
 		triage_load(v, s->queue[s->at]);
 }
 
+static bool is_narrow(struct view *v)
+{
+	int w, h;
+	app_size(v->app, &w, &h);
+	return w < 60;
+}
+
 static void crumb(struct view *v, struct buf *out)
 {
 	struct triage *s = view_state(v);
 	const char *by = "";
-	if (v->app->grid.w < 60) {
+	if (is_narrow(v)) {
 		buf_addf(out, "triage %u/%u", s->n_decided, s->n);
 		return;
 	}
@@ -508,7 +503,7 @@ static void add_time(struct buf *out, f64 seconds)
 static void status(struct view *v, struct buf *out)
 {
 	struct triage *s = view_state(v);
-	if (!s->queue || v->app->grid.w < 60)
+	if (!s->queue || is_narrow(v))
 		return;
 	buf_addf(out, "%u of %u", s->n_decided, s->n);
 	f64 seconds = (f64)(app_now_ms() - s->began) / 1e3;

@@ -66,12 +66,19 @@ static void want_label(struct note *n, u32 feature, const char *want)
 	free(s);
 }
 
-static void want_move(struct note *n, int (*move)(struct note *, char **, struct err *), const char *want)
+static void want_move(struct note *n, int (*move)(struct note *, char **, u32 *, struct err *),
+		      const char *want)
 {
 	struct err e = {0};
 	char *said;
-	assert_int_equal(move(n, &said, &e), 0);
+	u32 feature;
+	const char *of = strstr(want, "of #"); /* else of several, or a bookmark's */
+	assert_int_equal(move(n, &said, &feature, &e), 0);
 	assert_string_equal(said, want);
+	if (of)
+		assert_int_equal(feature, strtoul(of + 4, NULL, 10));
+	else if (strstr(want, " features"))
+		assert_int_equal(feature, UINT32_MAX);
 	free(said);
 }
 
@@ -83,7 +90,7 @@ static void nothing_is_made_before_the_first_edit(void **state)
 	want_label(n, 3, NULL);
 	assert_int_equal(note_rating(n, 3), 0);
 	assert_null(note_tags(n, 3));
-	assert_int_equal(note_undo(n, NULL, &e), -1);
+	assert_int_equal(note_undo(n, NULL, NULL, &e), -1);
 	assert_int_equal(e.code, ERR_NOT_FOUND);
 	assert_false(note_exists(n));
 	assert_string_equal(note_path(n), p->db);
@@ -132,14 +139,14 @@ static void edits_survive_and_undo_goes_across_sessions(void **state)
 	assert_int_equal(note_rating(n, 12), 4);
 	/* a new edit forgets what could be redone */
 	assert_int_equal(note_set_label(n, 13, "lakes", &e), 0);
-	assert_int_equal(note_redo(n, NULL, &e), -1);
+	assert_int_equal(note_redo(n, NULL, NULL, &e), -1);
 	assert_string_equal(e.msg, "there is nothing to redo");
 	want_move(n, note_undo, "took back the label of #13");
 	want_move(n, note_undo, "took back the rating of #12");
 	want_move(n, note_undo, "took back the label of #12");
 	want_move(n, note_undo, "took back the label of #12");
 	want_label(n, 12, NULL);
-	assert_int_equal(note_undo(n, NULL, &e), -1);
+	assert_int_equal(note_undo(n, NULL, NULL, &e), -1);
 	assert_string_equal(e.msg, "there is nothing to undo");
 	note_free(n);
 }
@@ -267,7 +274,7 @@ static void a_tag_of_many_is_one_edit(void **state)
 	want_move(n, note_redo, "put back the tag 'x' of #4");
 	want_move(n, note_redo, "put back the tag 'x' of 2 features");
 	want_tagged(n, "3/x/;4/x/;5/x/;");
-	assert_int_equal(note_redo(n, NULL, &e), -1);
+	assert_int_equal(note_redo(n, NULL, NULL, &e), -1);
 	assert_int_equal(note_toggle_tag(n, all, 3, "x", &now, &e), 0);
 	assert_false(now);
 	want_tagged(n, "");
@@ -363,7 +370,7 @@ static void refused(const struct place *p, const char *word)
 	assert_int_equal(note_set_label(n, 1, "x", &e), -1);
 	assert_int_equal(e.code, ERR_DAMAGED);
 	assert_non_null(strstr(e.msg, word));
-	assert_int_equal(note_undo(n, NULL, &e), -1);
+	assert_int_equal(note_undo(n, NULL, NULL, &e), -1);
 	assert_int_equal(e.code, ERR_DAMAGED);
 	note_free(n);
 }
@@ -454,13 +461,13 @@ static void an_entry_that_makes_no_sense_is_not_undone(void **state)
 	note_free(n);
 	shell(p, "UPDATE log SET kind = 99 WHERE seq = (SELECT min(seq) FROM log)");
 	n = open_note(p);
-	assert_int_equal(note_undo(n, NULL, &e), -1);
+	assert_int_equal(note_undo(n, NULL, NULL, &e), -1);
 	assert_non_null(strstr(e.msg, "makes no sense"));
 	want_tagged(n, "3/x/;4/x/;"); /* both or none */
 	note_free(n);
 	shell(p, "UPDATE log SET kind = 99");
 	n = open_note(p);
-	assert_int_equal(note_undo(n, NULL, &e), -1);
+	assert_int_equal(note_undo(n, NULL, NULL, &e), -1);
 	want_tagged(n, "3/x/;4/x/;");
 	note_free(n);
 }
@@ -582,7 +589,7 @@ static void runs_are_kept_by_hash(void **state)
 	char *s = note_run(n, "ab");
 	assert_string_equal(s, "{\"a\":2}");
 	free(s);
-	assert_int_equal(note_undo(n, NULL, &e), -1);
+	assert_int_equal(note_undo(n, NULL, NULL, &e), -1);
 	note_free(n);
 }
 
