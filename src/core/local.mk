@@ -146,6 +146,10 @@ src/core/search.c \
 src/core/search.h \
 src/core/search_literal.c \
 src/core/search_literal.h \
+src/core/search_literal_escape.c \
+src/core/search_literal_parser.h \
+src/core/search_literal_parts.c \
+src/core/search_literal_parts.h \
 src/core/search_scan.c \
 src/core/search_scan.h \
 src/core/store.c \
