@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -212,7 +213,7 @@ bool job_done(const struct job *j)
 bool job_try_join(struct job *j)
 {
 #ifdef __linux__
-	if (!j->inline_run && pthread_tryjoin_np(j->thread, NULL))
+	if (!j->inline_run && pthread_tryjoin_np(j->thread, NULL) == EBUSY)
 		return false;
 	free(j);
 #else

@@ -38,7 +38,7 @@ struct job *job_start(void (*fn)(void *context), void *context, int wake_fd);
 bool job_done(const struct job *j);
 void job_join(struct job *j); /* waits for the end and frees j */
 /* False, at once, while its thread is still about to end, as one that stepped back may be for long after
- * fn has returned; else frees j. */
+ * fn has returned; else frees j.  j is not NULL.  Where one cannot ask (not Linux) it waits. */
 bool job_try_join(struct job *j);
 
 #endif

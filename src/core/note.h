@@ -64,6 +64,9 @@ int note_each_label(struct note *n, void (*fn)(void *, u32 feature, const char *
 int note_verify(struct note *n, u32 n_features, void (*say)(void *, const char *), void *context);
 /* Grows with every edit, other programs' included: callers cache by it. */
 u64 note_revision(struct note *n);
+/* Whether an edit made through n changed something since this was asked last: what is set to what it was
+ * is no edit, and undo would take back another. */
+bool note_has_changed(struct note *n);
 
 /* Takes back the newest edit that is not undone, with those made at once with it; *said (or NULL) is an owned sentence ("took
  * back the label of #12"), *feature (or NULL) whose it was, UINT32_MAX if of several.  ERR_NOT_FOUND when there is nothing.  A new edit forgets what

@@ -80,6 +80,7 @@ static int change(struct note *n, enum note_kind kind, i64 feature, const char *
 	if (!same) {
 		r = put(n, l.kind, feature, name, after, time(NULL), e) || append(n, "edit", &l, e);
 		*first = *first ? *first : db_last_id(n->db);
+		n->changed = true;
 		r = r || note_finish(n, db_statement(n->db, PUSH), e) || note_finish(n, db_statement(n->db, FORGET), e);
 	}
 	entry_release(&l);
@@ -241,6 +242,13 @@ static char *sentence(bool undo, const struct entry *l, size_t count)
 	if (l->kind == NOTE_TAG)
 		return xasprintf("%s the tag '%s' of #%lld", verb, l->name, (long long)l->feature);
 	return xasprintf("%s the %s of #%lld", verb, what, (long long)l->feature);
+}
+
+bool note_has_changed(struct note *n)
+{
+	bool changed = n->changed;
+	n->changed = false;
+	return changed;
 }
 
 static i64 find_entry(struct note *n, bool undo, struct err *e)

@@ -18,6 +18,7 @@ struct note {
 	struct db *db;  /* closed until there is a file */
 	char *why;      /* edits are refused */
 	bool broken;    /* not even read */
+	bool changed;   /* by an edit, since one asked */
 	u64 revision;   /* what is known of it when the database cannot be asked */
 };
 

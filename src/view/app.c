@@ -249,8 +249,7 @@ static void release(struct app *a)
 {
 	app_jobs_end(a, NULL);
 	app_free_views(a);
-	app_jobs_end(a, NULL); /* what views have discarded */
-	app_jobs_release(a);
+	app_jobs_close(a);
 	app_prompt_close(a);
 	app_menu_close(a);
 	app_reads_release(a);

@@ -81,6 +81,7 @@ struct app_job {
 	void (*done)(struct view *v, void *context);
 	/* On the UI thread, always, last: frees context.  NULL: nothing to free. */
 	void (*release)(void *context);
+	bool stays;        /* app_job_cancel leaves it alone */
 };
 /* Starts or queues it; context is the job's from now on.  Returns its number. */
 u64 app_job(struct view *v, const struct app_job *job, void *context);
@@ -88,7 +89,7 @@ u64 app_job(struct view *v, const struct app_job *job, void *context);
  * runs is cancelled too. */
 void app_job_cancel(struct view *v);
 bool app_job_runs(const struct view *v);
-/* free(), beside the screen where it takes longer than a thread does. */
+/* free(), beside the screen where it may take longer than a thread does to start. */
 void app_discard(struct app *a, void *block, size_t bytes);
 /* The progress of the view's newest job that is not over, or NULL; for drawing. */
 const struct progress *app_job_progress(const struct view *v);

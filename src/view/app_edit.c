@@ -15,7 +15,7 @@ void app_undo_note(struct app *a, const char *fmt, ...)
 	va_start(ap, fmt);
 	buf_vaddf(&b, fmt, ap);
 	va_end(ap);
-	app_message(a, "%s   u undo", b.s);
+	app_message(a, note_has_changed(a->session->note) ? "%s   u undo" : "%s: as it was before", b.s);
 	buf_release(&b);
 	app_changed(a, CHANGE_EDIT);
 }
@@ -43,11 +43,24 @@ static bool commit_label(struct view *v, const char *text, void *context)
 	struct app *a = v->app;
 	u32 f = (u32)(uintptr_t)context;
 	struct err e = {0};
-	if (note_set_label(a->session->note, f, text[0] ? text : NULL, &e)) {
+	char *own = note_label(a->session->note, f);
+	struct label shown;
+	bool owned = own && own[0], has = session_label(a->session, f, &shown);
+	/* an empty line takes a person's label away, and rejects one that is not */
+	bool rejects = !text[0] && !owned;
+	free(own);
+	if (rejects && !has) {
+		app_message(a, "#%u has no label to take away", f);
+		return true;
+	}
+	if (note_set_label(a->session->note, f, text[0] || rejects ? text : NULL, &e)) {
 		app_error(a, &e);
 		return false;
 	}
-	app_undo_note(a, text[0] ? "#%u is \"%s\"" : "took your label of #%u away%s", f, text);
+	app_undo_note(a, text[0]   ? "#%u is \"%s\""
+			 : rejects ? "rejected the label of #%u%s"
+				   : "took your label of #%u away%s",
+		      f, text);
 	return true;
 }
 

@@ -10,11 +10,13 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { WORTH_A_THREAD = 1 << 20 /* bytes to free */ };
+
 static void work(void *arg)
 {
 	struct job_item *j = arg;
 	/* the model's process would inherit it, and is to be as quick as others' programs */
-	/* a frame waits for what has no name */
+	/* a frame may wait for what has no name */
 	if (j->spec.lane != LANE_BACKEND && j->spec.what)
 		pool_step_back();
 	if (!progress_cancelled(&j->progress))
@@ -141,12 +143,6 @@ static void join_left(struct app *a)
 	a->n_leaving = n;
 }
 
-void app_jobs_release(struct app *a)
-{
-	for (size_t i = 0; i < a->n_leaving; i++)
-		job_join(a->leaving[i]);
-	free(a->leaving);
-}
 
 static void finish(struct app *a, struct job_item *j)
 {
@@ -160,7 +156,7 @@ static void finish(struct app *a, struct job_item *j)
 			j->spec.done(j->view, j->context);
 		else if (j->done_app)
 			j->done_app(a, j->context);
-		a->dirty = true;
+		a->dirty |= j->spec.done || j->done_app;
 	}
 	if (j->spec.release)
 		j->spec.release(j->context);
@@ -204,7 +200,7 @@ void app_record_stop(struct app *a, const struct job_record *r)
 void app_job_cancel(struct view *v)
 {
 	for (struct job_item *j = v->app->jobs; j; j = j->next)
-		if (j->view == v)
+		if (j->view == v && !j->spec.stays)
 			drop(v->app, j);
 }
 
@@ -240,29 +236,45 @@ void app_jobs_end(struct app *a, struct view *v)
 	}
 }
 
+struct discarded {
+	void *block; /* until the worker has freed it: a cancelled one does not */
+};
+
 static void free_block(void *context, struct progress *p)
 {
-	void **block = context;
+	struct discarded *d = context;
 	(void)p;
-	free(*block);
-	*block = NULL;
+	pool_step_back(); /* no frame waits for it */
+	free(d->block);
+	d->block = NULL;
 }
 
-static void free_discarded(void *context) /* what was cancelled still has its block */
+static void free_discarded(void *context)
 {
-	free_block(context, NULL);
-	free(context);
+	struct discarded *d = context;
+	free(d->block);
+	free(d);
 }
 
 void app_discard(struct app *a, void *block, size_t bytes)
 {
-	if (!block || bytes < 1 << 20) {
+	if (!block || bytes < WORTH_A_THREAD) {
 		free(block);
 		return;
 	}
-	void **holder = xmalloc(sizeof *holder);
-	*holder = block;
-	add(a, NULL, &(struct app_job){.lane = LANE_FREE, .work = free_block, .release = free_discarded}, NULL, holder);
+	struct discarded *d = xmalloc(sizeof *d);
+	d->block = block;
+	add(a, NULL, &(struct app_job){.lane = LANE_FREE, .work = free_block, .release = free_discarded}, NULL, d);
+}
+
+void app_jobs_close(struct app *a)
+{
+	app_jobs_end(a, NULL); /* what views have discarded */
+	for (size_t i = 0; i < a->n_leaving; i++)
+		job_join(a->leaving[i]);
+	free(a->leaving);
+	a->leaving = NULL;
+	a->n_leaving = 0;
 }
 
 bool app_job_runs(const struct view *v)

@@ -211,7 +211,7 @@ const char *app_job_waits_for(const struct view *v);
 /* What runs that cannot be had again for nothing, or NULL. */
 const char *app_jobs_matter(const struct app *a);
 void app_jobs_end(struct app *a, struct view *v); /* cancels and waits; NULL: all */
-void app_jobs_release(struct app *a);             /* after the last */
+void app_jobs_close(struct app *a);               /* the same, at last, when no view is left */
 const struct progress *app_record_progress(const struct app *a, const struct job_record *r); /* NULL: over */
 void app_record_stop(struct app *a, const struct job_record *r);
 bool app_record_show(struct app *a, const struct job_record *r); /* its screen, if that is still open */

@@ -175,7 +175,8 @@ void order_run(void *work, struct progress *p)
 	struct order_work *w = work;
 	u64 rows = w->keep ? bits_count(w->keep, w->atlas->n_features) : w->atlas->n_features;
 	struct item *list = mem_try_raw(rows, sizeof *list, "a sorted list", &w->e);
-	struct item *other = list ? mem_try_raw(rows, sizeof *other, "a sorted list", &w->e) : NULL;
+	size_t sorted = w->made.by == ORDER_ID ? 0 : rows;
+	struct item *other = list ? mem_try_raw(sorted, sizeof *other, "a sorted list", &w->e) : NULL;
 	w->failed = !other;
 	u32 n = w->failed ? 0 : collect(w, list, p);
 	for (int shift = 0; n && w->made.by != ORDER_ID && shift < 32 && !progress_cancelled(p); shift += DIGIT) {

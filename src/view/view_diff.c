@@ -142,7 +142,8 @@ static int open(struct view *v, const struct target *t, struct err *e)
 	struct matches *m = xcalloc(1, sizeof *m);
 	m->s[0] = a;
 	m->s[1] = b;
-	app_job(v, &(struct app_job){LANE_POOL, "comparing", compare, done, release}, m);
+	app_job(v, &(struct app_job){.lane = LANE_POOL, .what = "comparing", .work = compare, .done = done,
+				     .release = release}, m);
 	return 0;
 }
 

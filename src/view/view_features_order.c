@@ -17,6 +17,10 @@ enum { AT_ONCE = 1 << 20 /* rows that are looked through while a key waits */ };
 bool features_find(struct view *v, u32 feature, u64 *row)
 {
 	struct features *s = view_state(v);
+	if (s->order.ids && s->list.at < s->n && s->order.ids[s->list.at] == feature) { /* no number need be read */
+		*row = s->list.at;
+		return true;
+	}
 	if (s->order.ids)
 		return order_row(&s->order, features_atlas(v), feature, row);
 	*row = feature;
@@ -114,7 +118,7 @@ void features_make_order(struct view *v)
 
 struct range {
 	struct view *list; /* of a job that reads its order, else NULL */
-	const u32 *order; /* or NULL: all, by id */
+	const u32 *order;
 	u64 from, to;     /* rows, both ends in it */
 	u64 *bits;        /* of features; owned */
 };
@@ -122,10 +126,8 @@ struct range {
 static void range_work(void *context, struct progress *p)
 {
 	struct range *k = context;
-	for (u64 i = k->from; i <= k->to && (i % 65536 || !progress_cancelled(p)); i++) {
-		u64 f = k->order ? k->order[i] : i;
-		k->bits[f / 64] |= (u64)1 << (f % 64);
-	}
+	for (u64 i = k->from; i <= k->to && (i % 65536 || !progress_cancelled(p)); i++)
+		k->bits[k->order[i] / 64] |= (u64)1 << (k->order[i] % 64);
 }
 
 static void range_done(struct view *v, void *context)
@@ -169,17 +171,20 @@ void features_mark_range(struct view *v)
 	struct range *k = xcalloc(1, sizeof *k);
 	*k = (struct range){NULL, s->order.ids, MIN(from, s->list.at), MAX(from, s->list.at), NULL};
 	k->bits = xcalloc(bits_words(features_atlas(v)->n_features), sizeof *k->bits);
-	if (k->to - k->from < AT_ONCE) {
+	if (!k->order) {
+		bits_add(k->bits, k->from, k->to + 1);
+	} else if (k->to - k->from < AT_ONCE) {
 		range_work(k, NULL);
-		range_done(v, k);
-		range_free(k);
+	} else {
+		k->list = v;
+		s->n_readers++;
+		app_message(v->app, "marking %llu features", (unsigned long long)(k->to - k->from + 1));
+		app_job(v, &(struct app_job){.lane = LANE_FREE, .what = "marking", .work = range_work,
+					     .done = range_done, .release = range_free, .stays = true}, k);
 		return;
 	}
-	k->list = v;
-	s->n_readers++;
-	app_message(v->app, "marking %llu features", (unsigned long long)(k->to - k->from + 1));
-	app_job(v, &(struct app_job){.lane = LANE_FREE, .what = "marking", .work = range_work,
-				     .done = range_done, .release = range_free}, k);
+	range_done(v, k);
+	range_free(k);
 }
 
 /* ---- the next hit: in an order of millions it may be far ---- */

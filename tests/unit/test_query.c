@@ -241,6 +241,17 @@ static void numbers_are_compared(void **state)
 	want(state, "writes:<=-128", "128 129");
 	want(state, "output:<2", "0 1");
 	want(state, "id:#3,#5", "3 5");
+	want(state, "id:<3", "0 1 2");
+	want(state, "id:<=3", "0 1 2 3");
+	want(state, "id:>127", "128 129");
+	want(state, "id:>=128", "128 129");
+	want(state, "id:127.5..128.5", "128");
+	want(state, "id:>127.5", "128 129");
+	want(state, "id:<0.5", "0");
+	want(state, "id:2.2..2.7", "");
+	want(state, "id:>1e300", "");
+	want(state, "not id:<128", "128 129");
+	want(state, "id:-5..0", "0");
 }
 
 static void what_people_did(void **state)
