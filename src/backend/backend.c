@@ -60,6 +60,16 @@ static char **make_argv(char *a, char *b, char *c)
 	return argv;
 }
 
+static void say_missing(const char *name, bool llama, struct err *e)
+{
+	const char *given = getenv("FEATLAS_BACKEND_DIR");
+	char own[4096];
+	own_folder(own);
+	err_set(e, ERR_UNAVAILABLE, "there is no backend module '%s': no featlas-%s in %s%s%s%s%s%s", name, name,
+		given ? given : "", given && *given ? ", " : "", PKGLIBEXECDIR, *own ? " or " : "", own,
+		llama ? "; './bootstrap' builds featlas with it" : "");
+}
+
 /* "NAME" or "NAME:MODEL". */
 static int resolve_name(struct backend *b, const char *spec, size_t n, struct err *e)
 {
@@ -68,8 +78,7 @@ static int resolve_name(struct backend *b, const char *spec, size_t n, struct er
 	char *program = find_module(spec, n);
 	b->name = xstrndup(spec, n);
 	if (!program)
-		err_set(e, ERR_UNAVAILABLE, "there is no backend module '%s' (featlas-%s in %s)%s", b->name,
-			b->name, PKGLIBEXECDIR, llama ? "; './bootstrap' builds featlas with it" : "");
+		say_missing(b->name, llama, e);
 	else if (llama && !model)
 		err_set(e, ERR_UNAVAILABLE,
 			"no model is named, and $HOME is not set; give --backend llama:MODEL.gguf");

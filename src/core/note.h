@@ -41,7 +41,7 @@ int note_tag(struct note *n, const u32 *features, size_t count, const char *tag,
 /* Takes it from all if all have it, else gives it to all; *now (or NULL): they have it. */
 int note_toggle_tag(struct note *n, const u32 *features, size_t count, const char *tag, bool *now, struct err *e);
 char *note_tags(struct note *n, u32 feature); /* "places tour", owned, or NULL */
-int note_set_bookmark(struct note *n, char letter, u32 feature, struct err *e); /* letter or digit */
+int note_set_bookmark(struct note *n, char letter, u32 feature /* UINT32_MAX: none */, struct err *e); /* letter or digit */
 bool note_bookmark(struct note *n, char letter, u32 *feature);
 
 /* What a person's answers to a quiz came to, by method ("detection", "fuzzing"): one line of JSON

@@ -189,7 +189,7 @@ int note_set_bookmark(struct note *n, char letter, u32 feature, struct err *e)
 	buf_addf(&b, "%u", feature);
 	memcpy(value, b.s, b.n + 1);
 	buf_release(&b);
-	return edit(n, NOTE_BOOKMARK, -1, name, value, e);
+	return edit(n, NOTE_BOOKMARK, -1, name, feature == UINT32_MAX ? NULL : value, e);
 }
 
 int note_set_quiz(struct note *n, u32 feature, const char *method, const char *json, struct err *e)

@@ -94,7 +94,7 @@ void key_add_name(struct buf *out, u32 key)
 		size_t n = utf8_encode((i32)key, c);
 		utf8_add_safe(out, c, n);
 	} else
-		buf_addc(out, '?');
+		buf_adds(out, "this");
 }
 
 void key_add_notation(struct buf *out, u32 key)

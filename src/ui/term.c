@@ -283,7 +283,7 @@ static u32 special_key(wint_t code)
 	case PASTE_ON: return KEY_PASTE_BEGIN;
 	case PASTE_OFF: return KEY_PASTE_END;
 	}
-	return KEY_NONE_YET;
+	return KEY_OTHER;
 }
 
 static bool read_mouse(struct term_event *out)

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { PATIENCE_MS = 8 /* with what is read for a frame */ };
@@ -418,6 +419,12 @@ static char *read_all(const char *path)
 	return buf_take(&b);
 }
 
+static const char *editor(void)
+{
+	const char *visual = getenv("VISUAL"), *other = getenv("EDITOR");
+	return visual && *visual ? visual : other && *other ? other : "vi";
+}
+
 char *app_edit_text(struct app *a, const char *text)
 {
 	const char *dir = getenv("TMPDIR");
@@ -427,7 +434,7 @@ char *app_edit_text(struct app *a, const char *text)
 		app_message(a, "cannot write '%s': %s", path, strerror(errno));
 	else {
 		struct buf command = BUF_INIT;
-		buf_adds(&command, "exec ${VISUAL:-${EDITOR:-vi}} ");
+		buf_addf(&command, "exec %s ", editor()); /* words for a shell, as all programs take it */
 		shell_add_path(&command, path);
 		if (!a->script_mode)
 			term_leave();
@@ -437,8 +444,10 @@ char *app_edit_text(struct app *a, const char *text)
 		buf_release(&command);
 		if (status == 0)
 			got = read_all(path);
+		else if (WIFEXITED(status) && (WEXITSTATUS(status) == 127 || WEXITSTATUS(status) == 126))
+			app_message(a, "the editor '%s' cannot be run: $VISUAL or $EDITOR names it", editor());
 		else
-			app_message(a, "the editor failed; nothing was changed");
+			app_message(a, "the editor '%s' failed; nothing was changed", editor());
 	}
 	if (fd >= 0) {
 		close(fd);

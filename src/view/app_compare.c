@@ -120,7 +120,7 @@ void app_compare_selected(struct app *app)
 		app_compare(app, list[0], list[1]);
 		free(list);
 	} else if (app_n_marked(app) > 2)
-		app_message(app, "two can be compared; %zu are marked: * lets go of them", app_n_marked(app));
+		app_message(app, "two can be compared; %zu are marked: z* lets go of them", app_n_marked(app));
 	else if (!app_current_feature(app, &here) || app->jump_from == NO_FEATURE || app->jump_from == here)
 		app_message(app, "mark two features with Space, or come here from another");
 	else

@@ -200,16 +200,17 @@ static bool is_letter(u32 k)
 
 static void set_bookmark(struct app *a, u32 key)
 {
-	u32 f;
+	u32 f, had;
 	struct err e = {0};
 	if (!need_feature(a, &f))
 		return;
+	bool off = is_letter(key) && note_bookmark(a->session->note, (char)key, &had) && had == f;
 	if (!is_letter(key))
 		app_message(a, "a bookmark is a letter or a digit");
-	else if (note_set_bookmark(a->session->note, (char)key, f, &e))
+	else if (note_set_bookmark(a->session->note, (char)key, off ? NO_FEATURE : f, &e))
 		app_error(a, &e);
 	else
-		app_undo_note(a, "bookmark %c is #%u", (int)key, f);
+		app_undo_note(a, off ? "took the bookmark %c of #%u away" : "bookmark %c is #%u", (int)key, f);
 }
 
 static void go_bookmark(struct app *a, u32 key)
@@ -308,7 +309,7 @@ bool app_edit_act(struct app *a, enum action action, int count)
 	case ACT_REJECT: accept_label(a, false); break;
 	case ACT_TAG: ask_tag(a); break;
 	case ACT_RATE: wait_for(a, PENDING_RATE, "rating: 1 to 5, 0 for none"); break;
-	case ACT_BOOKMARK: wait_for(a, PENDING_BOOKMARK, "bookmark: a letter"); break;
+	case ACT_BOOKMARK: wait_for(a, PENDING_BOOKMARK, "bookmark: a letter; the one it has takes it away"); break;
 	case ACT_GO_BOOKMARK:
 		wait_for(a, PENDING_GO_BOOKMARK, "go to bookmark: a letter, or ' for where you were");
 		break;
@@ -316,6 +317,7 @@ bool app_edit_act(struct app *a, enum action action, int count)
 	case ACT_REDO: app_undo(a, true); break;
 	case ACT_MARK: mark_one(a); break;
 	case ACT_MARK_HITS: mark_hits(a); break;
+	case ACT_UNMARK: unmark(a); break;
 	default: return false;
 	}
 	return true;

@@ -18,10 +18,10 @@ static void say_marked(struct app *a, const struct target *t)
 	for (size_t i = 0; i < t->n_ids; i++)
 		among = among || t->ids[i] == t->feature;
 	if (among || t->feature == NO_FEATURE)
-		app_message(a, "all %zu that are marked go along; * lets go of them", t->n_ids);
+		app_message(a, "all %zu that are marked go along; z* lets go of them", t->n_ids);
 	else
-		app_message(a, t->n_ids == 1 ? "the marked #%u goes along, not #%u; * lets go of it"
-					     : "the marked go along, #%u and more, not #%u; * lets go of them",
+		app_message(a, t->n_ids == 1 ? "the marked #%u goes along, not #%u; z* lets go of it"
+					     : "the marked go along, #%u and more, not #%u; z* lets go of them",
 			    t->ids[0], t->feature);
 }
 

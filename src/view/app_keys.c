@@ -132,8 +132,12 @@ static void cancel(struct app *a)
 	a->range_from = NO_FEATURE;
 	buf_clear(&a->message);
 	a->dirty = true;
-	if (nothing)
+	if (nothing && a->tour.on)
 		app_tour_end(a);
+	else if (nothing && a->at)
+		app_message(a, "q closes this screen, < goes back");
+	else if (nothing && a->search.text)
+		app_message(a, "/ and Enter on an empty line bring all features back");
 }
 
 /* Actions about the program itself. */

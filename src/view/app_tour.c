@@ -23,7 +23,7 @@ static bool moved(const struct app *a)
 
 static bool searched(const struct app *a)
 {
-	return a->search.text && !a->prompt.open;
+	return a->search.text && !a->prompt.open && a->search.result.n_hits;
 }
 
 static bool on_page(const struct app *a)
@@ -88,8 +88,9 @@ static const struct {
 	{"Each line is a feature: a direction in the model that stands for something.\n"
 	 "j and k move up and down. Try j a few times.", moved},
 	{"Search the labels as you type: press / then type  bridge  and Enter.\n"
-	 "It is a regular expression; Esc would bring the whole list back.", searched},
-	{"Only the hits are left. Enter opens the one under the cursor.", on_page},
+	 "It is a regular expression over all labels.", searched},
+	{"Only the hits are left; / and Enter on an empty line would bring all back.\n"
+	 "Enter opens the one under the cursor.", on_page},
 	{"A feature's page: what it promotes, and where it fires, hot tokens lit.\n"
 	 "l and h walk over the tokens; their strength stands at the bottom.", on_tokens},
 	{"Which features point the same way? g begins every way to another screen:\n"

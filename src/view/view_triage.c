@@ -224,7 +224,7 @@ static void choose(struct view *v, const struct target *t)
 		if (hits)
 			app_add_search_words(a, &what);
 	} else {
-		buf_adds(&what, "unlabelled"); /* the job finds them */
+		buf_adds(&what, "undecided"); /* the job finds them */
 	}
 	s->what = buf_take(&what);
 }

@@ -17,7 +17,7 @@ struct triage {
 	u64 *bits;      /* what it is made from, or NULL: all */
 	u32 n, at, n_decided, n_before; /* decided, and how many were when it began */
 	i64 began;      /* ms */
-	char *what;     /* "all unlabelled" */
+	char *what;     /* "undecided" */
 	enum order_by by;
 	bool reverse;
 	i64 token;

@@ -350,6 +350,16 @@ static void columns_stay_straight_whatever_is_in_a_label(void **state)
 	}
 }
 
+static void a_key_without_a_name_is_answered(void **state)
+{
+	(void)state;
+	struct pty *p = start_in("xterm-256color", 24, 80);
+	assert_true(pty_until(p, pty_shows, "512 features"));
+	pty_send(p, "\033OQ"); /* F2 */
+	assert_true(pty_until(p, pty_shows, "this is not a key here"));
+	quit(p);
+}
+
 /* Sends the keys, waits for the text, and says what that cost. */
 static size_t cost(struct pty *p, const char *keys, const char *shows)
 {
@@ -392,7 +402,7 @@ static void keys_cost_little(const char *term)
 		{"j", "nearest", 2048},		  {"<", "words about rivers", 4096},
 		{"?", "on this screen", 4096},	  {"j", "accept", 1024},
 		{"q:", "all actions", 4096},	  {"und", "undo", 4096},
-		{"\033", "\u203a #1", 4096},	  {"gq", "triage unlabelled", 4096},
+		{"\033", "\u203a #1", 4096},	  {"gq", "triage undecided", 4096},
 		{"a", "1 of 500", 4096},
 		{"j", "> 3.", 1024},		  {"gj", "ordering the queue", 4096},
 		{"gO", "which-key-delay", 4096},  {"j", "draw with ASCII", 1024},
@@ -631,6 +641,7 @@ int main(void)
 		cmocka_unit_test(pasted_text_is_no_keys),
 		cmocka_unit_test(nothing_of_a_label_reaches_the_terminal_raw),
 		cmocka_unit_test(columns_stay_straight_whatever_is_in_a_label),
+		cmocka_unit_test(a_key_without_a_name_is_answered),
 		cmocka_unit_test(a_key_costs_little),
 		cmocka_unit_test(a_key_costs_little_on_the_demo),
 		cmocka_unit_test(a_long_paste_is_drawn_once),
