@@ -33,9 +33,9 @@ static struct session *session_of(struct view *v)
 bool triage_current(struct view *v, u32 *feature)
 {
 	struct triage *s = view_state(v);
-	if (!s->n)
+	if (!s->queue.n)
 		return false;
-	*feature = s->queue[s->at];
+	*feature = s->queue.ids[s->at];
 	return true;
 }
 
@@ -50,7 +50,7 @@ static void go(struct view *v, u32 at)
 {
 	struct triage *s = view_state(v);
 	s->at = at;
-	triage_load(v, s->queue[at]);
+	triage_load(v, s->queue.ids[at]);
 }
 
 static bool is_decided(struct view *v, u32 feature)
@@ -64,7 +64,7 @@ static bool is_decided(struct view *v, u32 feature)
 static void look_again(struct view *v, u32 i)
 {
 	struct triage *s = view_state(v);
-	bool was = s->state[i] == TRIAGE_DECIDED, is = is_decided(v, s->queue[i]);
+	bool was = s->state[i] == TRIAGE_DECIDED, is = is_decided(v, s->queue.ids[i]);
 	if (was == is)
 		return;
 	s->state[i] = is ? TRIAGE_DECIDED : TRIAGE_OPEN;
@@ -83,8 +83,8 @@ static void next_open(struct view *v)
 {
 	struct triage *s = view_state(v);
 	for (int want = TRIAGE_OPEN; want <= TRIAGE_DEFERRED; want++) {
-		u32 end = s->at + (want == TRIAGE_DEFERRED), k = first_in_state(s, s->at + 1, s->n, want);
-		if (k == s->n && (k = first_in_state(s, 0, end, want)) == end)
+		u32 end = s->at + (want == TRIAGE_DEFERRED), k = first_in_state(s, s->at + 1, s->queue.n, want);
+		if (k == s->queue.n && (k = first_in_state(s, 0, end, want)) == end)
 			continue;
 		go(v, k);
 		return;
@@ -150,8 +150,8 @@ static void queue_run(void *context, struct progress *p)
 static void free_queue(struct view *v)
 {
 	struct triage *s = view_state(v);
-	app_discard(v->app, s->queue, s->n * sizeof *s->queue);
-	app_discard(v->app, s->state, s->n);
+	app_discard(v->app, s->queue.ids, s->queue.n * sizeof *s->queue.ids);
+	app_discard(v->app, s->state, s->queue.n);
 }
 
 static void queue_done(struct view *v, void *context)
@@ -167,16 +167,15 @@ static void queue_done(struct view *v, void *context)
 		w->order->keep = NULL;
 	}
 	free_queue(v);
-	s->queue = w->order->made.ids;
-	s->n = w->order->made.n;
+	s->queue = w->order->made;
 	s->state = w->state;
-	w->order->made.ids = NULL;
+	w->order->made = (struct order){0};
 	w->state = NULL;
 	s->n_decided = s->n_before = w->n_decided;
 	s->at = 0;
-	if (s->n && s->state[0] != TRIAGE_OPEN)
+	if (s->queue.n && s->state[0] != TRIAGE_OPEN)
 		next_open(v);
-	else if (s->n)
+	else if (s->queue.n)
 		go(v, 0);
 }
 
@@ -258,7 +257,7 @@ static bool decide(struct view *v, const char *text, const char *verb)
 {
 	struct triage *s = view_state(v);
 	struct err e = {0};
-	u32 at = s->at, f = s->queue[at];
+	u32 at = s->at, f = s->queue.ids[at];
 	char *shown = session_label_text(session_of(v), f);
 	const char *label = text ? text : shown;
 	if (!text && !shown[0]) {
@@ -269,9 +268,9 @@ static bool decide(struct view *v, const char *text, const char *verb)
 		app_undo_note(v->app, "#%u %s \"%s\"", f, verb, label[0] ? label : shown);
 		look_again(v, at);
 		next_open(v);
-		if (s->n_decided == s->n)
-			app_message(v->app, s->n == 1 ? "the only one is decided; u takes it back"
-						      : "all %u are decided; u takes the last one back", s->n);
+		if (s->n_decided == s->queue.n)
+			app_message(v->app, s->queue.n == 1 ? "the only one is decided; u takes it back"
+						      : "all %u are decided; u takes the last one back", s->queue.n);
 		free(shown);
 		return true;
 	}
@@ -287,7 +286,7 @@ static bool commit_label(struct view *v, const char *text, void *context)
 		app_message(v->app, "an empty label says nothing; d rejects the one there is");
 		return false;
 	}
-	return s->n && s->queue[s->at] == f ? decide(v, text, "is") : true;
+	return s->queue.n && s->queue.ids[s->at] == f ? decide(v, text, "is") : true;
 }
 
 /* Tab: the next of the names it might have. */
@@ -306,7 +305,7 @@ static void next_word(struct view *v, const char *word, struct buf *out, void *c
 static void relabel(struct view *v)
 {
 	struct triage *s = view_state(v);
-	u32 f = s->queue[s->at];
+	u32 f = s->queue.ids[s->at];
 	char *now = session_label_text(session_of(v), f), *label = xasprintf("label #%u: ", f);
 	s->word = s->n_words > 1 && !strcmp(s->words[0], now);
 	struct app_prompt p = {.label = label, .initial = now, .history = "label", .commit = commit_label,
@@ -319,50 +318,47 @@ static void relabel(struct view *v)
 static void defer(struct view *v)
 {
 	struct triage *s = view_state(v);
-	u32 f = s->queue[s->at];
+	u32 f = s->queue.ids[s->at];
 	if (s->state[s->at] == TRIAGE_OPEN)
 		s->state[s->at] = TRIAGE_DEFERRED;
 	next_open(v);
-	app_message(v->app, s->queue[s->at] == f ? "#%u is the only one left" : "#%u comes again at the end", f);
+	app_message(v->app, s->queue.ids[s->at] == f ? "#%u is the only one left" : "#%u comes again at the end", f);
 }
 
 static void move(struct view *v, int delta)
 {
 	struct triage *s = view_state(v);
 	i64 to = (i64)s->at + delta;
-	if (to < 0 || to >= (i64)s->n)
+	if (to < 0 || to >= (i64)s->queue.n)
 		app_message(v->app, "this is the %s of the queue", delta > 0 ? "end" : "beginning");
 	else
 		go(v, (u32)to);
 }
 
 /* Where a feature is in the queue, the nearer places first; n: nowhere. */
-static u32 place_of(const struct triage *s, u32 f)
+static bool find(struct view *v, u32 feature, u64 *row)
 {
-	for (u32 d = 0; d < s->n; d++) {
-		if (d <= s->at && s->queue[s->at - d] == f)
-			return s->at - d;
-		if (d < s->n - s->at && s->queue[s->at + d] == f)
-			return s->at + d;
-	}
-	return s->n;
+	const struct triage *s = view_state(v);
+	*row = s->at; /* the most frequent one, and no number need be read */
+	return s->queue.ids && ((s->at < s->queue.n && s->queue.ids[s->at] == feature) ||
+				order_row(&s->queue, session_of(v)->atlas, feature, row));
 }
 
 /* After undo and redo the eye goes where something changed. */
 static void undo(struct view *v, bool redo)
 {
-	struct triage *s = view_state(v);
-	u32 f = app_undo(v->app, redo), i = f == NO_FEATURE ? s->n : place_of(s, f);
-	if (i < s->n) {
-		look_again(v, i);
-		go(v, i);
+	u32 f = app_undo(v->app, redo);
+	u64 i;
+	if (find(v, f, &i)) {
+		look_again(v, (u32)i);
+		go(v, (u32)i);
 	}
 }
 
 static bool key(struct view *v, u32 k)
 {
 	struct triage *s = view_state(v);
-	if (k < '1' || k > '5' || !s->n || note_read_only(session_of(v)->note))
+	if (k < '1' || k > '5' || !s->queue.n || note_read_only(session_of(v)->note))
 		return false;
 	app_rate(v->app, k);
 	return true;
@@ -418,7 +414,7 @@ static enum act_result act(struct view *v, enum action a, int count)
 	case ACT_NEXT_FEATURE: move(v, n); break;
 	case ACT_PREVIOUS_FEATURE: move(v, -n); break;
 	case ACT_UNDO: case ACT_REDO: undo(v, a == ACT_REDO); break;
-	case ACT_OPEN: app_push_feature(v->app, s->queue[s->at]); break;
+	case ACT_OPEN: app_push_feature(v->app, s->queue.ids[s->at]); break;
 	case ACT_SORT: order_menu(v); break;
 	case ACT_REVERSE:
 		s->reverse = !s->reverse;
@@ -436,8 +432,8 @@ static const char *why_not(struct view *v, enum action a)
 	bool decision = a == ACT_ACCEPT || a == ACT_REJECT || a == ACT_LABEL;
 	bool one = decision || a == ACT_MARK || a == ACT_OPEN || a == ACT_NEXT_FEATURE || a == ACT_PREVIOUS_FEATURE;
 	bool token = a == ACT_LEFT || a == ACT_RIGHT || a == ACT_TOKEN_FIRST || a == ACT_TOKEN_LAST || a == ACT_WIDTH;
-	if (one && !s->n)
-		return s->queue ? "the queue is empty" : "the queue is being made";
+	if (one && !s->queue.n)
+		return s->queue.ids ? "the queue is empty" : "the queue is being made";
 	if (decision && s->feature == NO_FEATURE)
 		return "it is not on the screen yet";
 	if (decision && note_read_only(session_of(v)->note))
@@ -450,24 +446,26 @@ static const char *why_not(struct view *v, enum action a)
 static bool step(struct view *v, u32 from, int delta, u32 *to)
 {
 	struct triage *s = view_state(v);
-	u32 i = place_of(s, from);
+	u64 i;
+	if (!find(v, from, &i))
+		return false;
 	i64 k = (i64)i + delta;
-	if (i == s->n || k < 0 || k >= (i64)s->n)
+	if (k < 0 || k >= (i64)s->queue.n)
 		return false;
 	go(v, (u32)k);
-	*to = s->queue[k];
+	*to = s->queue.ids[k];
 	return true;
 }
 
 static void changed(struct view *v, enum view_change what)
 {
 	struct triage *s = view_state(v);
-	if (!s->n)
+	if (!s->queue.n)
 		return;
 	if (what == CHANGE_EDIT)
 		look_again(v, s->at);
 	if (what == CHANGE_SETTINGS)
-		triage_load(v, s->queue[s->at]);
+		triage_load(v, s->queue.ids[s->at]);
 }
 
 static bool is_narrow(struct view *v)
@@ -482,7 +480,7 @@ static void crumb(struct view *v, struct buf *out)
 	struct triage *s = view_state(v);
 	const char *by = "";
 	if (is_narrow(v)) {
-		buf_addf(out, "triage %u/%u", s->n_decided, s->n);
+		buf_addf(out, "triage %u/%u", s->n_decided, s->queue.n);
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(orders); i++)
@@ -503,17 +501,17 @@ static void add_time(struct buf *out, f64 seconds)
 static void status(struct view *v, struct buf *out)
 {
 	struct triage *s = view_state(v);
-	if (!s->queue || is_narrow(v))
+	if (!s->queue.ids || is_narrow(v))
 		return;
-	buf_addf(out, "%u of %u", s->n_decided, s->n);
+	buf_addf(out, "%u of %u", s->n_decided, s->queue.n);
 	f64 seconds = (f64)(app_now_ms() - s->began) / 1e3;
 	if (app_is_script(v->app) || s->n_decided < s->n_before + 5 || seconds < 20)
 		return;
 	f64 each = seconds / (f64)(s->n_decided - s->n_before);
 	buf_addf(out, " \u00b7 %.0f/h", 3600 / each);
-	if (s->n > s->n_decided) {
+	if (s->queue.n > s->n_decided) {
 		buf_adds(out, " \u00b7 ");
-		add_time(out, each * (f64)(s->n - s->n_decided));
+		add_time(out, each * (f64)(s->queue.n - s->n_decided));
 	}
 }
 
@@ -521,7 +519,7 @@ static void exact(struct view *v, struct buf *out)
 {
 	struct triage *s = view_state(v);
 	const struct store_context *c = triage_context(s);
-	if (!s->n || s->feature == NO_FEATURE)
+	if (!s->queue.n || s->feature == NO_FEATURE)
 		return;
 	if (c)
 		buf_addf(out, "activation %.9g at position %llu\n", (f64)c->act, (unsigned long long)c->position);

@@ -12,10 +12,10 @@ enum { TRIAGE_CONTEXTS = 64, TRIAGE_NEAR = 3, TRIAGE_WORDS = 8 };
 enum triage_state { TRIAGE_OPEN, TRIAGE_DEFERRED, TRIAGE_DECIDED };
 
 struct triage {
-	u32 *queue;     /* [n] ids; NULL while it is being made */
-	u8 *state;      /* [n] enum triage_state */
+	struct order queue; /* ids NULL while it is being made */
+	u8 *state;      /* [queue.n] enum triage_state */
 	u64 *bits;      /* what it is made from, or NULL: all */
-	u32 n, at, n_decided, n_before; /* decided, and how many were when it began */
+	u32 at, n_decided, n_before; /* decided, and how many were when it began */
 	i64 began;      /* ms */
 	char *what;     /* "undecided" */
 	enum order_by by;

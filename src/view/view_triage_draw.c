@@ -129,20 +129,20 @@ static void draw_contexts(struct view *v, struct rect r)
 void triage_draw(struct view *v, struct rect r)
 {
 	struct triage *s = view_state(v);
-	if (!s->queue) {
+	if (!s->queue.ids) {
 		rect_puts(r, 1, 1, STYLE_DIM, "\u2026");
 		return;
 	}
-	if (!s->n) {
+	if (!s->queue.n) {
 		view_put_sentence(r, 1, 1,
 				  "nothing to decide: every live feature here has a label of yours; a query (&), a "
 				  "search (/) or marks (Space) in the list, then gq, makes another queue");
 		return;
 	}
 	if (s->feature == NO_FEATURE)
-		triage_load(v, s->queue[s->at]);
+		triage_load(v, s->queue.ids[s->at]);
 	if (s->feature == NO_FEATURE) {
-		rect_printf(r, 1, 0, STYLE_ID, "#%u", s->queue[s->at]);
+		rect_printf(r, 1, 0, STYLE_ID, "#%u", s->queue.ids[s->at]);
 		return;
 	}
 	int foot = r.h >= 16 ? 5 : r.h >= 11 ? 4 : r.h >= 9 ? 2 : 1;
