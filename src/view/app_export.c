@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MAX_LABELS = 200000 }; /* on the thread that draws */
 
@@ -111,6 +112,18 @@ static void chosen(struct view *v, size_t i)
 		save_labels_of_marked(v->app);
 }
 
+/* "save in ~/atlases", owned; a script's screens say nothing of where it runs. */
+static char *title(struct app *a)
+{
+	char folder[4096];
+	const char *home = getenv("HOME");
+	size_t n = home ? strlen(home) : 0;
+	if (app_is_script(a) || !getcwd(folder, sizeof folder))
+		return xstrdup("save");
+	bool at_home = n > 1 && !strncmp(folder, home, n) && (folder[n] == '/' || !folder[n]);
+	return xasprintf("save in %s%s", at_home ? "~" : "", folder + (at_home ? n : 0));
+}
+
 void app_export(struct app *a)
 {
 	static const struct app_menu_item every[] = {
@@ -127,5 +140,7 @@ void app_export(struct app *a)
 	if (n)
 		memcpy(items, first, n * sizeof *items);
 	memcpy(items + n, every, sizeof every);
-	app_menu(app_top(a), "save", items, n + ARRAY_LEN(every) - !app_n_marked(a), chosen);
+	char *words = title(a);
+	app_menu(app_top(a), words, items, n + ARRAY_LEN(every) - !app_n_marked(a), chosen);
+	free(words);
 }

@@ -360,6 +360,17 @@ static void a_key_without_a_name_is_answered(void **state)
 	quit(p);
 }
 
+static void saving_says_where(void **state)
+{
+	(void)state;
+	struct pty *p = start_in("xterm-256color", 24, 80);
+	assert_true(pty_until(p, pty_shows, "512 features"));
+	pty_send(p, "x");
+	assert_true(pty_until(p, pty_shows, "save in "));
+	pty_send(p, "\033");
+	quit(p);
+}
+
 /* Sends the keys, waits for the text, and says what that cost. */
 static size_t cost(struct pty *p, const char *keys, const char *shows)
 {
@@ -641,7 +652,7 @@ int main(void)
 		cmocka_unit_test(pasted_text_is_no_keys),
 		cmocka_unit_test(nothing_of_a_label_reaches_the_terminal_raw),
 		cmocka_unit_test(columns_stay_straight_whatever_is_in_a_label),
-		cmocka_unit_test(a_key_without_a_name_is_answered),
+		cmocka_unit_test(a_key_without_a_name_is_answered), cmocka_unit_test(saving_says_where),
 		cmocka_unit_test(a_key_costs_little),
 		cmocka_unit_test(a_key_costs_little_on_the_demo),
 		cmocka_unit_test(a_long_paste_is_drawn_once),
