@@ -271,6 +271,11 @@ static void take_key(struct app *a, u32 key)
 {
 	a->dirty = true;
 	a->last_key = key;
+	if (key > KEY_ALT && !a->prompt.open) { /* an Esc and a key that came in one breath */
+		take_key(a, KEY_ESCAPE);
+		take_key(a, key - KEY_ALT);
+		return;
+	}
 	if (app_popup_key(a, key))
 		return;
 	if (a->menu.open) {
@@ -280,10 +285,6 @@ static void take_key(struct app *a, u32 key)
 	if (a->prompt.open) {
 		app_prompt_key(a, key);
 		return;
-	}
-	if (key > KEY_ALT) { /* an Esc and a key that came in one breath */
-		take_key(a, KEY_ESCAPE);
-		key -= KEY_ALT;
 	}
 	if (a->pending != PENDING_NONE) {
 		pending_key(a, key);
