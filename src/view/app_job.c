@@ -294,12 +294,12 @@ const struct progress *app_job_progress(const struct view *v)
 	return newest;
 }
 
-bool app_job_asks_model(const struct view *v)
+const char *app_job_asks_model(const struct view *v)
 {
 	for (const struct job_item *j = v->app->jobs; j; j = j->next)
 		if (j->view == v && !j->dropped && j->spec.lane == LANE_BACKEND)
-			return true;
-	return false;
+			return j->spec.what;
+	return NULL;
 }
 
 const char *app_job_waits_for(const struct view *v)

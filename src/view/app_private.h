@@ -205,7 +205,7 @@ u64 app_own_job(struct app *a, const struct app_job *job, void (*done)(struct ap
 		void *context);
 void app_jobs_collect(struct app *a); /* calls done for what has ended */
 bool app_jobs_idle(const struct app *a);
-bool app_job_asks_model(const struct view *v); /* a job of the view that uses the model waits or runs */
+const char *app_job_asks_model(const struct view *v); /* what a job of the view does that uses the model, or NULL */
 /* What another view's job does that one of this view waits for, or NULL. */
 const char *app_job_waits_for(const struct view *v);
 /* What runs that cannot be had again for nothing, or NULL. */

@@ -30,16 +30,40 @@ static void view_free(struct view *v)
 		app_prompt_close(a);
 	if (a->menu.open && a->menu.view == v)
 		app_menu_close(a);
+	const char *what = app_job_asks_model(v);
 	app_jobs_end(a, v);
 	if (v->class->close)
 		v->class->close(v);
 	free(v);
+	if (what)
+		app_message(a, "%s was stopped: its screen was closed", what);
 }
 
+static struct view *take_out(struct app *a, size_t i)
+{
+	struct view *v = a->stack[i];
+	a->n_stack--;
+	memmove(a->stack + i, a->stack + i + 1, (a->n_stack - i) * sizeof a->stack[0]);
+	return v;
+}
+
+/* What the model still writes for stays: nobody who walks on from the list means to stop it. */
 static void cut_forward(struct app *a)
 {
-	while (a->n_stack > a->at + 1)
-		view_free(a->stack[--a->n_stack]);
+	for (size_t i = a->n_stack; i-- > a->at + 1;)
+		if (!app_job_asks_model(a->stack[i]))
+			view_free(take_out(a, i));
+}
+
+/* The oldest but the first list, and one that waits for nothing if there is one. */
+static void make_room(struct app *a)
+{
+	size_t i = 1;
+	while (i < a->n_stack && app_job_asks_model(a->stack[i]))
+		i++;
+	i = i < a->n_stack ? i : 1;
+	a->at -= i <= a->at;
+	view_free(take_out(a, i));
 }
 
 static void remember_feature(struct app *a)
@@ -69,13 +93,13 @@ void app_push(struct app *a, const struct view_class *c, const struct target *t)
 	}
 	if (a->n_stack)
 		cut_forward(a);
-	if (a->n_stack == APP_STACK_MAX) { /* the oldest but the first list goes */
-		view_free(a->stack[1]);
-		memmove(a->stack + 1, a->stack + 2, (APP_STACK_MAX - 2) * sizeof a->stack[0]);
-		a->n_stack--;
-	}
-	a->stack[a->n_stack++] = v;
-	a->at = a->n_stack - 1;
+	if (a->n_stack == APP_STACK_MAX)
+		make_room(a);
+	size_t to = a->n_stack ? a->at + 1 : 0;
+	memmove(a->stack + to + 1, a->stack + to, (a->n_stack - to) * sizeof a->stack[0]);
+	a->stack[to] = v;
+	a->n_stack++;
+	a->at = to;
 	forget_typed(a);
 }
 
@@ -157,8 +181,8 @@ void app_close_top(struct app *a)
 	}
 	remember_feature(a);
 	cut_forward(a);
-	struct view *v = a->stack[--a->n_stack];
-	a->at = a->n_stack - 1;
+	struct view *v = take_out(a, a->at);
+	a->at--;
 	view_free(v);
 	forget_typed(a);
 }

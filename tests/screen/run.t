@@ -1,7 +1,7 @@
 #!/bin/sh
 # Screens: each NAME.keys is run without a terminal on a copy of the sample atlas, and what it
 # dumps is compared with NAME.screen.  A line "# args: ..." in the script adds arguments, a line
-# "# rm: ..." names files of the atlas that are not there.
+# "# rm: ..." names files of the atlas that are not there, a line "# backend: ..." another model.
 # UPDATE=1 rewrites what is expected: read the difference before it is committed.
 here=$TESTS_DIR/screen
 t=$(mktemp -d) || exit 1
@@ -16,11 +16,12 @@ for keys in "$here"/*.keys; do
 	n=$((n + 1))
 	rm -rf "$t/w" && mkdir "$t/w" && cp -r "$SAMPLE" "$t/w/sample.atlas" && chmod -R u+w "$t/w"
 	other=$(sed -n 's/^# args:.*other.atlas$/1/p' "$keys")
+	backend=$(sed -n 's/^# backend: //p' "$keys")
 	args=$(sed -n 's/^# args: //p' "$keys")
 	[ -z "$other" ] || "$FEATLAS" synth "$t/w/other.atlas" --features 300 --d-model 48 --seed 3 >/dev/null
 	for file in $(sed -n 's/^# rm: //p' "$keys"); do rm "$t/w/sample.atlas/$file"; done
 	# shellcheck disable=SC2086
-	(cd "$t/w" && "$FEATLAS" open --backend fake --script "$keys" ${args%other.atlas} sample.atlas ${other:+other.atlas}) >"$t/got" 2>"$t/err"
+	(cd "$t/w" && "$FEATLAS" open --backend "${backend:-fake}" --script "$keys" ${args%other.atlas} sample.atlas ${other:+other.atlas}) >"$t/got" 2>"$t/err"
 	status=$?
 	cat "$t/err" >>"$t/got"
 	[ $status = 0 ] || echo "exit status $status" >>"$t/got"
