@@ -318,11 +318,9 @@ static int start(struct backend *b, struct err *e)
 	return b->rpc ? 0 : -1;
 }
 
-int backend_connect(struct backend *b, struct progress *p, struct err *e)
+static int load(struct backend *b, struct progress *p, struct err *e)
 {
 	struct frame reply;
-	if (b->ready)
-		return 0;
 	if (start(b, e))
 		return -1;
 	set_busy(b, BACKEND_LOADING);
@@ -335,6 +333,18 @@ int backend_connect(struct backend *b, struct progress *p, struct err *e)
 	frame_release(&reply);
 	b->ready = !bad;
 	return settle(b, bad);
+}
+
+int backend_connect(struct backend *b, struct progress *p, struct err *e)
+{
+	if (b->ready)
+		return 0;
+	/* how far the loading was is not how far the work is that comes after it */
+	const char *what = p ? atomic_load(&p->what) : NULL, *unit = p ? atomic_load(&p->unit) : NULL;
+	u64 total = p ? atomic_load(&p->total) : 0;
+	int bad = load(b, p, e);
+	progress_start(p, what, unit, total);
+	return bad;
 }
 
 bool backend_can(const struct backend *b, const char *method)

@@ -57,6 +57,9 @@ static void end_record(struct app *a, const struct job_item *j)
 	r->ended = app_now_ms();
 	r->done = atomic_load(&j->progress.done);
 	r->total = atomic_load(&j->progress.total);
+	r->unit = atomic_load(&j->progress.unit);
+	if (r->state == JOB_DONE && r->total)
+		r->done = r->total; /* a text may end before its most tokens, a map is sorted in one go */
 }
 
 static struct job_item *item_of(const struct app *a, const struct job_record *r)

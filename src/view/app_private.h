@@ -37,6 +37,7 @@ struct job_record { /* what gj lists */
 	enum job_state state;
 	i64 began, ended;    /* ms; 0: not yet */
 	u64 done, total;     /* at the end */
+	const char *unit;    /* of them; static, or NULL */
 };
 enum { MAX_RECORDS = 200 };
 

@@ -34,7 +34,7 @@ static struct job_record *here(struct view *v)
 static void progress_words(const struct job_record *j, const struct progress *p, char out[64])
 {
 	u64 done = p ? atomic_load(&p->done) : j->done, total = p ? atomic_load(&p->total) : j->total;
-	const char *unit = p ? atomic_load(&p->unit) : NULL;
+	const char *unit = p ? atomic_load(&p->unit) : j->unit;
 	out[0] = 0;
 	if (total)
 		snprintf(out, 64, "%.0f %%", 100.0 * (f64)done / (f64)total);
@@ -50,7 +50,10 @@ static void draw_row(struct view *v, struct rect r, int y, const struct job_reco
 	snprintf(number, sizeof number, "%llu", (unsigned long long)j->number);
 	rect_puts_right(r, 5, y, STYLE_ID, number);
 	rect_puts(r, 7, y, live ? STYLE_LABEL_PERSON : STYLE_DIM, states[j->state]);
-	rect_put_cut(r, 16, y, 24, STYLE_NORMAL, j->what, strlen(j->what));
+	/* the figures are of the stage that runs: the loading of a model comes before its work */
+	const char *stage = p ? atomic_load(&p->what) : NULL;
+	stage = stage ? stage : j->what;
+	rect_put_cut(r, 16, y, 24, STYLE_NORMAL, stage, strlen(stage));
 	progress_words(j, p, words);
 	f64 part = p && atomic_load(&p->total) ? (f64)atomic_load(&p->done) / (f64)atomic_load(&p->total) : 0;
 	if (r.w >= 64) {

@@ -31,7 +31,7 @@ static void build(void *context, struct progress *p)
 {
 	struct base *b = context;
 	struct pages w = {.asks = true};
-	progress_start(p, "sorting", "features", b->n);
+	progress_start(p, "sorting", "features", 0);
 	if (!map_there(b->map, &w))
 		pages_wait(&w);
 	pages_release(&w);

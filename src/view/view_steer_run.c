@@ -62,6 +62,7 @@ static bool on_token(void *context, int stream, u32 token, const char *text, siz
 	pthread_mutex_lock(&j->live->lock);
 	j->live->seconds = seconds_since(&j->start);
 	pthread_mutex_unlock(&j->live->lock);
+	progress_add(j->progress, 1);
 	app_wake(j->app);
 	return !progress_cancelled(j->progress);
 }
@@ -72,7 +73,7 @@ static void work(void *context, struct progress *p)
 	struct steer_request q = steer_request(&j->ask);
 	struct steer_result r = {.change_over_norm = NAN};
 	j->progress = p;
-	progress_start(p, "generating", "tokens", j->ask.n_tokens);
+	progress_start(p, "generating", "tokens", 2 * (u64)j->ask.n_tokens);
 	if (!app_is_script(j->app))
 		clock_gettime(CLOCK_MONOTONIC, &j->start);
 	if (!attach_model(j->backend, j->atlas, p, j->warning, &j->err) &&
