@@ -58,7 +58,9 @@ struct steer_view {
 	struct steer_live *live; /* what is shown, or NULL */
 	char trouble[512];
 	bool diff, rerun;
-	json_t *past;            /* array of recorded runs, oldest first; never NULL */
+	json_t *past;            /* array of recorded runs, each hash once, oldest first; never NULL */
+	bool loading;            /* those that labels.db keeps are still being read */
+	bool stale;              /* one was kept since that began */
 	size_t past_at, past_top;
 	bool in_list;            /* the cursor is in the list of runs */
 	int bar_x, bar_y;        /* the line between the streams; bar_x 0: not on the screen */
@@ -89,13 +91,15 @@ struct steer_live *steer_live_new(struct view *v, const struct steer_ask *ask);
 void steer_live_drop(struct steer_live *l); /* NULL is fine */
 /* act: [STEER_ROWS], or NULL. */
 void steer_live_add(struct steer_live *l, int stream, const char *text, size_t n, const f32 *act);
-void steer_load_past(struct view *v); /* runs.jsonl of the atlas */
+void steer_load_past(struct view *v); /* runs.jsonl of the atlas at once, labels.db as a job */
+void steer_stop(struct view *v); /* app_job_cancel, but for the reading of recorded runs */
 /* Shows a recorded run as if it came now, and sets rows, prompt and options from it. */
 void steer_play(struct view *v, const json_t *run);
 void steer_take_ask(struct view *v, const json_t *run);
 /* The run with this hash, from this screen, the atlas or labels.db: a new reference, or NULL. */
 json_t *steer_find_past(struct view *v, const struct steer_ask *ask);
-/* Puts a finished run into the list and into labels.db. */
+/* Puts a finished run into the list, in the place of one of its hash; _keep: and into labels.db. */
+void steer_add_past(struct view *v, json_t *run);
 void steer_keep(struct view *v, const struct steer_ask *ask, const struct steer_live *l);
 json_t *steer_run_json(struct view *v, const struct steer_ask *ask, const struct steer_live *l);
 

@@ -102,8 +102,10 @@ static void done(struct view *v, void *context)
 			.model = backend_info(j->backend)->name, .warning = j->warning}, &e);
 		if (!run || runs_keep(app_session(v->app), run, &e))
 			app_error(v->app, &e);
-		if (run)
-			json_array_append_new(s->best, run);
+		if (!run)
+			continue;
+		steer_add_past(v, run);
+		json_array_append_new(s->best, run);
 	}
 	steer_show_best(v);
 }

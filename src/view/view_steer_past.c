@@ -153,6 +153,64 @@ void steer_take_ask(struct view *v, const json_t *run)
 	s->n_typed = 0;
 }
 
+/* On a thread of its own, with a door of its own to labels.db. */
+struct load_job {
+	struct atlas *atlas;
+	struct runs runs;
+};
+
+static void load_work(void *context, struct progress *p)
+{
+	struct load_job *j = context;
+	struct note *note = note_open(j->atlas->notes, j->atlas->uuid, NULL);
+	(void)p;
+	if (note)
+		runs_load(note, j->atlas, &j->runs, NULL);
+	note_free(note);
+}
+
+static void load_kept(struct view *v);
+
+/* The list becomes what gr lists. */
+static void load_done(struct view *v, void *context)
+{
+	struct steer_view *s = view_state(v);
+	struct load_job *j = context;
+	if (s->stale) {
+		load_kept(v);
+		return;
+	}
+	s->loading = false;
+	if (!j->runs.n)
+		return;
+	json_array_clear(s->past);
+	size_t kept = 0;
+	while (kept < j->runs.n && j->runs.items[kept].when)
+		kept++;
+	for (size_t i = kept; i < j->runs.n; i++) /* as they stand in runs.jsonl */
+		json_array_append(s->past, j->runs.items[i].run);
+	while (kept-- > 0)
+		json_array_append(s->past, j->runs.items[kept].run);
+	s->in_list = s->in_list || (!s->ask.n_rows && !s->live);
+}
+
+static void load_release(void *context)
+{
+	struct load_job *j = context;
+	runs_release(&j->runs);
+	free(j);
+}
+
+static void load_kept(struct view *v)
+{
+	struct steer_view *s = view_state(v);
+	struct load_job *j = xcalloc(1, sizeof *j);
+	s->loading = true;
+	s->stale = false;
+	j->atlas = app_session(v->app)->atlas;
+	app_job(v, &(struct app_job){.lane = LANE_FREE, .work = load_work, .done = load_done, .release = load_release}, j);
+}
+
 void steer_load_past(struct view *v)
 {
 	struct steer_view *s = view_state(v);
@@ -174,6 +232,26 @@ void steer_load_past(struct view *v)
 	if (f)
 		fclose(f);
 	free(line);
+	load_kept(v);
+}
+
+void steer_stop(struct view *v)
+{
+	struct steer_view *s = view_state(v);
+	app_job_cancel(v);
+	if (s->loading)
+		load_kept(v);
+}
+
+void steer_add_past(struct view *v, json_t *run)
+{
+	struct steer_view *s = view_state(v);
+	const char *hash = runs_text(run, "hash");
+	for (size_t i = json_array_size(s->past); *hash && i-- > 0;)
+		if (!strcmp(runs_text(json_array_get(s->past, i), "hash"), hash))
+			json_array_remove(s->past, i);
+	json_array_append(s->past, run);
+	s->stale = true;
 }
 
 /* ---- playing ---- */
@@ -272,7 +350,7 @@ void steer_play(struct view *v, const json_t *run)
 	static const char *const keys[] = {"baseline", "steered"};
 	struct steer_view *s = view_state(v);
 	struct play *p = xcalloc(1, sizeof *p);
-	app_job_cancel(v);
+	steer_stop(v);
 	steer_take_ask(v, run);
 	steer_live_drop(s->live);
 	s->live = steer_live_new(v, &s->ask);
@@ -329,10 +407,10 @@ json_t *steer_find_past(struct view *v, const struct steer_ask *ask)
 
 void steer_keep(struct view *v, const struct steer_ask *ask, const struct steer_live *l)
 {
-	struct steer_view *s = view_state(v);
 	struct err e = {0};
 	json_t *run = steer_run_json(v, ask, l);
 	if (runs_keep(app_session(v->app), run, &e))
 		app_error(v->app, &e);
-	json_array_append_new(s->past, run);
+	steer_add_past(v, run);
+	json_decref(run);
 }
