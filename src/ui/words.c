@@ -36,14 +36,19 @@ static void draw_line(const struct words *w, struct rect r, int y, size_t at, si
 	int x = 0;
 	for (size_t i = 0; i < len;) {
 		enum style s = w->styles ? w->styles[at + i] : w->plain;
+		u8 attr = w->attrs ? w->attrs[at + i] : 0;
 		size_t n = 1;
-		while (i + n < len && (!w->styles || w->styles[at + i + n] == (u8)s))
+		while (i + n < len && (!w->styles || w->styles[at + i + n] == (u8)s) &&
+		       (!w->attrs || w->attrs[at + i + n] == attr))
 			n++;
 		/* never part a cluster: its first byte says how it looks */
 		size_t whole = 0;
 		while (whole < n)
 			whole += text_cluster(w->text + at + i + whole, len - i - whole);
-		x += rect_put(r, x, y, -1, s, w->text + at + i, whole);
+		int wide = rect_put(r, x, y, -1, s, w->text + at + i, whole);
+		if (attr)
+			rect_attr(r, x, y, wide, attr);
+		x += wide;
 		i += whole;
 	}
 }
@@ -75,6 +80,6 @@ size_t words_draw(const struct words *w, struct rect r, size_t skip)
 
 int words_sentence(struct rect r, int x, int y, enum style s, const char *text)
 {
-	struct words w = {text, strlen(text), NULL, s};
+	struct words w = {text, strlen(text), NULL, s, NULL};
 	return (int)words_draw(&w, rect_sub(r, x, y, r.w - x - 1, r.h - y), 0);
 }

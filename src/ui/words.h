@@ -11,6 +11,7 @@ struct words {
 	size_t n;
 	const u8 *styles; /* [n] enum style, or NULL: all plain */
 	enum style plain;
+	const u8 *attrs;  /* [n] enum attr on top, or NULL */
 };
 
 /* Lines that width columns take; a word longer than a line is cut.  At least 1. */

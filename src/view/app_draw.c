@@ -124,7 +124,7 @@ static void draw_message(struct app *a, struct rect r, int y)
 		prompt_draw(&a->prompt.p, r, y, a->prompt.label);
 		return;
 	}
-	struct words w = {a->message.s, a->message.n, NULL, a->message_bad ? STYLE_ERROR : STYLE_MESSAGE};
+	struct words w = {a->message.s, a->message.n, NULL, a->message_bad ? STYLE_ERROR : STYLE_MESSAGE, NULL};
 	int rows = MIN((int)words_lines(&w, r.w - 2), MAX(r.h / 6, 3));
 	if (a->message.n && rows > 1) /* a long one takes rows of the body */
 		rect_fill(r, 0, y - rows + 1, r.w, rows, STYLE_NORMAL, ' ');

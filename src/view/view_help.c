@@ -132,7 +132,7 @@ static int keys_width(int w)
 
 static struct words words_of(const struct line *l)
 {
-	return (struct words){l->help, strlen(l->help), NULL, l->not_now ? STYLE_DIM : STYLE_NORMAL};
+	return (struct words){l->help, strlen(l->help), NULL, l->not_now ? STYLE_DIM : STYLE_NORMAL, NULL};
 }
 
 /* Rows for a width; the cursor stays on its line. */

@@ -147,7 +147,7 @@ static void draw_text(struct rect r, const char *head, const char *text, const c
 			style[i] = changed[i] ? STYLE_CHANGED : STYLE_NORMAL;
 		free(changed);
 	}
-	struct words w = {text + skip, n - skip, style + skip, STYLE_NORMAL};
+	struct words w = {text + skip, n - skip, style + skip, STYLE_NORMAL, NULL};
 	rect_put_cut(r, 0, 0, r.w, STYLE_HEAD, head, strlen(head));
 	words_draw(&w, rect_sub(r, 0, 1, r.w, r.h - 1), 0);
 	free(style);

@@ -116,7 +116,22 @@ static void draw_row(struct view *v, struct rect r, int y, size_t i)
 
 /* ---- the streams ---- */
 
-/* A style for each byte: the heat of the chosen feature, and what differs when asked. */
+/* What differs from the other stream, where that is asked.  A word that is hot keeps its colour: it is
+ * what shows whether the difference comes from the feature. */
+static void mark_changed(const struct steer_live *l, int which, u8 *style, u8 *attr)
+{
+	const struct buf *text = &l->stream[which].text, *other = &l->stream[!which].text;
+	bool *changed = xcalloc(text->n + 1, sizeof *changed);
+	words_diff(other->s, other->n, text->s, text->n, changed);
+	for (size_t i = 0; i < text->n; i++)
+		if (changed[i] && style[i] == STYLE_NORMAL)
+			style[i] = STYLE_CHANGED;
+		else if (changed[i])
+			attr[i] = ATTR_BOLD | ATTR_UNDERLINE;
+	free(changed);
+}
+
+/* A style for each byte: the heat of the chosen feature. */
 static u8 *styles_of(struct view *v, const struct steer_live *l, int which)
 {
 	struct steer_view *s = view_state(v);
@@ -136,15 +151,6 @@ static u8 *styles_of(struct view *v, const struct steer_live *l, int which)
 			memset(style + from, (int)style_heat(act / stats.max), t->token[i].end - from);
 		from = t->token[i].end;
 	}
-	if (s->diff) {
-		const struct buf *other = &l->stream[!which].text;
-		bool *changed = xcalloc(t->text.n + 1, sizeof *changed);
-		words_diff(other->s, other->n, t->text.s, t->text.n, changed);
-		for (size_t i = 0; i < t->text.n; i++)
-			if (changed[i])
-				style[i] = STYLE_CHANGED;
-		free(changed);
-	}
 	return style;
 }
 
@@ -161,15 +167,18 @@ static void draw_stream(struct view *v, struct rect r, const struct steer_live *
 {
 	struct steer_view *s = view_state(v);
 	const struct buf *b = &l->stream[which].text;
-	u8 *style = styles_of(v, l, which);
+	u8 *style = styles_of(v, l, which), *attr = xcalloc(b->n + 1, 1);
+	if (s->diff)
+		mark_changed(l, which, style, attr);
 	size_t skip = leading(b);
-	struct words w = {b->s + skip, b->n - skip, style + skip, STYLE_NORMAL};
+	struct words w = {b->s + skip, b->n - skip, style + skip, STYLE_NORMAL, attr + skip};
 	size_t lines = words_lines(&w, r.w), h = (size_t)MAX(r.h, 1);
 	size_t above = lines > h ? lines - h : 0;
 	s->scroll_end = MAX(s->scroll_end, (int)above);
 	/* while it comes the end is what one reads; then the beginning */
 	words_draw(&w, r, l->over ? MIN(above, (size_t)s->scroll) : above);
 	free(style);
+	free(attr);
 }
 
 /* Whether what is shown is what the rows and options ask for now. */

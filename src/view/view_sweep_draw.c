@@ -270,7 +270,7 @@ static void draw_text(struct view *v, struct rect r)
 	buf_release(&figures);
 	while (skip < c->text.n && (c->text.s[skip] == ' ' || c->text.s[skip] == '\n'))
 		skip++;
-	struct words w = {c->text.s + skip, c->text.n - skip, NULL, STYLE_NORMAL};
+	struct words w = {c->text.s + skip, c->text.n - skip, NULL, STYLE_NORMAL, NULL};
 	words_draw(&w, rect_sub(r, 1, 1, r.w - 2, r.h - 1), 0);
 }
 

@@ -14,7 +14,7 @@ static char *drawn(const char *text, int w, int h, size_t skip)
 	struct buf out = BUF_INIT;
 	grid_init(&g, w, h);
 	grid_clear(&g);
-	words_draw(&(struct words){text, strlen(text), NULL, STYLE_NORMAL}, grid_rect(&g), skip);
+	words_draw(&(struct words){text, strlen(text), NULL, STYLE_NORMAL, NULL}, grid_rect(&g), skip);
 	grid_dump(&g, &out, false);
 	grid_release(&g);
 	while (out.n && out.s[out.n - 1] == '\n')
@@ -40,10 +40,10 @@ static void wraps_at_words(void **state)
 	check("", 5, 2, 0, "");
 	/* a wide character is never halved */
 	check("\xe6\x9c\xa8\xe6\x9c\xa8\xe6\x9c\xa8", 5, 3, 0, "\xe6\x9c\xa8\xe6\x9c\xa8\n\xe6\x9c\xa8");
-	struct words w = {"one two three four", 18, NULL, STYLE_NORMAL};
+	struct words w = {"one two three four", 18, NULL, STYLE_NORMAL, NULL};
 	assert_int_equal(words_lines(&w, 5), 4);
 	assert_int_equal(words_lines(&w, 1), 15); /* letter by letter, blanks gone */
-	assert_int_equal(words_lines(&(struct words){"", 0, NULL, STYLE_NORMAL}, 9), 1);
+	assert_int_equal(words_lines(&(struct words){"", 0, NULL, STYLE_NORMAL, NULL}, 9), 1);
 }
 
 static void styles_follow_the_bytes(void **state)
@@ -53,10 +53,16 @@ static void styles_follow_the_bytes(void **state)
 	u8 style[7] = {0, 0, 0, STYLE_HEAT3, STYLE_HEAT3, STYLE_HEAT3, STYLE_HEAT3};
 	grid_init(&g, 4, 2);
 	grid_clear(&g);
-	words_draw(&(struct words){"ab cdef", 7, style, STYLE_NORMAL}, grid_rect(&g), 0);
+	words_draw(&(struct words){"ab cdef", 7, style, STYLE_NORMAL, NULL}, grid_rect(&g), 0);
 	assert_int_equal(grid_at(&g, 0, 0)->style, STYLE_NORMAL);
 	assert_int_equal(grid_at(&g, 0, 1)->style, STYLE_HEAT3);
 	assert_int_equal(grid_at(&g, 3, 1)->cp[0], 'f');
+	u8 attr[7] = {0, 0, 0, 0, 0, ATTR_BOLD, 0};
+	words_draw(&(struct words){"ab cdef", 7, style, STYLE_NORMAL, attr}, grid_rect(&g), 0);
+	assert_int_equal(grid_at(&g, 1, 1)->attr, 0);
+	assert_int_equal(grid_at(&g, 2, 1)->attr, ATTR_BOLD);
+	assert_int_equal(grid_at(&g, 2, 1)->style, STYLE_HEAT3);
+	assert_int_equal(grid_at(&g, 3, 1)->attr, 0);
 	grid_release(&g);
 }
 
