@@ -117,13 +117,15 @@ static void next_method(struct view *v)
 {
 	struct steer_view *s = view_state(v);
 	struct steer_spec *row = &s->ask.row[s->row];
-	f32 units = row->strength / steer_unit(v, row);
+	/* a strength of one's own outlives the two methods that begin with theirs */
+	if (s->cycle.feature != row->feature || s->cycle.now != row->strength)
+		s->cycle.units = row->strength / steer_unit(v, row);
 	row->method = (row->method + 1) % N_STEER_METHODS;
 	/* what these two are for, as in --feature */
-	units = row->method == STEER_ORTHOGONAL ? 0 : row->method == STEER_CAP ? 1 : units;
+	f32 units = row->method == STEER_ORTHOGONAL ? 0 : row->method == STEER_CAP ? 1 : s->cycle.units;
 	row->strength = units * steer_unit(v, row);
-	if (row->method == STEER_ADD)
-		row->strength = steer_new_row(v, row->feature, s->ask.where).strength;
+	s->cycle.feature = row->feature;
+	s->cycle.now = row->strength;
 	steer_changed(v);
 }
 

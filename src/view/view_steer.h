@@ -56,6 +56,10 @@ struct steer_view {
 	size_t n_typed;
 	struct steer_spec before; /* what it replaces, for Esc */
 	struct steer_live *live; /* what is shown, or NULL */
+	struct {
+		u32 feature;
+		f32 units, now; /* the strength before, and what the last s made of it */
+	} cycle;         /* of s through the methods */
 	char trouble[512];
 	bool diff, rerun;
 	json_t *past;            /* array of recorded runs, each hash once, oldest first; never NULL */

@@ -3,6 +3,7 @@
 #include "view/view_steer.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,7 +105,12 @@ static void option_chosen(struct view *v, size_t index)
 		    {"tokens: ", commit_length}};
 	struct steer_view *s = view_state(v);
 	if (index < ARRAY_LEN(asks)) {
-		app_prompt(v, &(struct app_prompt){.label = asks[index].label, .commit = asks[index].commit});
+		char now[32];
+		if (index == 1)
+			snprintf(now, sizeof now, "%g", (double)s->ask.temperature);
+		else
+			snprintf(now, sizeof now, "%llu", (unsigned long long)(index ? s->ask.n_tokens : s->ask.seed));
+		app_prompt(v, &(struct app_prompt){.label = asks[index].label, .initial = now, .commit = asks[index].commit});
 		return;
 	}
 	if (index >= ARRAY_LEN(asks) + 2) {
