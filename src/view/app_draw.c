@@ -223,6 +223,7 @@ void app_draw(struct app *a)
 		mine.h -= tour;
 	v->w = mine.w;
 	v->h = mine.h;
+	v->unseen = false;
 	v->class->draw(v, mine);
 	draw_message(a, all, all.h - 2);
 	draw_footer(a, all, all.h - 1);

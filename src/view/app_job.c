@@ -155,6 +155,8 @@ static void finish(struct app *a, struct job_item *j)
 		a->lane_busy[j->spec.lane] = false;
 	}
 	if (!j->dropped && !progress_cancelled(&j->progress)) {
+		if (j->view && j->spec.lane == LANE_BACKEND)
+			j->view->unseen = j->view != app_top(a);
 		if (j->view && j->spec.done)
 			j->spec.done(j->view, j->context);
 		else if (j->done_app)

@@ -47,19 +47,24 @@ static struct view *take_out(struct app *a, size_t i)
 	return v;
 }
 
-/* What the model still writes for stays: nobody who walks on from the list means to stop it. */
+/* What the model works for, and then until it was looked at: nobody who walks on means to stop it. */
+static bool is_awaited(const struct view *v)
+{
+	return v->unseen || app_job_asks_model(v);
+}
+
 static void cut_forward(struct app *a)
 {
 	for (size_t i = a->n_stack; i-- > a->at + 1;)
-		if (!app_job_asks_model(a->stack[i]))
+		if (!is_awaited(a->stack[i]))
 			view_free(take_out(a, i));
 }
 
-/* The oldest but the first list, and one that waits for nothing if there is one. */
+/* The oldest but the first list, and one that nobody awaits if there is one. */
 static void make_room(struct app *a)
 {
 	size_t i = 1;
-	while (i < a->n_stack && app_job_asks_model(a->stack[i]))
+	while (i < a->n_stack && is_awaited(a->stack[i]))
 		i++;
 	i = i < a->n_stack ? i : 1;
 	a->at -= i <= a->at;

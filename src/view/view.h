@@ -127,6 +127,7 @@ struct view {
 	struct app *app;
 	int w, h; /* of the body at the last draw */
 	u64 id;   /* unique in this run of the program */
+	bool unseen; /* the model has ended its work for it while another screen was shown */
 	max_align_t state[]; /* the private state */
 };
 
