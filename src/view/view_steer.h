@@ -96,7 +96,6 @@ void steer_live_drop(struct steer_live *l); /* NULL is fine */
 /* act: [STEER_ROWS], or NULL. */
 void steer_live_add(struct steer_live *l, int stream, const char *text, size_t n, const f32 *act);
 void steer_load_past(struct view *v); /* runs.jsonl of the atlas at once, labels.db as a job */
-void steer_stop(struct view *v); /* app_job_cancel, but for the reading of recorded runs */
 /* Shows a recorded run as if it came now, and sets rows, prompt and options from it. */
 void steer_play(struct view *v, const json_t *run);
 void steer_take_ask(struct view *v, const json_t *run);

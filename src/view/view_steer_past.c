@@ -208,7 +208,8 @@ static void load_kept(struct view *v)
 	s->loading = true;
 	s->stale = false;
 	j->atlas = app_session(v->app)->atlas;
-	app_job(v, &(struct app_job){.lane = LANE_FREE, .work = load_work, .done = load_done, .release = load_release}, j);
+	app_job(v, &(struct app_job){.lane = LANE_FREE, .work = load_work, .done = load_done, .release = load_release,
+				     .stays = true}, j);
 }
 
 void steer_load_past(struct view *v)
@@ -233,14 +234,6 @@ void steer_load_past(struct view *v)
 		fclose(f);
 	free(line);
 	load_kept(v);
-}
-
-void steer_stop(struct view *v)
-{
-	struct steer_view *s = view_state(v);
-	app_job_cancel(v);
-	if (s->loading)
-		load_kept(v);
 }
 
 void steer_add_past(struct view *v, json_t *run)
@@ -350,7 +343,7 @@ void steer_play(struct view *v, const json_t *run)
 	static const char *const keys[] = {"baseline", "steered"};
 	struct steer_view *s = view_state(v);
 	struct play *p = xcalloc(1, sizeof *p);
-	steer_stop(v);
+	app_job_cancel(v);
 	steer_take_ask(v, run);
 	steer_live_drop(s->live);
 	s->live = steer_live_new(v, &s->ask);

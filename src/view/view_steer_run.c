@@ -140,7 +140,7 @@ void steer_run(struct view *v, bool anew)
 	struct steer_view *s = view_state(v);
 	struct err e = {0};
 	json_t *past = anew ? NULL : steer_find_past(v, &s->ask);
-	steer_stop(v);
+	app_job_cancel(v);
 	s->trouble[0] = 0;
 	if (past) {
 		size_t row = s->row;
