@@ -30,6 +30,17 @@ static const struct view_class *screen_named(const char *name)
 	return NULL;
 }
 
+enum { MAX_STATE = 4000 }; /* what a line of such a file may hold, its verb left out */
+
+static void add_state(struct buf *out, struct view *v)
+{
+	struct buf line = BUF_INIT;
+	v->class->keep(v, &line);
+	if (line.n && line.n < MAX_STATE)
+		buf_addf(out, "state %s %s\n", v->class->name, line.s);
+	buf_release(&line);
+}
+
 void app_resume_save(struct app *a)
 {
 	struct buf b = BUF_INIT;
@@ -45,8 +56,11 @@ void app_resume_save(struct app *a)
 	features_save(app_list(a), &b);
 	for (size_t i = 1; i <= a->at; i++) {
 		struct view *v = a->stack[i];
-		if (screen_named(v->class->name) && v->class->current && v->class->current(v, &f))
-			buf_addf(&b, "open %s %u\n", v->class->name, f);
+		if (!screen_named(v->class->name) || !v->class->current || !v->class->current(v, &f))
+			continue;
+		buf_addf(&b, "open %s %u\n", v->class->name, f);
+		if (v->class->keep)
+			add_state(&b, v);
 	}
 	outfile_write_all(path, b.s, b.n, NULL); /* a place that cannot be written is no error worth words */
 	buf_release(&b);
@@ -69,6 +83,12 @@ static int take(void *context, const char *const *words, size_t n, struct err *e
 	const struct view_class *c = !strcmp(words[0], "open") && n == 3 ? screen_named(words[1]) : NULL;
 	if (c && !session_parse_id(a->session, words[2], &t.feature, e)) {
 		app_push(a, c, &t);
+	} else if (!strcmp(words[0], "state") && n > 2) {
+		const struct view *top = app_top(a);
+		char *line = joined(words + 2, n - 2);
+		if (!strcmp(top->class->name, words[1]) && top->class->take_up)
+			top->class->take_up(app_top(a), line);
+		free(line);
 	} else if (!strcmp(words[0], "search")) {
 		app_search_set(a, rest);
 	} else {

@@ -118,6 +118,10 @@ struct view_class {
 	bool (*drag)(struct view *v, int x, int y, bool began);
 	/* The wheel over (x, y) of the body, steps > 0 up: true if it means more than moving. */
 	bool (*wheel)(struct view *v, int x, int y, int steps);
+	/* Where it stands beside its feature, for the next session: one line, or nothing; and back again.  The line may
+	 * be anything. */
+	void (*keep)(struct view *v, struct buf *out);
+	void (*take_up)(struct view *v, const char *line);
 	/* What keeps it busy ("generating 31/60"), NULL if idle. */
 	const char *(*busy)(struct view *v);
 };

@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,6 +60,23 @@ static void fit(struct map_view *s)
 	s->zoom = 0;
 }
 
+/* The middle stays within the box of all points. */
+static void move_to(struct map_view *s, f64 x, f64 y)
+{
+	struct map_box box = map_grid_box(s->grid);
+	s->x = fmin(fmax(x, box.x), box.x + box.w);
+	s->y = fmin(fmax(y, box.y), box.y + box.h);
+}
+
+static void place_as_kept(struct map_view *s)
+{
+	if (!s->kept.is)
+		return;
+	s->placed = true;
+	s->zoom = s->kept.zoom;
+	move_to(s, s->kept.x, s->kept.y);
+}
+
 /* The places of search hits as a list, so that a frame need not look at every feature. */
 static void find_hits(struct view *v)
 {
@@ -90,6 +108,7 @@ static void built(struct view *v, void *context)
 	b->clusters = b->parts = NULL;
 	find_hits(v);
 	fit(s);
+	place_as_kept(s);
 }
 
 static void find_near(struct view *v)
@@ -154,14 +173,6 @@ static int map_rows(const struct view *v)
 static struct map_window window(const struct view *v)
 {
 	return map_window_of(view_state((struct view *)(uintptr_t)v), v->w, map_rows(v));
-}
-
-/* The middle stays within the box of all points. */
-static void move_to(struct map_view *s, f64 x, f64 y)
-{
-	struct map_box box = map_grid_box(s->grid);
-	s->x = fmin(fmax(x, box.x), box.x + box.w);
-	s->y = fmin(fmax(y, box.y), box.y + box.h);
 }
 
 static void pan(struct view *v, int dx, int dy, int count)
@@ -451,6 +462,22 @@ static void command(struct view *v, struct buf *out)
 	buf_addf(out, " %u -k %d", (unsigned)s->current, MAP_SHOWN_NEIGHBOURS);
 }
 
+static void keep(struct view *v, struct buf *out)
+{
+	const struct map_view *s = view_state(v);
+	if (s->placed)
+		buf_addf(out, "%d %.17g %.17g", s->zoom, s->x, s->y);
+}
+
+static void take_up(struct view *v, const char *line)
+{
+	struct map_view *s = view_state(v);
+	s->kept.is = sscanf(line, "%d %lf %lf", &s->kept.zoom, &s->kept.x, &s->kept.y) == 3 && s->kept.zoom >= 0 &&
+		     s->kept.zoom <= MAP_MAX_ZOOM && isfinite(s->kept.x) && isfinite(s->kept.y);
+	if (s->grid)
+		place_as_kept(s);
+}
+
 static void draw(struct view *v, struct rect r)
 {
 	struct map_view *s = view_state(v);
@@ -487,4 +514,6 @@ const struct view_class view_map = {
 	.command = command,
 	.click = click,
 	.wheel = wheel,
+	.keep = keep,
+	.take_up = take_up,
 };

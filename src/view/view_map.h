@@ -20,6 +20,11 @@ struct map_view {
 	f64 x, y;                    /* the middle of the window */
 	int zoom;                    /* each step halves a dot */
 	bool placed;                 /* the window has been put somewhere */
+	struct {
+		bool is;
+		f64 x, y;
+		int zoom;
+	} kept;                      /* where it was in the session before */
 	struct map_place *hits;      /* of the search, evenly thinned where there are too many */
 	size_t n_hits;
 	u32 near[MAP_SHOWN_NEIGHBOURS], near_of; /* of the current one, or of none: not read yet */

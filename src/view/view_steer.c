@@ -243,8 +243,6 @@ static int open_steer(struct view *v, const struct target *t, struct err *e)
 	}
 	s->row = 0;
 	steer_load_past(v);
-	if (t && t->run)
-		steer_play(v, t->run);
 	s->in_list = !s->ask.n_rows && json_array_size(s->past) > 0;
 	if (t && t->run)
 		steer_play(v, t->run);
@@ -564,5 +562,7 @@ const struct view_class view_steer = {
 	.command = command,
 	.savings = savings,
 	.save = save,
+	.keep = steer_keep_ask,
+	.take_up = steer_take_up,
 	.busy = busy,
 };

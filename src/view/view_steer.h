@@ -99,6 +99,9 @@ void steer_load_past(struct view *v); /* runs.jsonl of the atlas at once, labels
 /* Shows a recorded run as if it came now, and sets rows, prompt and options from it. */
 void steer_play(struct view *v, const json_t *run);
 void steer_take_ask(struct view *v, const json_t *run);
+/* Rows, prompt and options as a line without blanks, and back. */
+void steer_keep_ask(struct view *v, struct buf *out);
+void steer_take_up(struct view *v, const char *line);
 /* The run with this hash, from this screen, the atlas or labels.db: a new reference, or NULL. */
 json_t *steer_find_past(struct view *v, const struct steer_ask *ask);
 /* Puts a finished run into the list, in the place of one of its hash; _keep: and into labels.db. */

@@ -153,6 +153,33 @@ void steer_take_ask(struct view *v, const json_t *run)
 	s->n_typed = 0;
 }
 
+void steer_keep_ask(struct view *v, struct buf *out)
+{
+	struct steer_view *s = view_state(v);
+	struct steer_request q = steer_request(&s->ask);
+	struct runs_result none = {.text = {"", ""}, .first_difference = RUNS_UNKNOWN, .change_over_norm = NAN,
+				   .repeated_4grams = NAN, .loglik = {NAN, NAN}};
+	json_t *j = s->ask.n_rows ? runs_json(app_session(v->app), &q, &none, NULL) : NULL;
+	struct buf line = BUF_INIT;
+	if (j)
+		json_add_line(&line, j);
+	for (size_t i = 0; i < line.n; i++) /* blanks stand in strings only, and words of a line are parted by them */
+		if (line.s[i] == ' ')
+			buf_adds(out, "\\u0020");
+		else
+			buf_addc(out, line.s[i]);
+	buf_release(&line);
+	json_decref(j);
+}
+
+void steer_take_up(struct view *v, const char *line)
+{
+	json_t *j = json_parse(line, strlen(line), "a session", NULL);
+	if (json_is_object(j))
+		steer_take_ask(v, j);
+	json_decref(j);
+}
+
 /* On a thread of its own, with a door of its own to labels.db. */
 struct load_job {
 	struct atlas *atlas;

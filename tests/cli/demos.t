@@ -57,6 +57,17 @@ printf '%s\n' 'keys gf' 'keys jjgm' >map.keys
 run "$FEATLAS" open demo.atlas --resume --script map.keys
 run "$FEATLAS" open demo.atlas --resume --script two.keys
 has "on the map too" "$(printf '%s\n' "$out" | sed 1q)" "map"
+printf '%s\n' 'keys gf' 'keys j j gm + + l L' dump >map.keys
+run "$FEATLAS" open demo.atlas --resume --script map.keys
+was=$out
+printf '%s\n' dump >two.keys
+run "$FEATLAS" open demo.atlas --resume --script two.keys
+is "where it was" "$out" "$was"
+printf '%s\n' 'keys gf' 'keys j j gs i <C-u>' 'type My  "place" = #1' 'keys <Enter> l l L' dump >steer.keys
+run "$FEATLAS" open demo.atlas --resume --script steer.keys
+was=$out
+run "$FEATLAS" open demo.atlas --resume --script two.keys
+is "rows, strengths and prompt of a run to be" "$out" "$was"
 ls "$XDG_STATE_HOME"/featlas >names
 head -c 3000 /dev/urandom >"$XDG_STATE_HOME/featlas/$(grep session names)"
 check "a spoilt one is no reason to stay out" 0 "$FEATLAS" open demo.atlas --resume --script two.keys
