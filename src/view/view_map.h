@@ -6,7 +6,7 @@
 #include "core/map_grid.h"
 #include "view/app.h"
 
-enum { MAP_MAX_ZOOM = 16, MAP_SHOWN_NEIGHBOURS = 16, MAP_HITS = 65536, MAP_PATH = 24 };
+enum { MAP_MAX_ZOOM = 16, MAP_SHOWN_NEIGHBOURS = 16, MAP_ALL_NEIGHBOURS = 64, MAP_HITS = 65536, MAP_PATH = 24 };
 
 struct map_place {
 	f64 x, y;
@@ -23,7 +23,7 @@ struct map_view {
 	struct map_place *hits;      /* of the search, evenly thinned where there are too many */
 	size_t n_hits;
 	u32 near[MAP_SHOWN_NEIGHBOURS], near_of; /* of the current one, or of none: not read yet */
-	size_t n_near;
+	size_t n_near, n_stored;     /* drawn; and in the atlas, as a feature's page counts them */
 	u32 selected;                /* feature that Space chose last, or NO_FEATURE */
 	u32 path[MAP_PATH];
 	size_t n_path;

@@ -196,7 +196,11 @@ void map_draw_pane(struct view *v, struct rect r)
 	if (n_hits)
 		buf_addf(&tail, "  * %llu hit%s", (unsigned long long)n_hits, n_hits == 1 ? "" : "s");
 	if (s->n_near)
-		buf_addf(&tail, "  o %zu neighbours", s->n_near);
+		buf_addf(&tail, "  o %zu", s->n_near);
+	if (s->n_stored > s->n_near)
+		buf_addf(&tail, " of %zu", s->n_stored);
+	if (s->n_near)
+		buf_addf(&tail, " neighbour%s", s->n_stored == 1 ? "" : "s");
 	int w = text_width(tail.s, tail.n);
 	if (w > r.w / 2) {
 		buf_clear(&tail);
