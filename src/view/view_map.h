@@ -42,9 +42,10 @@ void map_draw_pane(struct view *v, struct rect r);
 
 /* True where the window holds so few features that they are named singly. */
 bool map_names_features(const struct map_view *s, const struct map_window *win);
-/* Names of groups where there is room, the same whatever is marked.  name [h][w] becomes 1 where one
- * stands, so that marks go beside or into it. */
-void map_draw_groups(struct view *v, struct rect r, const struct map_window *win, u8 *name);
+/* Names of groups where there is room, the same whatever is marked, but that one steps aside from a mark beside it.
+ * mark [h][w]: 1 where a mark will stand.  name [h][w] becomes 1 where a name stands, so that marks go beside or
+ * into it. */
+void map_draw_groups(struct view *v, struct rect r, const struct map_window *win, const u8 *mark, u8 *name);
 /* Labels of all features beside their dots, where there is room. */
 void map_draw_features(struct view *v, struct rect r, const struct map_window *win);
 
