@@ -162,9 +162,23 @@ static void restore(struct view *v, void *context)
 	free(before);
 }
 
+/* What is typed so far is tried at once, so that a fault is told while one types. */
+static void change_text(struct view *v, const char *text, void *context)
+{
+	struct err e = {0};
+	size_t at = 0;
+	(void)context;
+	struct search_pattern *p = search_compile(text, SEARCH_SMART, &at, &e);
+	if (!p)
+		app_prompt_fault(v->app, at, e.msg);
+	search_pattern_free(p);
+}
+
 static bool commit_text(struct view *v, const char *text, void *context)
 {
 	(void)context;
+	if (v->app->prompt.fault)
+		return false;
 	free(v->app->text_search);
 	v->app->text_search = xstrdup(text);
 	app_next_hit(v->app, 1);
@@ -175,7 +189,7 @@ void app_search_prompt(struct app *a)
 {
 	struct view *v = app_top(a);
 	if (v->class->text_rows) {
-		struct app_prompt p = {.label = "/", .history = "text", .commit = commit_text};
+		struct app_prompt p = {.label = "/", .history = "text", .commit = commit_text, .change = change_text};
 		app_prompt(v, &p);
 		return;
 	}

@@ -14,7 +14,8 @@
 
 enum order { BY_NUMBER, BY_LEAST, BY_SPLIT, N_ORDERS };
 static const char *const order_names[N_ORDERS] = {"by number", "least alike first", "most split first"};
-enum { PANE = 6 /* lines for what a feature became */, PANE_FROM = 16 /* rows of a body that has them */ };
+enum { PANE = 6 /* lines for what a feature became */, PANE_FROM = 16 /* rows of a body that has them */,
+       WORDS_FROM = 120 /* columns of a title that says all */ };
 static const f32 LEAST = 0.5f;
 
 /* Made by the job, then the view's. */
@@ -40,6 +41,43 @@ struct diff {
 static struct session *other(struct view *v)
 {
 	return app_other(v->app);
+}
+
+/* ---- what the two are called: by their folders, as on the top line; inside both may have one name ---- */
+
+/* A path's last k names, slashes at its end left out. */
+static struct span last_names(const char *path, size_t k)
+{
+	size_t end = strlen(path);
+	while (end > 1 && path[end - 1] == '/')
+		end--;
+	size_t from = end;
+	for (; from > 0; from--)
+		if (path[from - 1] == '/' && from < end && !--k)
+			break;
+	return (struct span){(const u8 *)path + from, end - from};
+}
+
+static bool is_whole(const char *path, struct span name)
+{
+	return (const char *)name.p == path;
+}
+
+/* As many of the last names as it takes to tell them apart; the same folder twice is called the same. */
+static void name_both(struct view *v, struct span name[2])
+{
+	const char *path[2] = {app_session(v->app)->atlas->folder, other(v)->atlas->folder};
+	if (!strcmp(path[0], path[1])) {
+		name[0] = name[1] = last_names(path[0], 1);
+		return;
+	}
+	for (size_t k = 1;; k++) {
+		for (int i = 0; i < 2; i++)
+			name[i] = last_names(path[i], k);
+		bool same = name[0].n == name[1].n && !memcmp(name[0].p, name[1].p, name[0].n);
+		if (!same || (is_whole(path[0], name[0]) && is_whole(path[1], name[1])))
+			return;
+	}
 }
 
 static void release(void *context)
@@ -135,9 +173,12 @@ static int open(struct view *v, const struct target *t, struct err *e)
 		return err_set(e, ERR_UNAVAILABLE, "%s", app_no_way(v->app, ACT_GO_DIFF));
 	struct session *a = app_session(v->app), *b = other(v);
 	u32 wa = dict_info(a->atlas->dict)->d_out, wb = dict_info(b->atlas->dict)->d_out;
-	if (wa != wb)
-		return err_set(e, ERR_FAILED, "'%s' writes rows of %u numbers and '%s' of %u: these cannot be compared",
-			       a->atlas->name, wa, b->atlas->name, wb);
+	if (wa != wb) {
+		struct span name[2];
+		name_both(v, name);
+		return err_set(e, ERR_FAILED, "'%.*s' writes rows of %u numbers and '%.*s' of %u: these cannot be compared",
+			       (int)name[0].n, (const char *)name[0].p, wa, (int)name[1].n, (const char *)name[1].p, wb);
+	}
 	s->order = BY_SPLIT;
 	struct matches *m = xcalloc(1, sizeof *m);
 	m->s[0] = a;
@@ -180,8 +221,8 @@ static void put_match(struct view *v, struct rect r, int y, u32 id)
 		rect_puts(r, x, y, STYLE_DIM, "no direction");
 		return;
 	}
-	snprintf(words, sizeof words, "%.2f", (f64)m->cosine);
-	rect_puts(r, x, y, m->cosine >= LEAST ? STYLE_NUMBER : STYLE_DIM, words);
+	view_format_score(words, m->cosine);
+	rect_puts_right(r, x + 4, y, m->cosine >= LEAST ? STYLE_NUMBER : STYLE_DIM, words);
 	if (n > 1) {
 		snprintf(words, sizeof words, "%u", MIN(n, 999u));
 		rect_puts_right(r, x + 8, y, STYLE_MARK, words);
@@ -208,7 +249,9 @@ static void draw_pane(struct view *v, struct rect r, u32 id)
 			rect_printf(r, 1, (int)k + 1, STYLE_DIM, "and %u more; = lists them", n - k);
 			break;
 		}
-		rect_printf(r, 1, (int)k + 1, STYLE_NUMBER, "%.2f", (f64)c->cosine);
+		char words[16];
+		view_format_score(words, c->cosine);
+		rect_puts_right(r, 5, (int)k + 1, STYLE_NUMBER, words);
 		put_other(v, r, 7, (int)k + 1, r.w - 8, c->id);
 	}
 }
@@ -217,19 +260,21 @@ static void draw(struct view *v, struct rect r)
 {
 	struct diff *s = view_state(v);
 	const struct progress *p = app_job_progress(v);
+	struct span name[2];
+	name_both(v, name);
 	if (!s->m) {
 		if (s->failed)
 			view_put_sentence(r, 1, 1, s->failed);
 		else
-			rect_printf(r, 1, 1, STYLE_DIM, "comparing all features with those of %s%s", other(v)->atlas->name,
-				    p ? "" : ": waiting");
+			rect_printf(r, 1, 1, STYLE_DIM, "comparing all features with those of %.*s%s", (int)name[1].n,
+				    (const char *)name[1].p, p ? "" : ": waiting");
 		return;
 	}
 	bool pane = r.h >= PANE_FROM;
 	int left = (r.w - 14) / 2;
-	rect_put_cut(r, 1, 0, left, STYLE_HEAD, app_session(v->app)->atlas->name, strlen(app_session(v->app)->atlas->name));
+	rect_put_cut(r, 1, 0, left, STYLE_HEAD, (const char *)name[0].p, name[0].n);
 	rect_puts(r, left + 2, 0, STYLE_HEAD, "cosine");
-	rect_put_cut(r, left + 11, 0, r.w - left - 12, STYLE_HEAD, other(v)->atlas->name, strlen(other(v)->atlas->name));
+	rect_put_cut(r, left + 11, 0, r.w - left - 12, STYLE_HEAD, (const char *)name[1].p, name[1].n);
 	struct rect rows = rect_sub(r, 0, 1, r.w, r.h - 1 - (pane ? PANE : 0));
 	list_resize(&s->list, s->list.n, rows.h);
 	for (int y = 0; y < rows.h && s->list.top + (u64)y < s->list.n; y++) {
@@ -263,6 +308,8 @@ static void reorder(struct view *v, enum order order, bool reverse)
 	s->reverse = reverse;
 	sort(v);
 	list_go(&s->list, 0);
+	if (s->m && order == BY_SPLIT && !s->n_split)
+		app_message(v->app, "no feature is split: the order is by number");
 }
 
 static void order_chosen(struct view *v, size_t index)
@@ -303,8 +350,13 @@ static const char *why_not(struct view *v, enum action a)
 static void status(struct view *v, struct buf *out)
 {
 	struct diff *s = view_state(v);
-	if (s->m)
-		buf_addf(out, "%u pairs, %u split", s->n_mutual, s->n_split);
+	int w, h;
+	app_size(v->app, &w, &h);
+	if (s->m && w >= WORDS_FROM)
+		buf_addf(out, "%u of %u are each other's nearest, %u split", s->n_mutual, s->m->s[0]->atlas->n_features,
+			 s->n_split);
+	else if (s->m)
+		buf_addf(out, "%u mutual, %u split", s->n_mutual, s->n_split);
 }
 
 static size_t n_rows(struct view *v)

@@ -63,6 +63,21 @@ static size_t list_row(const struct graph_view *s)
 	return row;
 }
 
+/* Why it is not walked on: no way is silent. */
+static void say_no_way(struct view *v, enum layout_direction d)
+{
+	static const char *const drawn[] = {[LAYOUT_LEFT] = "no node lies on the left",
+					    [LAYOUT_RIGHT] = "no node lies on the right",
+					    [LAYOUT_UP] = "no node lies above",
+					    [LAYOUT_DOWN] = "no node lies below"};
+	static const char *const listed[] = {[LAYOUT_LEFT] = "this is the centre: no node brought it",
+					     [LAYOUT_RIGHT] = "this node has brought no other",
+					     [LAYOUT_UP] = "that is the first of the list",
+					     [LAYOUT_DOWN] = "that is the last of the list"};
+	const struct graph_view *s = view_state(v);
+	app_message(v->app, "%s", (s->as_list ? listed : drawn)[d]);
+}
+
 static void walk_list(struct graph_view *s, enum layout_direction d)
 {
 	const struct graph_node *nd = graph_node(s->graph, s->current);
@@ -81,12 +96,15 @@ static void walk_list(struct graph_view *s, enum layout_direction d)
 static void walk(struct view *v, enum layout_direction d, int count)
 {
 	struct graph_view *s = view_state(v);
+	u32 from = s->current;
 	for (int i = 0; i < MAX(count, 1); i++) {
 		if (s->as_list)
 			walk_list(s, d);
 		else if (s->laid_w && s->walk[s->current][d] != GRAPH_NONE)
 			s->current = s->walk[s->current][d];
 	}
+	if (s->current == from)
+		say_no_way(v, d);
 }
 
 /* ---- growing ---- */
@@ -282,13 +300,17 @@ void graph_add_status(struct view *v, struct buf *out)
 	struct graph_view *s = view_state(v);
 	size_t n = graph_n_nodes(s->graph), placed = 0;
 	u32 hops = 0;
+	if (n == 1 && s->want == GRAPH_CENTRE) { /* the first frame: what comes is not known yet */
+		buf_adds(out, "reading neighbours");
+		return;
+	}
 	for (u32 i = 0; i < n; i++) {
 		hops = MAX(hops, graph_node(s->graph, i)->hop);
 		placed += s->box[i].w > 0;
 	}
 	buf_addf(out, "by decoder, %u hop%s", (unsigned)hops, hops == 1 ? "" : "s");
 	if (s->as_list || placed == n || !s->laid_w)
-		buf_addf(out, ", %zu nodes", n);
+		buf_addf(out, ", %zu node%s", n, n == 1 ? "" : "s");
 	else
 		buf_addf(out, ", %zu of %zu nodes", placed, n);
 	if (s->note[0])

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SCORE_WIDTH = 4 /* " .31" */ };
+enum { SCORE_WIDTH = 4 /* " .31" */, ALL_STORED = 64 /* neighbours, as a feature's page counts them */ };
 
 f32 graph_cosine(struct view *v, u32 a, u32 b)
 {
@@ -278,6 +278,18 @@ static void draw_context(struct view *v, struct rect r, int y, u32 feature)
 	view_put_tokens(v, r, 8, y, r.w - 8, &t, view_first_token(v, &t, t.peak, r.w - 8));
 }
 
+/* "24 of 32 nearest, 14 hidden": a drawing asks for fewer than the atlas may hold. */
+static void add_numbers(struct view *v, struct buf *out, const struct graph_node *nd, bool narrow)
+{
+	const struct atlas *a = app_session(v->app)->atlas;
+	struct atlas_neighbour list[ALL_STORED];
+	size_t stored = app_has(v->app, nd->id, ATLAS_NEIGHBOURS) ? atlas_neighbours(a, nd->id, list, ALL_STORED) : 0;
+	buf_addf(out, "  %u", (unsigned)nd->n_listed);
+	if (stored > nd->n_listed && !narrow)
+		buf_addf(out, " of %zu", stored);
+	buf_addf(out, narrow ? ", %u hidden" : " nearest, %u hidden", (unsigned)nd->n_hidden);
+}
+
 void graph_draw_pane(struct view *v, struct rect r)
 {
 	struct graph_view *s = view_state(v);
@@ -296,8 +308,8 @@ void graph_draw_pane(struct view *v, struct rect r)
 			view_format_score(cosine, graph_cosine(v, nd->id, centre));
 		buf_addf(&tail, "  %s to #%u", cosine, (unsigned)centre);
 	}
-	buf_addf(&tail, r.w < 60 ? "  %u, %u hidden" : "  %u nearest, %u hidden", (unsigned)nd->n_listed,
-		 (unsigned)nd->n_hidden);
+	if (nd->n_listed || s->want == GRAPH_NOTHING)
+		add_numbers(v, &tail, nd, r.w < 60);
 	int w = text_width(tail.s, tail.n);
 	int used = view_put_feature(v, r, 1, y, MAX(r.w - 1 - w, r.w / 2), nd->id);
 	rect_put(r, 1 + used, y, -1, STYLE_DIM, tail.s, tail.n);

@@ -30,6 +30,8 @@ static const char *const glossary[][2] = {
 	{"co-active", "neighbours by how often both fire on one token"},
 	{"as stored", "activations as they are; folded: times the norm of the decoder direction"},
 	{"2x", "a strength: twice the feature's max"},
+	{"mutual", "diff: each is the other's nearest, marked =; ~ is one way only"},
+	{"split", "diff: the nearest of several over there, whose number stands in its row"},
 	{"auto", "a label made of the words where it fires; bold ones are a person's"},
 };
 
@@ -71,11 +73,22 @@ static char *keys_of(const struct app *a, enum action action, const char *contex
 	return buf_take(&b);
 }
 
+/* Its keys, else its name in the palette: no action is without a way to it. */
+static char *way_to(const struct view *v, enum action action, const char *context, bool own)
+{
+	char *keys = keys_of(v->app, action, context, own);
+	const char *palette = app_key_words(v->app, ACT_PALETTE);
+	if (keys[0] || !palette[0])
+		return keys;
+	free(keys);
+	return xasprintf("%s%s", palette, app_action_info(action)->name);
+}
+
 /* v: the screen that one asks about. */
 static void add_action(struct help *s, struct view *v, enum action action, bool own)
 {
 	const char *context = v->class->name, *name = app_action_info(action)->name, *why = app_why_not(v->app, v, action);
-	*add(s) = (struct line){.keys = keys_of(v->app, action, context, own),
+	*add(s) = (struct line){.keys = way_to(v, action, context, own),
 				.help = xstrdup(app_action_help(action, context)), .name = name, .action = action};
 	if (!why)
 		return;
@@ -204,13 +217,26 @@ static void draw_row(const struct help *s, struct rect r, int y, u32 row)
 	words_draw(&w, rect_sub(r, 2 + keys, y, r.w - 3 - keys, 1), skip);
 }
 
+/* Where one is, and that this is not all. */
+static void draw_position(const struct help *s, struct rect r, int y)
+{
+	char words[64];
+	u64 end = MIN(s->list.top + (u64)s->list.h, s->list.n);
+	snprintf(words, sizeof words, "%llu-%llu of %llu%s", (unsigned long long)s->list.top + 1, (unsigned long long)end,
+		 (unsigned long long)s->list.n, end < s->list.n ? ", more below" : "");
+	rect_puts_right(r, r.w - 1, y, STYLE_DIM, words);
+}
+
 static void draw(struct view *v, struct rect r)
 {
 	struct help *s = view_state(v);
 	if (r.w != s->w)
 		lay_out(s, r.w);
-	list_resize(&s->list, s->list.n, r.h);
-	for (int y = 0; y < r.h && s->list.top + (u64)y < s->list.n; y++) {
+	int h = s->list.n > (u64)r.h ? r.h - 1 : r.h;
+	list_resize(&s->list, s->list.n, h);
+	if (h < r.h)
+		draw_position(s, r, h);
+	for (int y = 0; y < h && s->list.top + (u64)y < s->list.n; y++) {
 		draw_row(s, r, y, (u32)s->list.top + (u32)y);
 		if (s->list.top + (u64)y == s->list.at) {
 			rect_cursor_row(r, y);

@@ -114,14 +114,15 @@ static void built(struct view *v, void *context)
 static void find_near(struct view *v)
 {
 	struct map_view *s = view_state(v);
-	struct atlas_neighbour list[MAP_SHOWN_NEIGHBOURS];
+	struct atlas_neighbour list[MAP_ALL_NEIGHBOURS];
 	if (s->near_of == s->current)
 		return;
-	s->n_near = 0;
+	s->n_near = s->n_stored = 0;
 	if (!app_has(v->app, s->current, ATLAS_NEIGHBOURS))
 		return;
 	s->near_of = s->current;
-	s->n_near = atlas_neighbours(atlas_of(v), s->current, list, MAP_SHOWN_NEIGHBOURS);
+	s->n_stored = atlas_neighbours(atlas_of(v), s->current, list, MAP_ALL_NEIGHBOURS);
+	s->n_near = MIN(s->n_stored, (size_t)MAP_SHOWN_NEIGHBOURS);
 	for (size_t i = 0; i < s->n_near; i++)
 		s->near[i] = list[i].id;
 }

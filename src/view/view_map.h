@@ -6,7 +6,7 @@
 #include "core/map_grid.h"
 #include "view/app.h"
 
-enum { MAP_MAX_ZOOM = 16, MAP_SHOWN_NEIGHBOURS = 16, MAP_HITS = 65536, MAP_PATH = 24 };
+enum { MAP_MAX_ZOOM = 16, MAP_SHOWN_NEIGHBOURS = 16, MAP_ALL_NEIGHBOURS = 64, MAP_HITS = 65536, MAP_PATH = 24 };
 
 struct map_place {
 	f64 x, y;
@@ -28,7 +28,7 @@ struct map_view {
 	struct map_place *hits;      /* of the search, evenly thinned where there are too many */
 	size_t n_hits;
 	u32 near[MAP_SHOWN_NEIGHBOURS], near_of; /* of the current one, or of none: not read yet */
-	size_t n_near;
+	size_t n_near, n_stored;     /* drawn; and in the atlas, as a feature's page counts them */
 	u32 selected;                /* feature that Space chose last, or NO_FEATURE */
 	u32 path[MAP_PATH];
 	size_t n_path;
@@ -47,9 +47,10 @@ void map_draw_pane(struct view *v, struct rect r);
 
 /* True where the window holds so few features that they are named singly. */
 bool map_names_features(const struct map_view *s, const struct map_window *win);
-/* Names of groups where there is room, the same whatever is marked.  name [h][w] becomes 1 where one
- * stands, so that marks go beside or into it. */
-void map_draw_groups(struct view *v, struct rect r, const struct map_window *win, u8 *name);
+/* Names of groups where there is room, the same whatever is marked, but that one steps aside from a mark beside it.
+ * mark [h][w]: 1 where a mark will stand.  name [h][w] becomes 1 where a name stands, so that marks go beside or
+ * into it. */
+void map_draw_groups(struct view *v, struct rect r, const struct map_window *win, const u8 *mark, u8 *name);
 /* Labels of all features beside their dots, where there is room. */
 void map_draw_features(struct view *v, struct rect r, const struct map_window *win);
 

@@ -109,12 +109,15 @@ struct marks {
 	struct view *v;
 	struct rect r;
 	const struct map_window *win;
-	const u8 *name; /* [h][w], 1 where a name stands */
+	u8 *name; /* [h][w], 1 where a name stands */
+	u8 *at;   /* [h][w], or NULL: nothing is drawn, 1 is put where a mark would be */
 };
 
 static void mark_cell(struct marks *m, int cx, int cy, enum style style, char c)
 {
-	if (m->name[cy * m->r.w + cx] && c != '@')
+	if (m->at)
+		m->at[cy * m->r.w + cx] = 1;
+	else if (m->name[cy * m->r.w + cx] && c != '@')
 		rect_attr(m->r, cx, cy, 1, ATTR_REVERSE); /* a letter of a name stays a letter */
 	else
 		rect_cp(m->r, cx, cy, style, (u32)c);
@@ -161,7 +164,7 @@ static void draw_marks(struct marks *m)
 	}
 	f64 x, y;
 	int cx, cy;
-	if (!put_mark(m, s->current, STYLE_NODE_ROOT, '@'))
+	if (!put_mark(m, s->current, STYLE_NODE_ROOT, '@') || m->at)
 		return;
 	map_grid_at(s->grid, s->current, &x, &y);
 	map_cell_of(m->win, x, y, &cx, &cy);
@@ -173,16 +176,20 @@ void map_draw(struct view *v, struct rect r)
 {
 	struct map_view *s = view_state(v);
 	struct map_window win = map_window_of(s, r.w, r.h);
-	u8 *name = xcalloc((size_t)r.w * (size_t)r.h, 1);
-	struct marks m = {v, r, &win, name};
+	size_t cells = (size_t)r.w * (size_t)r.h;
+	struct marks m = {v, r, &win, xcalloc(cells, 1), xcalloc(cells, 1)};
 	bool single = map_names_features(s, &win);
 	draw_dots(v, r, &win);
-	if (!single)
-		map_draw_groups(v, r, &win, name);
+	if (!single) {
+		draw_marks(&m);
+		map_draw_groups(v, r, &win, m.at, m.name);
+	}
+	free(m.at);
+	m.at = NULL;
 	draw_marks(&m);
 	if (single)
 		map_draw_features(v, r, &win);
-	free(name);
+	free(m.name);
 }
 
 /* ---- the pane ---- */
@@ -196,7 +203,11 @@ void map_draw_pane(struct view *v, struct rect r)
 	if (n_hits)
 		buf_addf(&tail, "  * %llu hit%s", (unsigned long long)n_hits, n_hits == 1 ? "" : "s");
 	if (s->n_near)
-		buf_addf(&tail, "  o %zu neighbours", s->n_near);
+		buf_addf(&tail, "  o %zu", s->n_near);
+	if (s->n_stored > s->n_near)
+		buf_addf(&tail, " of %zu", s->n_stored);
+	if (s->n_near)
+		buf_addf(&tail, " neighbour%s", s->n_stored == 1 ? "" : "s");
 	int w = text_width(tail.s, tail.n);
 	if (w > r.w / 2) {
 		buf_clear(&tail);

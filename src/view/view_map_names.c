@@ -18,6 +18,7 @@ struct place {
 	struct rect r;
 	const struct map_window *win;
 	u8 *taken; /* [h][w] */
+	const u8 *mark; /* [h][w], or NULL: where marks will stand */
 };
 
 static int longest_name(struct rect r)
@@ -43,6 +44,23 @@ static void take(struct place *p, int x, int y, int w)
 
 /* ---- groups ---- */
 
+/* A mark beside a name would read as a letter of it. */
+static bool adjoins_mark(const struct place *p, int x, int y, int w)
+{
+	const u8 *row = p->mark + y * p->r.w;
+	return (x > 0 && row[x - 1]) || (x + w < p->r.w && row[x + w]);
+}
+
+/* x or a cell or two beside it, where the name is free and no mark adjoins it; -1: none. */
+static int step_aside(const struct place *p, int x, int y, int w)
+{
+	static const int steps[] = {0, -1, 1, -2, 2};
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++)
+		if (is_free(p, x + steps[i], y, w) && !adjoins_mark(p, x + steps[i], y, w))
+			return x + steps[i];
+	return -1;
+}
+
 /* In the middle of the group if that is free, else some rows off. */
 static bool put_name(struct place *p, const struct map_anchor *a, struct span name)
 {
@@ -56,6 +74,8 @@ static bool put_name(struct place *p, const struct map_anchor *a, struct span na
 		int x = left + columns[i / ARRAY_LEN(rows)], y = cy + rows[i % ARRAY_LEN(rows)];
 		if (!is_free(p, x, y, w))
 			continue;
+		int aside = step_aside(p, x, y, w); /* among many marks there is no such place */
+		x = aside >= 0 ? aside : x;
 		rect_fill(p->r, x - 1, y, w + 2, 1, STYLE_NORMAL, ' ');
 		rect_put_cut(p->r, x, y, w, STYLE_MAP_NAME, (const char *)name.p, name.n);
 		take(p, x, y, w);
@@ -157,15 +177,15 @@ bool map_names_features(const struct map_view *s, const struct map_window *win)
 	return map_grid_n_in(s->grid, win) <= (u64)(FEATURES_A_ROW * win->h / 4);
 }
 
-void map_draw_groups(struct view *v, struct rect r, const struct map_window *win, u8 *name)
+void map_draw_groups(struct view *v, struct rect r, const struct map_window *win, const u8 *mark, u8 *name)
 {
-	struct place p = {v, r, win, name};
+	struct place p = {v, r, win, name, mark};
 	name_groups(&p);
 }
 
 void map_draw_features(struct view *v, struct rect r, const struct map_window *win)
 {
-	struct place p = {v, r, win, xcalloc((size_t)r.w * (size_t)r.h, 1)};
+	struct place p = {v, r, win, xcalloc((size_t)r.w * (size_t)r.h, 1), NULL};
 	name_features(&p);
 	free(p.taken);
 }

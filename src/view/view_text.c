@@ -48,7 +48,7 @@ static int open_text(struct view *v, const struct target *t, struct err *e)
 {
 	struct text_view *s = view_state(v);
 	(void)e;
-	s->anchor = SIZE_MAX;
+	s->anchor = s->fixed = SIZE_MAX;
 	s->target = s->against = NO_TOKEN;
 	s->heat = t ? t->feature : NO_FEATURE;
 	s->chat = !t || !t->text; /* a text that was given has its template in it, or none */
@@ -105,13 +105,20 @@ static void edit(struct view *v)
 	free(text);
 }
 
+static bool is_fixed(const struct text_view *s)
+{
+	return s->anchor != SIZE_MAX && s->fixed != SIZE_MAX;
+}
+
 static void go_token(struct view *v, i64 to)
 {
 	struct text_view *s = view_state(v);
 	if (!s->r.n)
 		return;
 	s->cursor = (size_t)MAX(0, MIN(to, (i64)s->r.n - 1));
-	s->refused = false;
+	if (is_fixed(s)) /* nothing below hangs on the cursor */
+		return;
+	s->refused = s->at_head = false;
 	text_rebuild(v);
 }
 
@@ -120,6 +127,7 @@ static void go_row(struct view *v, size_t row)
 	struct text_view *s = view_state(v);
 	if (!s->n_table)
 		return;
+	s->at_head = false;
 	s->row = MIN(row, s->n_table - 1);
 	s->heat = s->table[s->row].id;
 	text_heat(s, store_of(v));
@@ -150,14 +158,38 @@ static void compare(struct view *v)
 		app_message(v->app, "what fires here is left out elsewhere; c again takes it back");
 		s->anchor = SIZE_MAX;
 	}
+	s->at_head = false;
 	text_rebuild(v);
 }
 
+static void let_go(struct view *v)
+{
+	struct text_view *s = view_state(v);
+	s->anchor = SIZE_MAX;
+	s->at_head = false;
+	text_rebuild(v);
+}
+
+/* Begins a range, ends it where the cursor is, lets it go. */
 static void range(struct view *v)
 {
 	struct text_view *s = view_state(v);
-	s->anchor = s->anchor == SIZE_MAX ? s->cursor : SIZE_MAX;
-	text_rebuild(v);
+	size_t from, to;
+	if (s->anchor == SIZE_MAX) {
+		s->anchor = s->cursor;
+		s->fixed = SIZE_MAX;
+		app_message(v->app, "a range from token %zu: move, then v again", s->cursor);
+	} else if (!is_fixed(s)) {
+		s->fixed = s->cursor;
+		text_range(s, &from, &to);
+		if (to == from + 1)
+			app_message(v->app, "token %zu is held; v or Esc lets go of it", from);
+		else
+			app_message(v->app, "tokens %zu to %zu are held; v or Esc lets go of them", from, to - 1);
+	} else {
+		let_go(v);
+		app_message(v->app, "the range is let go");
+	}
 }
 
 static void rank(struct view *v, bool reverse)
@@ -168,6 +200,7 @@ static void rank(struct view *v, bool reverse)
 	else
 		s->rank = (s->rank + 1) % N_RANKS;
 	s->refused = false;
+	s->at_head = true;
 	text_rebuild(v);
 }
 
@@ -290,7 +323,7 @@ static enum act_result act(struct view *v, enum action a, int count)
 	case ACT_CANCEL:
 		if (s->anchor == SIZE_MAX)
 			return VIEW_IGNORED;
-		range(v);
+		let_go(v);
 		return VIEW_HANDLED;
 	case ACT_OPTIONS:
 		text_options(v);
@@ -386,8 +419,12 @@ static void exact(struct view *v, struct buf *out)
 	if (!s->n_table)
 		return;
 	const struct text_row *t = &s->table[s->row];
-	buf_addf(out, "#%u at token %zu: %.9g\nsum over the text: %.9g\n", (unsigned)t->id, s->cursor,
-		 (double)t->act, (double)t->sum);
+	size_t from, to;
+	text_range(s, &from, &to);
+	buf_addf(out, to > from + 1 ? "#%u at most, at tokens %zu" : "#%u at token %zu", (unsigned)t->id, from);
+	if (to > from + 1)
+		buf_addf(out, " to %zu", to - 1);
+	buf_addf(out, ": %.9g\nsum over the text: %.9g\n", (double)t->act, (double)t->sum);
 	if (!isnan(t->density))
 		buf_addf(out, "density: %.9g\n", (double)t->density);
 	if (!isnan(t->effect))

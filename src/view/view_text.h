@@ -39,12 +39,14 @@ struct text_view {
 	char trouble[512];    /* why there is nothing to show, or "" */
 	struct text_result r;
 	size_t cursor, anchor; /* tokens; anchor == SIZE_MAX: no range */
+	size_t fixed;         /* its other end; SIZE_MAX: it goes with the cursor */
 	size_t not_from, not_to; /* features that fire in here do not count; equal: none */
 	u32 heat;             /* feature, or NO_FEATURE: the sum over all */
 	f32 *heats;           /* [n] */
 	f32 heat_max;
 	struct text_row *table;
 	size_t n_table, row, top;
+	bool at_head;         /* the order is new: the cursor row stays its first until it is moved */
 	enum text_rank rank;
 	bool reverse;
 	int skip;             /* rows of text above the pane */
@@ -58,9 +60,10 @@ struct text_view {
 void text_result_release(struct text_result *r);
 /* f of a feature at a token; 0 where it does not fire. */
 f32 text_act(const struct text_result *r, size_t token, u32 feature);
-/* The tokens in question: one, or from v to the cursor. */
+/* The tokens in question: one, or from v to the cursor, or to where v was again. */
 void text_range(const struct text_view *s, size_t *from, size_t *to);
-/* Fills s->table for the range, ranked; the cursor row goes to the heat's feature. */
+/* Fills s->table for the range, ranked; the cursor row goes to the heat's feature, or of a new order to its head,
+ * and the heat with it. */
 void text_build(struct text_view *s, const struct store *store);
 /* What was measured for the range, or NULL. */
 const struct text_effects *text_effects(const struct text_view *s);

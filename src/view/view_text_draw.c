@@ -34,8 +34,9 @@ f32 text_act(const struct text_result *r, size_t token, u32 feature)
 void text_range(const struct text_view *s, size_t *from, size_t *to)
 {
 	size_t a = s->anchor == SIZE_MAX ? s->cursor : s->anchor;
-	*from = MIN(a, s->cursor);
-	*to = MIN(MAX(a, s->cursor) + 1, s->r.n);
+	size_t b = s->anchor == SIZE_MAX || s->fixed == SIZE_MAX ? s->cursor : s->fixed;
+	*from = MIN(a, b);
+	*to = MIN(MAX(a, b) + 1, s->r.n);
 }
 
 /* ---- the table ---- */
@@ -158,6 +159,8 @@ void text_build(struct text_view *s, const struct store *store)
 		complete(s, &s->table[i], store);
 	qsort_r(s->table, s->n_table, sizeof *s->table, by_rank, s);
 	s->row = s->top = 0;
+	if (s->at_head && s->heat != NO_FEATURE && s->n_table)
+		s->heat = s->table[0].id;
 	for (size_t i = 0; i < s->n_table; i++)
 		if (s->table[i].id == s->heat)
 			s->row = i;
@@ -216,6 +219,14 @@ static int draw_words(struct view *v, struct rect r)
 	return MIN(rows, most);
 }
 
+static bool none_counts(const struct text_view *s, size_t from, size_t to)
+{
+	for (; from < to; from++)
+		if (!(s->r.flags[from] & TOKEN_MASKED))
+			return false;
+	return true;
+}
+
 static void draw_heading(struct view *v, struct rect r, int y)
 {
 	static const char *const names[N_RANKS] = {"activation", "effect", "attribution", "rarity", "sum"};
@@ -228,7 +239,7 @@ static void draw_heading(struct view *v, struct rect r, int y)
 		session_add_token(app_session(v->app), &text, s->r.tokens[i]);
 	buf_addf(&text, "%s\" (%zu", to > from + 6 ? "\xe2\x80\xa6" : "", from);
 	buf_addf(&text, to > from + 1 ? "-%zu)  " : ")  ", to - 1);
-	if (s->r.flags[s->cursor] & TOKEN_MASKED && !s->n_table)
+	if (!s->n_table && none_counts(s, from, to))
 		buf_adds(&text, "not counted: first, special or a sink  ");
 	else
 		buf_addf(&text, "%zu fire%s  ", s->n_table, s->not_to > s->not_from ? ", not there" : "");

@@ -179,6 +179,7 @@ static bool commit_token(struct view *v, const char *text, bool against)
 	}
 	if (!text_wants_effects(s))
 		s->rank = RANK_EFFECT;
+	s->at_head = true;
 	start(v, text, against);
 	return true;
 }
@@ -203,6 +204,7 @@ static void choose(struct view *v, u32 target)
 		s->against = NO_TOKEN;
 	if (!text_wants_effects(s))
 		s->rank = RANK_EFFECT;
+	s->at_head = true;
 	text_forget_effects(s);
 	text_rebuild(v);
 }

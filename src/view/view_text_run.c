@@ -98,7 +98,8 @@ static void done(struct view *v, void *context)
 	text_result_release(&s->r);
 	s->r = j->r;
 	memset(&j->r, 0, sizeof j->r);
-	s->anchor = SIZE_MAX;
+	s->anchor = s->fixed = SIZE_MAX;
+	s->at_head = false;
 	s->not_from = s->not_to = 0;
 	/* the first token that counts */
 	for (s->cursor = 0; s->cursor + 1 < s->r.n && s->r.flags[s->cursor] & TOKEN_MASKED;)
