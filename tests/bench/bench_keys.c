@@ -417,7 +417,7 @@ static void begin_load(struct bench *b, const struct app *a, enum load load)
 	if (load == SEARCH) /* every label gives up late */
 		send_keys(a, "/(?:[a-z]+ ?)+\\d$" ENTER);
 	else if (load == GENERATION)
-		send_keys(a, "gson900" ENTER ENTER);
+		send_keys(a, "gson" UP_HALF "900" ENTER ENTER);
 	else if (load == HARVEST && !b->harvest)
 		start_harvest(b);
 	if (load != REST && load != COLD && !at_work(b, a))
