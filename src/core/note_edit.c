@@ -60,8 +60,12 @@ static void entry_release(struct entry *l)
 
 static int end_edit(struct note *n, int r, struct err *e)
 {
-	if (!r && !note_sql(n, "COMMIT", e))
+	bool changed = n->changing;
+	n->changing = false;
+	if (!r && !note_sql(n, "COMMIT", e)) {
+		n->changed |= changed;
 		return 0;
+	}
 	if (db_in_transaction(n->db))
 		db_run(n->db, "ROLLBACK");
 	return -1;
@@ -80,7 +84,7 @@ static int change(struct note *n, enum note_kind kind, i64 feature, const char *
 	if (!same) {
 		r = put(n, l.kind, feature, name, after, time(NULL), e) || append(n, "edit", &l, e);
 		*first = *first ? *first : db_last_id(n->db);
-		n->changed = true;
+		n->changing = true;
 		r = r || note_finish(n, db_statement(n->db, PUSH), e) || note_finish(n, db_statement(n->db, FORGET), e);
 	}
 	entry_release(&l);

@@ -49,6 +49,7 @@ void app_back(struct app *a);
 bool app_step(struct app *a, u32 from, int delta, u32 *to);
 /* The feature that the top view points at, else the one last looked at; false if none yet. */
 bool app_current_feature(struct app *a, u32 *feature);
+bool app_is_top(const struct view *v); /* is it the one that is shown */
 struct view *app_list(struct app *a); /* the list of features, which is below all others */
 void app_size(const struct app *a, int *w, int *h);
 
@@ -88,10 +89,10 @@ u64 app_job(struct view *v, const struct app_job *job, void *context);
 /* Cancels this view's jobs: done is not called for them.  For LANE_BACKEND the request that
  * runs is cancelled too. */
 void app_job_cancel(struct view *v);
-bool app_job_runs(const struct view *v);
+bool app_job_runs(const struct view *v); /* one that is listed */
 /* free(), beside the screen where it may take longer than a thread does to start. */
 void app_discard(struct app *a, void *block, size_t bytes);
-/* The progress of the view's newest job that is not over, or NULL; for drawing. */
+/* The progress of the view's newest listed job that is not over, or NULL; for drawing. */
 const struct progress *app_job_progress(const struct view *v);
 /* Any thread: something to show has changed; the top view's tick follows soon (5 a second). */
 void app_wake(struct app *a);

@@ -38,29 +38,40 @@ static bool need_feature(struct app *a, u32 *f)
 
 /* ---- labels ---- */
 
+enum line_means { MEANS_LABEL, MEANS_REJECTED, MEANS_OWN_AWAY, MEANS_NOTHING };
+
+/* Of a label's line: an empty one takes a person's label away, and rejects one that is not. */
+static int keep_line(struct app *a, u32 f, const char *line, enum line_means *means, struct err *e)
+{
+	struct label shown;
+	char *own = note_label(a->session->note, f);
+	*means = line[strspn(line, " \t")]		 ? MEANS_LABEL
+		 : own && own[0]			 ? MEANS_OWN_AWAY
+		 : session_label(a->session, f, &shown) ? MEANS_REJECTED
+							 : MEANS_NOTHING;
+	free(own);
+	if (*means == MEANS_NOTHING)
+		return 0;
+	return note_set_label(a->session->note, f, *means == MEANS_OWN_AWAY ? NULL : line, e);
+}
+
 static bool commit_label(struct view *v, const char *text, void *context)
 {
 	struct app *a = v->app;
 	u32 f = (u32)(uintptr_t)context;
 	struct err e = {0};
-	char *own = note_label(a->session->note, f);
-	struct label shown;
-	bool owned = own && own[0], has = session_label(a->session, f, &shown);
-	/* an empty line takes a person's label away, and rejects one that is not */
-	bool rejects = !text[0] && !owned;
-	free(own);
-	if (rejects && !has) {
-		app_message(a, "#%u has no label to take away", f);
-		return true;
-	}
-	if (note_set_label(a->session->note, f, text[0] || rejects ? text : NULL, &e)) {
+	enum line_means means;
+	if (keep_line(a, f, text, &means, &e)) {
 		app_error(a, &e);
 		return false;
 	}
-	app_undo_note(a, text[0]   ? "#%u is \"%s\""
-			 : rejects ? "rejected the label of #%u%s"
-				   : "took your label of #%u away%s",
-		      f, text);
+	if (means == MEANS_NOTHING)
+		app_message(a, "#%u has no label to take away", f);
+	else
+		app_undo_note(a, means == MEANS_LABEL	   ? "#%u is \"%s\""
+				 : means == MEANS_REJECTED ? "rejected the label of #%u"
+							   : "took your label of #%u away",
+			      f, text);
 	return true;
 }
 
@@ -90,7 +101,8 @@ static void edit_in_editor(struct app *a)
 		char *end = strchr(got, '\n'), *rest = end ? end + strspn(end, "\n") : got + strlen(got);
 		if (end)
 			*end = 0;
-		bool bad = strcmp(got, label) && note_set_label(a->session->note, f, got[0] ? got : NULL, &e);
+		enum line_means means;
+		bool bad = strcmp(got, label) && keep_line(a, f, got, &means, &e);
 		if (bad || note_set_note(a->session->note, f, rest, &e))
 			app_error(a, &e);
 		else

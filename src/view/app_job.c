@@ -15,8 +15,8 @@ enum { WORTH_A_THREAD = 1 << 20 /* bytes to free */ };
 static void work(void *arg)
 {
 	struct job_item *j = arg;
-	/* the model's process would inherit it, and is to be as quick as others' programs */
-	/* a frame may wait for what has no name */
+	/* a model's process would inherit it, and is to be as quick as others' programs; and a frame may wait for
+	 * what has no name */
 	if (j->spec.lane != LANE_BACKEND && j->spec.what)
 		pool_step_back();
 	if (!progress_cancelled(&j->progress))
@@ -58,8 +58,6 @@ static void end_record(struct app *a, const struct job_item *j)
 	r->done = atomic_load(&j->progress.done);
 	r->total = atomic_load(&j->progress.total);
 	r->unit = atomic_load(&j->progress.unit);
-	if (r->state == JOB_DONE && r->total)
-		r->done = r->total; /* a text may end before its most tokens, a map is sorted in one go */
 }
 
 static struct job_item *item_of(const struct app *a, const struct job_record *r)
@@ -209,6 +207,13 @@ void app_job_cancel(struct view *v)
 			drop(v->app, j);
 }
 
+void app_jobs_stop(struct view *v)
+{
+	for (struct job_item *j = v->app->jobs; j; j = j->next)
+		if (j->view == v && j->spec.what)
+			drop(v->app, j);
+}
+
 void app_jobs_drop_own(struct app *a)
 {
 	for (struct job_item *j = a->jobs; j; j = j->next)
@@ -285,7 +290,7 @@ void app_jobs_close(struct app *a)
 bool app_job_runs(const struct view *v)
 {
 	for (const struct job_item *j = v->app->jobs; j; j = j->next)
-		if (j->view == v && !j->dropped)
+		if (j->view == v && !j->dropped && j->spec.what)
 			return true;
 	return false;
 }
@@ -294,7 +299,7 @@ const struct progress *app_job_progress(const struct view *v)
 {
 	const struct progress *newest = NULL;
 	for (const struct job_item *j = v->app->jobs; j; j = j->next)
-		if (j->view == v && !j->dropped)
+		if (j->view == v && !j->dropped && j->spec.what)
 			newest = &j->progress;
 	return newest;
 }

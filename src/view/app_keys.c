@@ -122,7 +122,7 @@ static void stop_or_quit(struct app *a)
 		ask_to_quit(a);
 		return;
 	}
-	app_job_cancel(v);
+	app_jobs_stop(v);
 	app_message(a, "stopped");
 }
 

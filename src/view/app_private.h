@@ -216,6 +216,7 @@ void app_jobs_close(struct app *a);               /* the same, at last, when no 
 const struct progress *app_record_progress(const struct app *a, const struct job_record *r); /* NULL: over */
 void app_record_stop(struct app *a, const struct job_record *r);
 bool app_record_show(struct app *a, const struct job_record *r); /* its screen, if that is still open */
+void app_jobs_stop(struct view *v);               /* a person's ^C: all of its that are listed */
 void app_jobs_drop_own(struct app *a);            /* cancels the app's own that are listed */
 
 /* app_reads.c: before a frame is drawn, and after: true if it is to be drawn anew, what it lacked is there */

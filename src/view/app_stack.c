@@ -64,9 +64,9 @@ static void cut_forward(struct app *a)
 static void make_room(struct app *a)
 {
 	size_t i = 1;
-	while (i < a->n_stack && is_awaited(a->stack[i]))
+	while (i < a->n_stack && (i == a->at || is_awaited(a->stack[i]))) /* the top one is at work */
 		i++;
-	i = i < a->n_stack ? i : 1;
+	i = i < a->n_stack ? i : 1 + (a->at == 1);
 	a->at -= i <= a->at;
 	view_free(take_out(a, i));
 }
@@ -106,6 +106,11 @@ void app_push(struct app *a, const struct view_class *c, const struct target *t)
 	a->n_stack++;
 	a->at = to;
 	forget_typed(a);
+}
+
+bool app_is_top(const struct view *v)
+{
+	return v->app->n_stack && v->app->stack[v->app->at] == v;
 }
 
 struct view *app_list(struct app *a)

@@ -23,7 +23,7 @@ struct order {
 	u32 n;
 };
 
-/* Where a feature is in it; false: nowhere, and *row is where it would be.  ids is not NULL, and the atlas's numbers
+/* Where a feature is in it; false: nowhere, and *row may be anything.  ids is not NULL, and the atlas's numbers
  * are those of then.  O(log n) of them are read, and may come from a disk. */
 bool order_row(const struct order *o, const struct atlas *atlas, u32 feature, u64 *row);
 

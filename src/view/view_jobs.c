@@ -36,7 +36,7 @@ static void progress_words(const struct job_record *j, const struct progress *p,
 	u64 done = p ? atomic_load(&p->done) : j->done, total = p ? atomic_load(&p->total) : j->total;
 	const char *unit = p ? atomic_load(&p->unit) : j->unit;
 	out[0] = 0;
-	if (total)
+	if (total && (j->state != JOB_DONE || done >= total)) /* a text may end before its most tokens */
 		snprintf(out, 64, "%.0f %%", 100.0 * (f64)done / (f64)total);
 	else if (done)
 		snprintf(out, 64, "%llu %.20s", (unsigned long long)done, unit ? unit : "");

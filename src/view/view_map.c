@@ -468,6 +468,8 @@ static void keep(struct view *v, struct buf *out)
 	const struct map_view *s = view_state(v);
 	if (s->placed)
 		buf_addf(out, "%d %.17g %.17g", s->zoom, s->x, s->y);
+	else if (s->kept.is) /* still being sorted */
+		buf_addf(out, "%d %.17g %.17g", s->kept.zoom, s->kept.x, s->kept.y);
 }
 
 static void take_up(struct view *v, const char *line)

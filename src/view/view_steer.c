@@ -526,8 +526,7 @@ static bool step(struct view *v, u32 from, int delta, u32 *to)
 
 static const char *busy(struct view *v)
 {
-	struct steer_view *s = view_state(v);
-	return app_job_runs(v) && !s->loading ? "generating" : NULL;
+	return app_job_runs(v) ? "generating" : NULL;
 }
 
 /* The line between the streams can be dragged. */

@@ -107,7 +107,10 @@ static void done(struct view *v, void *context)
 		steer_add_past(v, run);
 		json_array_append_new(s->best, run);
 	}
-	steer_show_best(v);
+	if (app_is_top(v))
+		steer_show_best(v);
+	else
+		app_message(v->app, "%zu seeds were run; on the steer screen o b lists them", json_array_size(s->best));
 }
 
 static void release(void *context)

@@ -143,7 +143,8 @@ void steer_take_ask(struct view *v, const json_t *run)
 	for (size_t i = 0; i < ask->n_rows; i++)
 		ask->row[i] = take_row(v, json_array_get(features, i));
 	ask->seed = json_opt_u64(run, "seed", 1);
-	ask->temperature = (f32)json_opt_f64(run, "temperature", 0);
+	f64 temperature = json_opt_f64(run, "temperature", 0);
+	ask->temperature = (f32)(temperature >= 0 && temperature <= STEER_MOST_TEMPERATURE ? temperature : 0);
 	ask->n_tokens = (u32)MIN(MAX(json_opt_u64(run, "n", 60), 1), STEER_MOST_TOKENS);
 	ask->chat = json_opt_bool(run, "chat", true);
 	for (int i = 0; i < 3; i++)
@@ -175,7 +176,7 @@ void steer_keep_ask(struct view *v, struct buf *out)
 void steer_take_up(struct view *v, const char *line)
 {
 	json_t *j = json_parse(line, strlen(line), "a session", NULL);
-	if (json_is_object(j))
+	if (json_is_object(j) && runs_is_sound(app_session(v->app)->atlas, j))
 		steer_take_ask(v, j);
 	json_decref(j);
 }
@@ -184,6 +185,8 @@ void steer_take_up(struct view *v, const char *line)
 struct load_job {
 	struct atlas *atlas;
 	struct runs runs;
+	struct err e;
+	bool failed;
 };
 
 static void load_work(void *context, struct progress *p)
@@ -192,7 +195,7 @@ static void load_work(void *context, struct progress *p)
 	struct note *note = note_open(j->atlas->notes, j->atlas->uuid, NULL);
 	(void)p;
 	if (note)
-		runs_load(note, j->atlas, &j->runs, NULL);
+		j->failed = runs_load(note, j->atlas, &j->runs, &j->e) != 0;
 	note_free(note);
 }
 
@@ -208,7 +211,9 @@ static void load_done(struct view *v, void *context)
 		return;
 	}
 	s->loading = false;
-	if (!j->runs.n)
+	if (j->failed)
+		app_error(v->app, &j->e);
+	if (j->failed || !j->runs.n)
 		return;
 	json_array_clear(s->past);
 	size_t kept = 0;
@@ -218,6 +223,7 @@ static void load_done(struct view *v, void *context)
 		json_array_append(s->past, j->runs.items[i].run);
 	while (kept-- > 0)
 		json_array_append(s->past, j->runs.items[kept].run);
+	s->past_at = MIN(s->past_at, MAX(json_array_size(s->past), 1) - 1);
 	s->in_list = s->in_list || (!s->ask.n_rows && !s->live);
 }
 

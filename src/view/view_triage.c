@@ -335,7 +335,7 @@ static void move(struct view *v, int delta)
 		go(v, (u32)to);
 }
 
-/* Where a feature is in the queue, the nearer places first; n: nowhere. */
+/* Where a feature is in the queue. */
 static bool find(struct view *v, u32 feature, u64 *row)
 {
 	const struct triage *s = view_state(v);

@@ -69,6 +69,11 @@ was=$out
 run "$FEATLAS" open demo.atlas --resume --script two.keys
 is "rows, strengths and prompt of a run to be" "$out" "$was"
 ls "$XDG_STATE_HOME"/featlas >names
+sed -i 's/"id":[0-9]*/"id":4294967294/' "$XDG_STATE_HOME/featlas/$(grep session names)"
+printf '%s\n' dump 'keys l <Space> = <Esc>' dump >two.keys
+run "$FEATLAS" open demo.atlas --resume --script two.keys
+lacks "a feature that is not there is not steered" "$out" 4294967294
+has "and the screen opens as ever" "$(printf '%s\n' "$out" | sed 1q)" "steer"
 head -c 3000 /dev/urandom >"$XDG_STATE_HOME/featlas/$(grep session names)"
 check "a spoilt one is no reason to stay out" 0 "$FEATLAS" open demo.atlas --resume --script two.keys
 

@@ -151,6 +151,32 @@ static void edits_survive_and_undo_goes_across_sessions(void **state)
 	note_free(n);
 }
 
+static void what_an_edit_changed_is_asked_once(void **state)
+{
+	struct place *p = *state;
+	struct err e = {0};
+	struct note *n = open_note(p);
+	char *long_label = xcalloc(NOTE_MAX_LABEL + 2, 1);
+	memset(long_label, 'x', NOTE_MAX_LABEL + 1);
+	assert_false(note_has_changed(n));
+	assert_int_equal(note_set_label(n, 3, "rivers", &e), 0);
+	assert_true(note_has_changed(n));
+	assert_false(note_has_changed(n));
+	assert_int_equal(note_set_label(n, 3, " rivers ", &e), 0); /* the same, trimmed */
+	assert_false(note_has_changed(n));
+	assert_int_equal(note_set_label(n, 3, long_label, &e), -1);
+	assert_false(note_has_changed(n));
+	assert_int_equal(note_set_bookmark(n, 'a', 3, &e), 0);
+	assert_int_equal(note_set_bookmark(n, 'a', 3, &e), 0);
+	assert_true(note_has_changed(n));
+	assert_int_equal(note_set_bookmark(n, 'a', UINT32_MAX, &e), 0);
+	assert_true(note_has_changed(n));
+	u32 id;
+	assert_false(note_bookmark(n, 'a', &id));
+	free(long_label);
+	note_free(n);
+}
+
 static void edits_that_change_nothing_are_not_logged(void **state)
 {
 	struct err e = {0};
@@ -600,6 +626,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(nothing_is_made_before_the_first_edit),
 		TEST(edits_survive_and_undo_goes_across_sessions),
+		TEST(what_an_edit_changed_is_asked_once),
 		TEST(edits_that_change_nothing_are_not_logged),
 		TEST(texts_are_cleaned_or_refused),
 		TEST(all_of_a_kind_come_in_order),
