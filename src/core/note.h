@@ -41,7 +41,8 @@ int note_tag(struct note *n, const u32 *features, size_t count, const char *tag,
 /* Takes it from all if all have it, else gives it to all; *now (or NULL): they have it. */
 int note_toggle_tag(struct note *n, const u32 *features, size_t count, const char *tag, bool *now, struct err *e);
 char *note_tags(struct note *n, u32 feature); /* "places tour", owned, or NULL */
-int note_set_bookmark(struct note *n, char letter, u32 feature /* UINT32_MAX: none */, struct err *e); /* letter or digit */
+/* A letter or a digit; UINT32_MAX takes it away. */
+int note_set_bookmark(struct note *n, char letter, u32 feature, struct err *e);
 bool note_bookmark(struct note *n, char letter, u32 *feature);
 
 /* What a person's answers to a quiz came to, by method ("detection", "fuzzing"): one line of JSON
@@ -68,9 +69,9 @@ u64 note_revision(struct note *n);
  * is no edit, and undo would take back another. */
 bool note_has_changed(struct note *n);
 
-/* Takes back the newest edit that is not undone, with those made at once with it; *said (or NULL) is an owned sentence ("took
- * back the label of #12"), *feature (or NULL) whose it was, UINT32_MAX if of several.  ERR_NOT_FOUND when there is nothing.  A new edit forgets what
- * could be redone; the log keeps it. */
+/* Takes back the newest edit that is not undone, with those made at once with it; *said (or NULL) is an owned
+ * sentence ("took back the label of #12"), *feature (or NULL) whose it was, UINT32_MAX if of several.
+ * ERR_NOT_FOUND when there is nothing.  A new edit forgets what could be redone; the log keeps it. */
 int note_undo(struct note *n, char **said, u32 *feature, struct err *e);
 int note_redo(struct note *n, char **said, u32 *feature, struct err *e);
 

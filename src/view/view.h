@@ -59,7 +59,7 @@ struct view_hint { /* a key worth showing in the footer, with a word for it */
 	enum action back; /* the other way, whose key stands before: "h l token"; or ACT_NONE */
 };
 
-enum { VIEW_MAX_HINTS = 10 };
+enum { VIEW_MAX_HINTS = 10, VIEW_NEIGHBOURS = 64 /* of a feature, that are counted */ };
 
 struct view_class {
 	const char *name;  /* "features": the context of its keys */

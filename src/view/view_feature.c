@@ -104,7 +104,7 @@ bool feature_load(struct view *v)
 	}
 	s->fold = view_fold(v, s->id);
 	atlas_scores(a, s->id, &s->scores);
-	s->n_neighbours = atlas_neighbours(a, s->id, s->neighbours, MAX_NEIGHBOURS);
+	s->n_neighbours = atlas_neighbours(a, s->id, s->neighbours, VIEW_NEIGHBOURS);
 	split_contexts(v);
 	return true;
 }

@@ -6,7 +6,7 @@
 #include "ui/list.h"
 #include "view/context.h"
 
-enum { MAX_CONTEXTS = 256, MAX_NEIGHBOURS = 64, SECTIONS = 4 };
+enum { MAX_CONTEXTS = 256, SECTIONS = 4 };
 
 enum section_kind { SECTION_TOP, SECTION_INTERVAL, SECTION_RANDOM, SECTION_NEIGHBOURS };
 
@@ -25,7 +25,7 @@ struct feature {
 	struct store_context all[MAX_CONTEXTS], contexts[MAX_CONTEXTS];
 	u32 alike[MAX_CONTEXTS]; /* how many more are like this one */
 	size_t n_contexts;
-	struct atlas_neighbour neighbours[MAX_NEIGHBOURS];
+	struct atlas_neighbour neighbours[VIEW_NEIGHBOURS];
 	size_t n_neighbours;
 	struct section sections[SECTIONS];
 	size_t at;        /* the section with the cursor */

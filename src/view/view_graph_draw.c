@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SCORE_WIDTH = 4 /* " .31" */, ALL_STORED = 64 /* neighbours, as a feature's page counts them */ };
+enum { SCORE_WIDTH = 4 /* " .31" */ };
 
 f32 graph_cosine(struct view *v, u32 a, u32 b)
 {
@@ -282,8 +282,8 @@ static void draw_context(struct view *v, struct rect r, int y, u32 feature)
 static void add_numbers(struct view *v, struct buf *out, const struct graph_node *nd, bool narrow)
 {
 	const struct atlas *a = app_session(v->app)->atlas;
-	struct atlas_neighbour list[ALL_STORED];
-	size_t stored = app_has(v->app, nd->id, ATLAS_NEIGHBOURS) ? atlas_neighbours(a, nd->id, list, ALL_STORED) : 0;
+	struct atlas_neighbour list[VIEW_NEIGHBOURS];
+	size_t stored = app_has(v->app, nd->id, ATLAS_NEIGHBOURS) ? atlas_neighbours(a, nd->id, list, VIEW_NEIGHBOURS) : 0;
 	buf_addf(out, "  %u", (unsigned)nd->n_listed);
 	if (stored > nd->n_listed && !narrow)
 		buf_addf(out, " of %zu", stored);

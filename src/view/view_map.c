@@ -114,14 +114,14 @@ static void built(struct view *v, void *context)
 static void find_near(struct view *v)
 {
 	struct map_view *s = view_state(v);
-	struct atlas_neighbour list[MAP_ALL_NEIGHBOURS];
+	struct atlas_neighbour list[VIEW_NEIGHBOURS];
 	if (s->near_of == s->current)
 		return;
 	s->n_near = s->n_stored = 0;
 	if (!app_has(v->app, s->current, ATLAS_NEIGHBOURS))
 		return;
 	s->near_of = s->current;
-	s->n_stored = atlas_neighbours(atlas_of(v), s->current, list, MAP_ALL_NEIGHBOURS);
+	s->n_stored = atlas_neighbours(atlas_of(v), s->current, list, VIEW_NEIGHBOURS);
 	s->n_near = MIN(s->n_stored, (size_t)MAP_SHOWN_NEIGHBOURS);
 	for (size_t i = 0; i < s->n_near; i++)
 		s->near[i] = list[i].id;
@@ -475,8 +475,10 @@ static void keep(struct view *v, struct buf *out)
 static void take_up(struct view *v, const char *line)
 {
 	struct map_view *s = view_state(v);
-	s->kept.is = sscanf(line, "%d %lf %lf", &s->kept.zoom, &s->kept.x, &s->kept.y) == 3 && s->kept.zoom >= 0 &&
-		     s->kept.zoom <= MAP_MAX_ZOOM && isfinite(s->kept.x) && isfinite(s->kept.y);
+	f64 zoom;
+	s->kept.is = sscanf(line, "%lf %lf %lf", &zoom, &s->kept.x, &s->kept.y) == 3 && zoom >= 0 &&
+		     zoom <= MAP_MAX_ZOOM && isfinite(s->kept.x) && isfinite(s->kept.y);
+	s->kept.zoom = s->kept.is ? (int)zoom : 0;
 	if (s->grid)
 		place_as_kept(s);
 }

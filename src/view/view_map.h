@@ -6,7 +6,7 @@
 #include "core/map_grid.h"
 #include "view/app.h"
 
-enum { MAP_MAX_ZOOM = 16, MAP_SHOWN_NEIGHBOURS = 16, MAP_ALL_NEIGHBOURS = 64, MAP_HITS = 65536, MAP_PATH = 24 };
+enum { MAP_MAX_ZOOM = 16, MAP_SHOWN_NEIGHBOURS = 16, MAP_HITS = 65536, MAP_PATH = 24 };
 
 struct map_place {
 	f64 x, y;
