@@ -14,35 +14,55 @@
 
 static const char default_model[] = "models/SmolLM2-135M-Instruct-BF16.gguf";
 
-/* Where the program itself stands, for a build that is not installed; "" if that is not known. */
-static void own_folder(char out[4096])
+enum { MAX_FOLDERS = 3 };
+
+/* The folders that hold modules, in the order in which they are looked through: the person's, that of the
+ * installation, and where the program itself stands, for a build that is not installed.  own: its memory. */
+static size_t module_folders(const char *out[MAX_FOLDERS], char own[4096])
 {
-	ssize_t n = readlink("/proc/self/exe", out, 4095);
-	out[n > 0 ? n : 0] = 0;
-	char *slash = strrchr(out, '/');
+	const char *given = getenv("FEATLAS_BACKEND_DIR");
+	size_t n = 0;
+	ssize_t len = readlink("/proc/self/exe", own, 4095);
+	own[len > 0 ? len : 0] = 0;
+	char *slash = strrchr(own, '/');
 	if (slash)
 		*slash = 0;
+	if (given && *given)
+		out[n++] = given;
+	out[n++] = PKGLIBEXECDIR;
+	if (*own)
+		out[n++] = own;
+	return n;
 }
 
-/* The folders that hold modules, for a PATH. */
+/* Joined, owned: as a PATH, or as words. */
+static char *all_folders(const char *between)
+{
+	const char *folders[MAX_FOLDERS];
+	char own[4096];
+	struct buf b = BUF_INIT;
+	size_t n = module_folders(folders, own);
+	for (size_t i = 0; i < n; i++)
+		buf_addf(&b, "%s%s", i ? between : "", folders[i]);
+	return buf_take(&b);
+}
+
+/* For what a module starts in its turn. */
 static char *module_path(void)
 {
-	const char *given = getenv("FEATLAS_BACKEND_DIR"), *path = getenv("PATH");
-	char own[4096];
-	own_folder(own);
-	return xasprintf("%s%s%s:%s%s%s", given ? given : "", given && *given ? ":" : "", PKGLIBEXECDIR, own,
-			 *own ? ":" : "", path ? path : "/usr/bin:/bin");
+	char *folders = all_folders(":"), *path = getenv("PATH");
+	char *all = xasprintf("%s:%s", folders, path ? path : "/usr/bin:/bin");
+	free(folders);
+	return all;
 }
 
 /* The program of a module known by name, owned; NULL if there is none. */
 static char *find_module(const char *name, size_t n)
 {
+	const char *folders[MAX_FOLDERS];
 	char own[4096];
-	own_folder(own);
-	const char *folders[] = {getenv("FEATLAS_BACKEND_DIR"), PKGLIBEXECDIR, own};
-	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
-		if (!folders[i] || !*folders[i])
-			continue;
+	size_t n_folders = module_folders(folders, own);
+	for (size_t i = 0; i < n_folders; i++) {
 		char *path = xasprintf("%s/featlas-%.*s", folders[i], (int)n, name);
 		if (!access(path, X_OK))
 			return path;
@@ -62,12 +82,10 @@ static char **make_argv(char *a, char *b, char *c)
 
 static void say_missing(const char *name, bool llama, struct err *e)
 {
-	const char *given = getenv("FEATLAS_BACKEND_DIR");
-	char own[4096];
-	own_folder(own);
-	err_set(e, ERR_UNAVAILABLE, "there is no backend module '%s': no featlas-%s in %s%s%s%s%s%s", name, name,
-		given ? given : "", given && *given ? ", " : "", PKGLIBEXECDIR, *own ? " or " : "", own,
+	char *folders = all_folders(" or ");
+	err_set(e, ERR_UNAVAILABLE, "there is no backend module '%s': no featlas-%s in %s%s", name, name, folders,
 		llama ? "; './bootstrap' builds featlas with it" : "");
+	free(folders);
 }
 
 /* "NAME" or "NAME:MODEL". */
