@@ -19,6 +19,11 @@ static inline bool bits_has(const u64 *bits, u64 i)
 	return bits[i / 64] >> (i % 64) & 1;
 }
 
+static inline void bits_set(u64 *bits, u64 i)
+{
+	bits[i / 64] |= (u64)1 << (i % 64);
+}
+
 /* How many of [0, n) are in the set. */
 static inline u64 bits_count(const u64 *bits, u64 n)
 {
@@ -34,11 +39,11 @@ static inline u64 bits_count(const u64 *bits, u64 n)
 static inline void bits_add(u64 *bits, u64 from, u64 to)
 {
 	for (; from < to && from % 64; from++)
-		bits[from / 64] |= (u64)1 << (from % 64);
+		bits_set(bits, from);
 	for (; from + 64 <= to; from += 64)
 		bits[from / 64] = UINT64_MAX;
 	for (; from < to; from++)
-		bits[from / 64] |= (u64)1 << (from % 64);
+		bits_set(bits, from);
 }
 
 /* The first of [from, n) that is in the set, or n. */

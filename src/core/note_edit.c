@@ -58,10 +58,8 @@ static void entry_release(struct entry *l)
 	*l = (struct entry){0};
 }
 
-static int end_edit(struct note *n, int r, struct err *e)
+static int end_edit(struct note *n, int r, bool changed, struct err *e)
 {
-	bool changed = n->changing;
-	n->changing = false;
 	if (!r && !note_sql(n, "COMMIT", e)) {
 		n->changed |= changed;
 		return 0;
@@ -84,7 +82,6 @@ static int change(struct note *n, enum note_kind kind, i64 feature, const char *
 	if (!same) {
 		r = put(n, l.kind, feature, name, after, time(NULL), e) || append(n, "edit", &l, e);
 		*first = *first ? *first : db_last_id(n->db);
-		n->changing = true;
 		r = r || note_finish(n, db_statement(n->db, PUSH), e) || note_finish(n, db_statement(n->db, FORGET), e);
 	}
 	entry_release(&l);
@@ -97,7 +94,8 @@ static int edit(struct note *n, enum note_kind kind, i64 feature, const char *na
 	i64 first = 0;
 	if (note_attach_to_write(n, e) || note_sql(n, "BEGIN IMMEDIATE", e))
 		return -1;
-	return end_edit(n, change(n, kind, feature, name, after, &first, e), e);
+	int r = change(n, kind, feature, name, after, &first, e);
+	return end_edit(n, r, first != 0, e);
 }
 
 /* Cleaned text with no blanks at its ends, or NULL with an error where it is too long. */
@@ -164,7 +162,7 @@ int note_tag(struct note *n, const u32 *features, size_t count, const char *tag,
 	for (size_t i = 0; i < count && !r; i++)
 		r = change(n, NOTE_TAG, features[i], s, on ? "" : NULL, &first, e);
 	free(s);
-	return end_edit(n, r, e);
+	return end_edit(n, r, first != 0, e);
 }
 
 int note_toggle_tag(struct note *n, const u32 *features, size_t count, const char *tag, bool *now, struct err *e)
@@ -320,7 +318,7 @@ static int move(struct note *n, bool undo, char **said, u32 *feature, struct err
 		count++;
 	}
 	entry_release(&l);
-	r = end_edit(n, r < 0 ? -1 : 0, e);
+	r = end_edit(n, r < 0 ? -1 : 0, false, e);
 	if (!r && said)
 		*said = sentence(undo, &last, count);
 	if (!r && feature && count == 1)

@@ -19,7 +19,6 @@ struct note {
 	char *why;      /* edits are refused */
 	bool broken;    /* not even read */
 	bool changed;   /* by an edit, since one asked */
-	bool changing;  /* by the transaction that is open */
 	u64 revision;   /* what is known of it when the database cannot be asked */
 };
 

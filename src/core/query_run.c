@@ -24,11 +24,6 @@ struct run {
 	struct err *e;
 };
 
-static void set_bit(u64 *bits, u32 i)
-{
-	bits[i / 64] |= (u64)1 << (i % 64);
-}
-
 static int missing(struct run *r, const char *part)
 {
 	const char *why = atlas_missing(r->w->atlas, part);
@@ -80,7 +75,7 @@ static void see_note(void *context, u32 feature, const char *name, const char *t
 	default:
 		break;
 	}
-	set_bit(s->bits, feature);
+	bits_set(s->bits, feature);
 }
 
 static int each_note(struct run *r, const struct query *q, enum note_kind kind, u64 *bits, f32 *values)
@@ -168,7 +163,7 @@ static void number_task(void *context, size_t task, unsigned thread)
 		u32 f = (u32)i;
 		bool yes = s->tokens ? has_token(s, f) : s->q->op == QUERY_IS ? is_state(s, f) : in_range(s->q, number_of(s, f));
 		if (yes)
-			set_bit(s->bits, f);
+			bits_set(s->bits, f);
 	}
 	progress_add(s->r->progress, to - from);
 }
@@ -225,7 +220,7 @@ static u64 *matching_tokens(struct run *r, const struct query *q, u32 n)
 		int m = search_match(q->pattern, (const char *)t.p + skip, t.n - skip, NULL, NULL);
 		r->n_gave_up += m < 0;
 		if (m > 0)
-			set_bit(bits, i);
+			bits_set(bits, i);
 	}
 	return bits;
 }
@@ -288,7 +283,7 @@ static void text_task(void *context, size_t task, unsigned thread)
 				__atomic_fetch_add(&s->gave_up, 1, __ATOMIC_RELAXED);
 		}
 		if (m > 0)
-			set_bit(s->bits, (u32)f);
+			bits_set(s->bits, (u32)f);
 	}
 	progress_add(s->r->progress, to - from);
 	buf_release(&text);
@@ -346,12 +341,12 @@ static void run_source(struct run *r, const struct search_pattern *p, u64 *bits)
 		labels_at(base, i, &l);
 		bool yes = p ? search_match(p, l.source, strlen(l.source), NULL, NULL) > 0 : l.kind > LABEL_LEXICAL;
 		if (yes && l.feature < r->n_features && !is_hidden(w, l.feature))
-			set_bit(bits, l.feature);
+			bits_set(bits, l.feature);
 	}
 	for (size_t i = 0; i < w->n_people; i++) {
 		const struct label *l = &w->people[i];
 		if (l->feature < r->n_features && (!p || search_match(p, l->source, strlen(l->source), NULL, NULL) > 0))
-			set_bit(bits, l->feature);
+			bits_set(bits, l->feature);
 	}
 }
 
@@ -366,7 +361,7 @@ static int run_near(struct run *r, const struct query *q, u64 *bits)
 	size_t n = atlas_neighbours(r->w->atlas, (u32)q->low, near, ARRAY_LEN(near));
 	for (size_t i = 0; i < MIN(n, ARRAY_LEN(near)); i++)
 		if (near[i].id < r->n_features)
-			set_bit(bits, near[i].id);
+			bits_set(bits, near[i].id);
 	return 0;
 }
 

@@ -84,10 +84,10 @@ static int take(void *context, const char *const *words, size_t n, struct err *e
 	if (c && !session_parse_id(a->session, words[2], &t.feature, e)) {
 		app_push(a, c, &t);
 	} else if (!strcmp(words[0], "state") && n > 2) {
-		const struct view *top = app_top(a);
+		struct view *top = app_top(a);
 		char *line = joined(words + 2, n - 2);
 		if (!strcmp(top->class->name, words[1]) && top->class->take_up)
-			top->class->take_up(app_top(a), line);
+			top->class->take_up(top, line);
 		free(line);
 	} else if (!strcmp(words[0], "search")) {
 		app_search_set(a, rest);

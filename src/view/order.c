@@ -109,8 +109,12 @@ static bool before(const struct order *o, struct item x, struct item y)
 	return x.id != y.id && (x.id < y.id) != turned;
 }
 
-bool order_row(const struct order *o, const struct atlas *atlas, u32 feature, u64 *row)
+bool order_row(const struct order *o, const struct atlas *atlas, u32 feature, u64 guess, u64 *row)
 {
+	if (guess < o->n && o->ids[guess] == feature) {
+		*row = guess;
+		return true;
+	}
 	if (feature >= atlas->n_features)
 		return false;
 	struct item wanted = {key_of(o, atlas, feature), feature};

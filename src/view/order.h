@@ -24,8 +24,9 @@ struct order {
 };
 
 /* Where a feature is in it; false: nowhere, and *row may be anything.  ids is not NULL, and the atlas's numbers
- * are those of then.  O(log n) of them are read, and may come from a disk. */
-bool order_row(const struct order *o, const struct atlas *atlas, u32 feature, u64 *row);
+ * are those of then.  O(log n) of them are read, and may come from a disk; none where it is in row `guess`, which
+ * may be any number. */
+bool order_row(const struct order *o, const struct atlas *atlas, u32 feature, u64 guess, u64 *row);
 
 struct order_work {
 	const struct atlas *atlas; /* borrowed */

@@ -38,11 +38,11 @@ static int open(struct view *v, const struct target *t, struct err *e)
 	struct features *s = view_state(v);
 	(void)t;
 	(void)e;
-	s->n = features_atlas(v)->n_features;
+	s->order.n = features_atlas(v)->n_features;
 	s->hits_only = true;
 	s->range_from = NO_FEATURE;
 	s->anchor = NO_FEATURE;
-	s->list.n = s->n;
+	s->list.n = s->order.n;
 	int first = app_setting_number(v->app, SET_SORT);
 	if (first)
 		s->by = (enum order_by)(first - 1);
@@ -118,7 +118,7 @@ void features_restore(struct view *v, const char *verb, const char *words)
 		features_make_order(v);
 	} else if (!strcmp(verb, "at")) {
 		s->anchor = (u32)strtoul(words, NULL, 10);
-		if (s->ordered && features_find(v, s->anchor, &row))
+		if (s->ordered && features_find(v, s->anchor, s->list.at, &row))
 			list_go(&s->list, row);
 	}
 }
@@ -213,10 +213,10 @@ static bool step(struct view *v, u32 from, int delta, u32 *to)
 {
 	struct features *s = view_state(v);
 	u64 row = 0;
-	if (!features_find(v, from, &row))
+	if (!features_find(v, from, s->list.at, &row))
 		return false;
 	i64 next = (i64)row + delta;
-	if (next < 0 || next >= (i64)s->n)
+	if (next < 0 || next >= (i64)s->order.n)
 		return false;
 	list_go(&s->list, (u64)next);
 	*to = s->anchor = features_at(s, (u64)next);
@@ -296,13 +296,13 @@ static const char *why_not(struct view *v, enum action a)
 
 static size_t n_rows(struct view *v)
 {
-	return ((struct features *)view_state(v))->n;
+	return ((struct features *)view_state(v))->order.n;
 }
 
 static bool row_text(struct view *v, size_t row, struct buf *out)
 {
 	struct features *s = view_state(v);
-	if (row >= s->n)
+	if (row >= s->order.n)
 		return false;
 	char *label = session_label_text(app_session(v->app), features_at(s, row));
 	buf_addf(out, "#%u\t%s", features_at(s, row), label);

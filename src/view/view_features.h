@@ -9,8 +9,7 @@
 
 struct features {
 	struct list list;
-	struct order order;  /* of rows; ids NULL: all, by id */
-	u32 n;               /* rows */
+	struct order order;  /* of the rows; ids NULL: all features, by id */
 	enum order_by by;
 	bool reverse, hits_only, ordered;
 	size_t n_readers, n_retired; /* jobs that read an order; orders that are kept for them */
@@ -38,7 +37,9 @@ void features_restore(struct view *v, const char *verb, const char *words);
 /* view_features_order.c */
 void features_make_order(struct view *v); /* anew, by what s says; cancels the view's jobs */
 void features_release_order(struct view *v);
-bool features_find(struct view *v, u32 feature, u64 *row); /* false: it is not in the list */
+/* False: it is not in the list.  guess: a row that is looked at first. */
+bool features_find(struct view *v, u32 feature, u64 guess, u64 *row);
+void features_discard_order(struct view *v, struct order *o); /* of any screen */
 void features_mark_range(struct view *v); /* v: the one end, then the other */
 void features_next_hit(struct view *v, int direction);
 

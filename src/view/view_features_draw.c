@@ -207,12 +207,12 @@ static void draw_top_line(struct view *v, struct rect r)
 	struct features *s = view_state(v);
 	struct buf left = BUF_INIT, right = BUF_INIT;
 	add_search_words(v, &left);
-	if (s->order.ids && s->n != features_atlas(v)->n_features)
-		buf_addf(&right, "%u of %u", s->n, features_atlas(v)->n_features);
+	if (s->order.ids && s->order.n != features_atlas(v)->n_features)
+		buf_addf(&right, "%u of %u", s->order.n, features_atlas(v)->n_features);
 	else if (app_hits(v->app))
-		buf_addf(&right, "%llu hits in %u", (unsigned long long)app_n_hits(v->app), s->n);
+		buf_addf(&right, "%llu hits in %u", (unsigned long long)app_n_hits(v->app), s->order.n);
 	else
-		buf_addf(&right, "%u features", s->n);
+		buf_addf(&right, "%u features", s->order.n);
 	app_add_search_time(v->app, &right);
 	if (s->ordered && s->list.n && r.w >= 60)
 		buf_addf(&right, " \u00b7 row %llu", (unsigned long long)s->list.at + 1);
@@ -293,7 +293,7 @@ void features_draw(struct view *v, struct rect r)
 	head_line(v, r, 1);
 	s->list_y = 2;
 	struct rect rows = rect_sub(r, 0, 2, r.w, r.h - 2 - preview);
-	list_resize(&s->list, s->n, rows.h);
+	list_resize(&s->list, s->order.n, rows.h);
 	if (!s->ordered) { /* rows that would move under the eye are not shown */
 		rect_puts(rows, 2, 1, STYLE_DIM, "\u2026");
 		return;

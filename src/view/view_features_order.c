@@ -14,32 +14,28 @@
 
 enum { AT_ONCE = 1 << 20 /* rows that are looked through while a key waits */ };
 
-bool features_find(struct view *v, u32 feature, u64 *row)
+bool features_find(struct view *v, u32 feature, u64 guess, u64 *row)
 {
 	struct features *s = view_state(v);
-	if (s->order.ids && s->list.at < s->n && s->order.ids[s->list.at] == feature) { /* no number need be read */
-		*row = s->list.at;
-		return true;
-	}
 	if (s->order.ids)
-		return order_row(&s->order, features_atlas(v), feature, row);
+		return order_row(&s->order, features_atlas(v), feature, guess, row);
 	*row = feature;
-	return feature < s->n;
+	return feature < s->order.n;
 }
 
 /* ---- it stays until the last job that reads it has ended ---- */
 
-static void discard(struct view *v, struct order *o)
+void features_discard_order(struct view *v, struct order *o)
 {
 	app_discard(v->app, o->ids, o->n * sizeof *o->ids);
-	app_discard(v->app, o->ratings, features_atlas(v)->n_features);
+	app_discard(v->app, o->ratings, app_session(v->app)->atlas->n_features);
 }
 
 static void retire(struct view *v, struct order *o)
 {
 	struct features *s = view_state(v);
 	if (!s->n_readers) {
-		discard(v, o);
+		features_discard_order(v, o);
 		return;
 	}
 	s->retired = xreallocarray(s->retired, s->n_retired + 1, sizeof *s->retired);
@@ -52,28 +48,27 @@ static void end_reading(struct view *v)
 	if (--s->n_readers)
 		return;
 	while (s->n_retired)
-		discard(v, &s->retired[--s->n_retired]);
+		features_discard_order(v, &s->retired[--s->n_retired]);
 }
 
 void features_release_order(struct view *v)
 {
 	struct features *s = view_state(v);
-	discard(v, &s->order);
+	features_discard_order(v, &s->order);
 	free(s->retired);
 }
 
-/* order: of n rows, the list's from now on. */
-static void take_order(struct view *v, const struct order *order, u32 n)
+/* order: the list's from now on. */
+static void take_order(struct view *v, const struct order *order)
 {
 	struct features *s = view_state(v);
 	u64 row = 0;
 	retire(v, &s->order);
 	s->order = *order;
-	s->n = n;
 	s->ordered = true;
-	list_resize(&s->list, n, s->list.h);
+	list_resize(&s->list, order->n, s->list.h);
 	s->list.top = 0;
-	list_go(&s->list, features_find(v, s->anchor, &row) ? row : 0);
+	list_go(&s->list, features_find(v, s->anchor, 0, &row) ? row : 0);
 }
 
 static void order_done(struct view *v, void *context)
@@ -83,7 +78,7 @@ static void order_done(struct view *v, void *context)
 		app_error(v->app, &w->e);
 		return;
 	}
-	take_order(v, &w->made, w->made.n);
+	take_order(v, &w->made);
 	w->made = (struct order){0};
 }
 
@@ -103,7 +98,7 @@ void features_make_order(struct view *v)
 	const u64 *hits = s->hits_only ? app_hits(v->app) : NULL;
 	app_job_cancel(v);
 	if (s->by == ORDER_ID && !s->reverse && !hits && !s->query_bits) {
-		take_order(v, &(struct order){0}, a->n_features);
+		take_order(v, &(struct order){.n = a->n_features});
 		return;
 	}
 	struct order_work *w = order_work_new(a, s->by, s->reverse, hits, s->query_bits);
@@ -127,7 +122,7 @@ static void range_work(void *context, struct progress *p)
 {
 	struct range *k = context;
 	for (u64 i = k->from; i <= k->to && (i % 65536 || !progress_cancelled(p)); i++)
-		k->bits[k->order[i] / 64] |= (u64)1 << (k->order[i] % 64);
+		bits_set(k->bits, k->order[i]);
 }
 
 static void range_done(struct view *v, void *context)
@@ -148,10 +143,7 @@ static void range_free(void *context)
 static bool find_range(struct view *v, u64 *from)
 {
 	const struct features *s = view_state(v);
-	if (s->range_from == NO_FEATURE)
-		return false;
-	*from = s->range_row;
-	return (*from < s->n && features_at(s, *from) == s->range_from) || features_find(v, s->range_from, from);
+	return s->range_from != NO_FEATURE && features_find(v, s->range_from, s->range_row, from);
 }
 
 void features_mark_range(struct view *v)
@@ -254,10 +246,10 @@ void features_next_hit(struct view *v, int direction)
 		return;
 	}
 	if (!s->order.ids) {
-		go_hit(v, bits_step(hits, s->n, s->list.at, direction));
+		go_hit(v, bits_step(hits, s->order.n, s->list.at, direction));
 		return;
 	}
-	struct seek k = {.list = v, .order = s->order.ids, .bits = hits, .n = s->n, .at = s->list.at,
+	struct seek k = {.list = v, .order = s->order.ids, .bits = hits, .n = s->order.n, .at = s->list.at,
 			 .direction = direction};
 	if (seek(&k, AT_ONCE, NULL)) {
 		go_hit(v, k.row);

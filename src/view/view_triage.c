@@ -127,7 +127,7 @@ static void find_decided(struct queue_work *w)
 	u64 *decided = xcalloc(bits_words(o->atlas->n_features) + 1, sizeof *decided);
 	w->state = xcalloc(o->made.n + (size_t)1, 1);
 	for (size_t i = 0; i < p->n; i++)
-		decided[p->items[i].feature / 64] |= (u64)1 << (p->items[i].feature % 64);
+		bits_set(decided, p->items[i].feature);
 	for (u32 i = 0; i < o->made.n; i++) {
 		u32 f = o->made.ids[i];
 		bool is = bits_has(decided, f) || (p->hidden && bits_has(p->hidden, f));
@@ -150,7 +150,7 @@ static void queue_run(void *context, struct progress *p)
 static void free_queue(struct view *v)
 {
 	struct triage *s = view_state(v);
-	app_discard(v->app, s->queue.ids, s->queue.n * sizeof *s->queue.ids);
+	features_discard_order(v, &s->queue);
 	app_discard(v->app, s->state, s->queue.n);
 }
 
@@ -212,7 +212,7 @@ static void choose(struct view *v, const struct target *t)
 	if (t->n_ids || list->query_bits || hits)
 		s->bits = xcalloc(words, sizeof *s->bits);
 	for (size_t i = 0; i < t->n_ids; i++)
-		s->bits[t->ids[i] / 64] |= (u64)1 << (t->ids[i] % 64);
+		bits_set(s->bits, t->ids[i]);
 	if (t->n_ids) {
 		buf_addf(&what, "%zu marked", t->n_ids);
 	} else if (list->query_bits || hits) {
@@ -339,9 +339,7 @@ static void move(struct view *v, int delta)
 static bool find(struct view *v, u32 feature, u64 *row)
 {
 	const struct triage *s = view_state(v);
-	*row = s->at; /* the most frequent one, and no number need be read */
-	return s->queue.ids && ((s->at < s->queue.n && s->queue.ids[s->at] == feature) ||
-				order_row(&s->queue, session_of(v)->atlas, feature, row));
+	return s->queue.ids && order_row(&s->queue, session_of(v)->atlas, feature, s->at, row);
 }
 
 /* After undo and redo the eye goes where something changed. */

@@ -93,12 +93,15 @@ static void check(enum order_by by, bool reverse, const u64 *keep)
 	u64 at;
 	for (u32 i = 0; i < w->made.n; i++) {
 		assert_int_equal(w->made.ids[i], rows[i].id);
-		assert_true(order_row(&w->made, atlas, rows[i].id, &at));
-		assert_int_equal(at, i);
+		u64 guesses[] = {i, i / 2, UINT64_MAX};
+		for (size_t k = 0; k < ARRAY_LEN(guesses); k++) {
+			assert_true(order_row(&w->made, atlas, rows[i].id, guesses[k], &at));
+			assert_int_equal(at, i);
+		}
 	}
 	for (u32 f = 0; keep && f < atlas->n_features; f++)
-		assert_int_equal(order_row(&w->made, atlas, f, &at), bits_has(keep, f));
-	assert_false(order_row(&w->made, atlas, UINT32_MAX, &at));
+		assert_int_equal(order_row(&w->made, atlas, f, 0, &at), bits_has(keep, f));
+	assert_false(order_row(&w->made, atlas, UINT32_MAX, 0, &at));
 	order_work_free(w);
 	free(rows);
 }
